@@ -1,0 +1,35 @@
+"""The errors that styler raises on purpose; `cli` turns each into one line and an exit code."""
+
+
+class StylerError(Exception):
+    """Anything that the user can be told in one sentence; the message says what to do next."""
+
+    exit_code = 1
+
+
+class InputError(StylerError):
+    """A picture, an option value or a file that cannot be used as given."""
+
+
+class OutputError(StylerError):
+    """A place that cannot be written: existing, missing, read-only or full."""
+
+
+class WeightsError(StylerError):
+    """Network weights that are missing, damaged or cannot be fetched."""
+
+
+class CheckpointError(StylerError):
+    """A trained network or a training state that cannot be opened."""
+
+
+class DeviceError(StylerError):
+    """A device that is not there or has too little memory."""
+
+
+class DivergedError(StylerError):
+    """An optimization that left the finite numbers for good; `image` is the best that it had."""
+
+    def __init__(self, message: str, image: object = None) -> None:
+        super().__init__(message)
+        self.image = image

@@ -1,0 +1,63 @@
+"""What a loop tells its caller; frozen, so that a listener cannot disturb the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The work enters a new part, for example a scale: its name, size in pixels and number of steps."""
+
+    name: str
+    height: int
+    width: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on an image; `index` counts from 1 within the stage.
+
+    `losses` are weighted floats by term name, so that their sum is the objective; `losses` and
+    `image` ([1, 3, H, W], in [0, 1], detached) are present on reported steps only.
+    """
+
+    index: int
+    total: int
+    losses: Mapping[str, float] | None = None
+    image: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One step of a training; `index` counts from 1, `losses` are floats and only made on reported steps."""
+
+    index: int
+    total: int
+    losses: Mapping[str, float] | None = None
+    preview: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One of several inputs is begun; `index` counts from 1."""
+
+    index: int
+    count: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a person should know but that does not stop the work."""
+
+    text: str
+
+
+Event = Stage | Step | TrainStep | Item | Note

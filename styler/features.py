@@ -1,0 +1,209 @@
+"""The shared feature extraction: activations of a frozen VGG by layer name, and nothing else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from styler.errors import InputError
+from styler.networks.vgg import TORCHVISION, Convolution, Normalization, check_convolutions, layer_names
+
+Features = dict[str, Tensor]
+"""Layer name -> activation [N, C, H, W]; the key "image" is the input itself."""
+
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["zero", "replicate", "reflect"]
+ReluRule = Literal["gradient", "guided", "deconv"]
+
+
+_PARTS = ("weight", "bias", "backward")
+
+
+class Extractor(nn.Module):
+    """A frozen VGG with its own normalization; `extractor(image, layers)` gives Features.
+
+    Args:
+        network: one of `networks.vgg.BLOCKS`.
+        convolutions: the network's first layers in order; channel widths are read from the tensors.
+        normalization: what these very weights were trained on.
+        padding: how the weights were trained, the default of each call.
+
+    Weights are buffers, never parameters: nothing trains them by accident, no gradient is made for them.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: str,
+        convolutions: Mapping[str, Convolution],
+        normalization: Normalization = TORCHVISION,
+        padding: Padding = "zero",
+    ) -> None:
+        super().__init__()
+        check_convolutions(network, convolutions)
+        self.network, self.normalization, self.padding = network, normalization, padding
+        for name, (weight, bias) in convolutions.items():
+            kernel = weight.detach().float().contiguous()
+            self.register_buffer(f"{name}_weight", kernel)
+            self.register_buffer(f"{name}_backward", kernel.flip(2, 3).transpose(0, 1).contiguous())
+            self.register_buffer(f"{name}_bias", bias.detach().float().contiguous())
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1))
+        deepest = list(convolutions)[-1]
+        every = layer_names(network)
+        following = every.index(deepest) + 2  # its ReLU comes with it, and the pooling where one follows
+        self.layers = every[: following + (every[following : following + 1] == (f"pool{deepest[4]}",))]
+
+    def forward(
+        self,
+        image: Tensor,
+        layers: Iterable[str],
+        *,
+        pooling: Pooling = "max",
+        padding: Padding | None = None,
+        relu_rule: ReluRule = "gradient",
+    ) -> Features:
+        """Activations of an Image [N, 3, H, W] at `layers`, computed no deeper than the deepest of them.
+
+        Raises InputError for an unknown layer, or for an image too small for it.
+        """
+        wanted = set(layers)
+        found: Features = {"image": image} if "image" in wanted else {}
+        x = self.normalize(image)
+        needed = self.needed(wanted)
+        _check_size(image, needed)
+        for name in needed:
+            if name.startswith("conv"):
+                weight, bias, backward = (getattr(self, f"{name}_{part}") for part in _PARTS)
+                x = convolve(x, weight, bias, backward, padding or self.padding)
+            elif name.startswith("relu"):
+                x = rectify(x, relu_rule)
+            else:
+                x = pool(x, pooling)
+            if name in wanted:
+                found[name] = x
+        return found
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """An Image in the range, scale and channel order that the weights want."""
+        x = (image - self.mean) / self.std
+        return x.flip(1) if self.normalization.order == "bgr" else x
+
+    def widths(self) -> dict[str, int]:
+        """Layer name -> number of channels."""
+        channels, widths = 3, {"image": 3}
+        for name in self.layers:
+            if name.startswith("conv"):
+                channels = len(getattr(self, f"{name}_bias"))
+            widths[name] = channels
+        return widths
+
+    def needed(self, layers: set[str]) -> tuple[str, ...]:
+        """The layers to compute in order to have `layers`; raises InputError for one that is not there."""
+        for name in sorted(layers - {"image"} - set(self.layers)):
+            nearest = difflib.get_close_matches(name, self.layers, 3, 0.0)
+            raise InputError(f"{self.network} has no layer '{name}'; nearest are {', '.join(nearest)}")
+        return self.layers[: max((self.layers.index(name) + 1 for name in layers - {"image"}), default=0)]
+
+
+def _check_size(image: Tensor, needed: tuple[str, ...]) -> None:
+    smallest = 2 ** sum(name.startswith("pool") for name in needed)
+    if min(image.shape[-2:]) < smallest:
+        h, w = image.shape[-2:]
+        raise InputError(
+            f"{w} x {h} pixels are too few for {needed[-1]}: it wants {smallest} a side at least"
+        )
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Padding) -> Tensor:
+    """3x3 convolution that keeps the size; [N, C, H, W] -> [N, C', H, W], differentiable in `x` only.
+
+    `backward` is the weight with its channels swapped and its kernels turned by half a circle.
+    """
+    # Reflection needs two pixels a side; with one, replication says the same.
+    mode = "replicate" if padding == "reflect" and min(x.shape[-2:]) < 2 else padding
+    y: Tensor = _FrozenConvolution.apply(x, weight, bias, backward, mode)
+    return y
+
+
+class _FrozenConvolution(torch.autograd.Function):
+    """A convolution that keeps nothing for its backward pass but its weights.
+
+    The gradient of a frozen convolution needs no input, so neither the padded copy nor the activation is kept:
+    with reflection this halves the memory. The pass back is an ordinary convolution with the turned weights, on
+    a CPU up to twice as fast as the general one, and folds the padding back at the border only.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Padding
+    ) -> Tensor:
+        ctx.save_for_backward(backward)
+        ctx.padding = padding
+        if padding == "zero":
+            return F.conv2d(x, weight, bias, padding=1)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=padding), weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (weight,) = ctx.saved_tensors
+        (gradient,) = gradients
+        weight = weight.to(gradient.dtype)  # autocast may have made it bfloat16
+        if ctx.padding == "zero":
+            return F.conv2d(gradient, weight, padding=1), None, None, None, None
+        padded = F.conv2d(gradient, weight, padding=2)
+        return _fold(_fold(padded, -2, ctx.padding), -1, ctx.padding), None, None, None, None
+
+
+def _fold(padded: Tensor, dim: int, padding: Padding) -> Tensor:
+    """Add the gradient of the padding's two lines to the lines that they were copied from; drop them."""
+    last = padded.shape[dim] - 1
+    inner = 2 if padding == "reflect" else 1
+    padded.select(dim, inner).add_(padded.select(dim, 0))
+    padded.select(dim, last - inner).add_(padded.select(dim, last))
+    return padded.narrow(dim, 1, last - 1)
+
+
+def pool(x: Tensor, kind: Pooling) -> Tensor:
+    """2x2 pooling with stride 2; an odd last row or column is dropped, as in VGG."""
+    if kind == "max":
+        return F.max_pool2d(x, 2)
+    if kind == "average":
+        return F.avg_pool2d(x, 2)
+    # The floor keeps the square root's gradient finite where all four values are 0.
+    return F.avg_pool2d(x * x, 2).clamp_min(1e-12).sqrt()
+
+
+def rectify(x: Tensor, rule: ReluRule) -> Tensor:
+    """ReLU whose backward pass follows `rule`.
+
+    gradient: the derivative. deconv: only positive gradients pass, whatever the input was (Zeiler and Fergus
+    2013). guided: both conditions at once (Springenberg et al. 2014).
+    """
+    if rule == "gradient":
+        return F.relu(x)
+    rectified: Tensor = _PositiveGradient.apply(x, rule == "guided")
+    return rectified
+
+
+class _PositiveGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, guided: bool) -> Tensor:
+        y = x.clamp_min(0)
+        if guided:
+            ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        gradient = gradients[0].clamp_min(0)
+        for y in ctx.saved_tensors:
+            gradient = gradient * (y > 0)
+        return gradient, None

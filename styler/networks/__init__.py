@@ -1,0 +1,1 @@
+"""Networks as plain tensors and functions; no files, no printing."""

@@ -1,0 +1,100 @@
+"""VGG bodies by layer name: which layers there are, their convolutions, the input that they expect.
+
+Simonyan and Zisserman 2014 (configurations D and E), convolutions only. The compact VGG has the layout of
+VGG-19 up to conv5_1 with fewer channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from styler.errors import WeightsError
+
+Convolution = tuple[Tensor, Tensor]
+"""Weight [C_out, C_in, 3, 3] and bias [C_out]."""
+
+BLOCKS: Mapping[str, tuple[int, ...]] = {
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+    "compact": (2, 2, 4, 4, 1),
+}
+"""Number of convolutions in each block; a pooling layer follows each block but the compact network's last."""
+
+FULL_WIDTHS = (64, 128, 256, 512, 512)
+COMPACT_WIDTHS = (32, 64, 128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What a network expects: RGB in [0, 1] becomes (image - mean) / std in this order of channels."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    order: str = "rgb"
+
+
+TORCHVISION = Normalization()
+CAFFE = Normalization(
+    mean=(123.68 / 255, 116.779 / 255, 103.939 / 255), std=(1 / 255, 1 / 255, 1 / 255), order="bgr"
+)
+"""Original Oxford weights: BGR in 0..255 minus (103.939, 116.779, 123.68); here written in RGB and [0, 1]."""
+
+
+def convolution_names(network: str) -> tuple[str, ...]:
+    """`conv1_1`, `conv1_2`, ... of one of `BLOCKS`, shallow to deep."""
+    return tuple(f"conv{b}_{i}" for b, n in enumerate(BLOCKS[network], 1) for i in range(1, n + 1))
+
+
+def layer_names(network: str) -> tuple[str, ...]:
+    """All layers of one of `BLOCKS`, shallow to deep: `conv1_1`, `relu1_1`, ..., `pool1`, `conv2_1`, ..."""
+    names: list[str] = []
+    for block, count in enumerate(BLOCKS[network], 1):
+        for index in range(1, count + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        if network != "compact" or block < len(BLOCKS[network]):
+            names.append(f"pool{block}")
+    return tuple(names)
+
+
+def torchvision_keys(network: str) -> dict[str, str]:
+    """Convolution -> its prefix in torchvision's `state_dict`, for example conv1_2 -> features.2."""
+    return {name: f"features.{i}" for i, name in enumerate(layer_names(network)) if name.startswith("conv")}
+
+
+def random_convolutions(network: str, widths: Sequence[int], seed: int = 0) -> dict[str, Convolution]:
+    """He-initialized weights (He et al. 2015), for tests, benchmarks and as a start of training."""
+    generator = torch.Generator().manual_seed(seed)
+    convolutions: dict[str, Convolution] = {}
+    channels = 3
+    for name in convolution_names(network):
+        width = widths[int(name[4]) - 1]
+        weight = torch.randn(width, channels, 3, 3, generator=generator) * (2 / (9 * channels)) ** 0.5
+        convolutions[name] = (weight, 0.1 * torch.randn(width, generator=generator))
+        channels = width
+    return convolutions
+
+
+def check_convolutions(network: str, convolutions: Mapping[str, Convolution]) -> None:
+    """Raise WeightsError unless these are the first layers of `network`, chained in width and finite."""
+    expected = convolution_names(network)[: len(convolutions)]
+    if not convolutions or tuple(convolutions) != expected:
+        found = ", ".join(convolutions) or "none"
+        raise WeightsError(
+            f"{network}: expected the layers {', '.join(expected) or 'conv1_1'}, found {found}"
+        )
+    channels = 3
+    for name, (weight, bias) in convolutions.items():
+        if weight.shape[1:] != (channels, 3, 3) or bias.shape != weight.shape[:1]:
+            raise WeightsError(
+                f"{network}: {name} has shapes {tuple(weight.shape)} and {tuple(bias.shape)}, "
+                f"expected (N, {channels}, 3, 3) and (N,)"
+            )
+        if not (weight.is_floating_point() and bias.is_floating_point()):
+            raise WeightsError(f"{network}: {name} holds {weight.dtype}, expected floating point")
+        if not (weight.isfinite().all() and bias.isfinite().all()):
+            raise WeightsError(f"{network}: {name} holds values that are not finite; the file is damaged")
+        channels = len(weight)

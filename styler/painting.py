@@ -1,0 +1,166 @@
+"""From picture files to a picture file: open, plan, paint, save with the recipe. A generator of events."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from styler import __version__, device, geometry
+from styler.errors import DivergedError, InputError
+from styler.events import Event, Note, Step
+from styler.options import INITS, OptimizeOptions
+from styler.storage import files, images, weights
+from styler.storage.images import Picture
+from styler.tasks import transfer
+
+
+def optimize(
+    content: str,
+    styles: Sequence[str],
+    output: str | None,
+    options: OptimizeOptions,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Paint a picture file in the manner of others; returns the record of what was done.
+
+    Args:
+        content: file, or "-" for standard input.
+        styles: files; several are blended.
+        output: file, folder, "-" for standard output, or None for CONTENT-STYLE.png in this folder.
+        options: everything else.
+        stop: asked after each step; once true, the picture is saved as it stands.
+
+    Raises:
+        StylerError: each kind; DivergedError comes after the best picture was saved beside as -partial.
+    """
+    begun = time.monotonic()
+    init = [] if options.init in INITS else [options.init]
+    sources, target = [content, *styles, *init], output_for(output, content, styles)
+    check(target, sources, options)
+    place = device.choose(options.device)
+    device.prepare(options.seed, options.threads)
+    name = weights.default_network() if options.network == "auto" else options.network
+    if name != options.network and name == weights.BUILT_IN:
+        yield Note(weights.DEFAULT_NOTE)
+    extractor = weights.load(name).to(place)
+    pictures = [open_picture(source, options) for source in sources]
+    for text in (text for picture in pictures for text in picture.warnings):
+        yield Note(text)
+    opened = [picture.image.to(place) for picture in pictures]
+    size = transfer.output_size((opened[0].shape[-2], opened[0].shape[-1]), options)
+    device.require(transfer.memory(extractor, options, size), place)
+    task = transfer.optimize(
+        opened[0], opened[1 : 1 + len(styles)], extractor, options, opened[-1] if init else None, stop
+    )
+    recipe = recipe_of(options, name, pictures, len(styles), size)
+    try:
+        image = yield from _noting_losses(task, recipe)
+    except DivergedError as error:
+        partial = target if target == "-" else str(Path(target).with_stem(Path(target).stem + "-partial"))
+        save(
+            partial,
+            typing.cast(Tensor, error.image),
+            recipe,
+            pictures[0],
+            dataclasses.replace(options, overwrite=True),
+        )
+        raise DivergedError(f"{error}; the best picture so far is {files.display(partial)}") from error
+    if stop():
+        recipe["interrupted"] = True
+    save(target, image, recipe, pictures[0], options)
+    return {
+        "input": content,
+        "output": target,
+        "seconds": round(time.monotonic() - begun, 2),
+        "seed": options.seed,
+        "device": str(place),
+        "sizes": [list(scale) for scale in geometry.scales(size, options.scales)],
+        "losses": recipe["losses"],
+    }
+
+
+def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
+    """The file to write: as given, or CONTENT-STYLE.png in the folder given or in this one."""
+    if output is not None and not Path(output).is_dir():
+        return output
+    stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
+    return str(Path(output or ".") / files.fit_name("-".join(stems), ".png"))
+
+
+def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None:
+    """Refuse now what would only fail after the work: an unwritable output, an input that is not there."""
+    if sources.count("-") > 1:
+        raise InputError("standard input (-) can only be one of the pictures")
+    if target != "-":
+        images.format_of(target)
+    for source in sources:
+        if source != "-":
+            files.open_input(source).close()
+    inputs = [source for source in sources if source != "-"]
+    files.prove_writable(target, overwrite=options.overwrite, inputs=inputs)
+
+
+def open_picture(source: str, options: OptimizeOptions) -> Picture:
+    """A picture, no larger in memory than four times what the output needs of it."""
+    long_side = None if options.size is None else max(2 * options.size, 2048)
+    return images.load(source, max_pixels=options.max_pixels, long_side=long_side)
+
+
+def recipe_of(
+    options: OptimizeOptions, network: str, pictures: Sequence[Picture], styles: int, size: tuple[int, int]
+) -> dict[str, Any]:
+    """What made a picture and can make it again; no path, no time."""
+    inputs = [{"name": picture.name, "sha256": picture.sha256} for picture in pictures]
+    changed = options.changed() | {"seed": options.seed, "network": Path(network).name}
+    if len(inputs) > 1 + styles:
+        changed["init"] = inputs[-1]["name"]
+    return {
+        "version": 1,
+        "command": "optimize",
+        "options": changed,
+        "network": {"name": Path(network).name, "sha256": weights.sha256(network)},
+        "size": [size[1], size[0]],
+        "content": inputs[0],
+        "styles": inputs[1 : 1 + styles],
+        **({"init": inputs[-1]} if len(inputs) > 1 + styles else {}),
+        "threads": torch.get_num_threads(),
+        "versions": {"styler": __version__, "torch": torch.__version__},
+        "losses": {},
+    }
+
+
+def save(
+    target: str, image: Tensor, recipe: Mapping[str, object], content: Picture, options: OptimizeOptions
+) -> None:
+    """Write a picture with the content's transparency, and with its recipe and credits unless unwanted."""
+    images.save(
+        target,
+        image,
+        alpha=content.alpha,
+        recipe=recipe if options.metadata else None,
+        credits=content.credits if options.metadata else None,
+        overwrite=options.overwrite,
+        quality=options.quality,
+    )
+
+
+def _noting_losses(
+    task: Generator[Event, None, Tensor], recipe: dict[str, Any]
+) -> Generator[Event, None, Tensor]:
+    """Pass on what a task yields and returns; the recipe gets the losses of its last step."""
+    while True:
+        try:
+            event = next(task)
+        except StopIteration as end:
+            image: Tensor = end.value
+            return image
+        if isinstance(event, Step) and event.losses:
+            recipe["losses"] = {name: float(f"{value:.4g}") for name, value in event.losses.items()}
+        yield event

@@ -1,0 +1,215 @@
+"""Optimizers that are told loss and gradient at a tensor and move it: L-BFGS, Adam and SciPy's L-BFGS-B.
+
+None searches along a line on its own: one evaluation is one step, so a loop can show, count and stop each.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+import scipy.optimize
+import torch
+from torch import Tensor
+
+from styler.errors import DivergedError
+
+FIRST_STEP = 0.005
+"""Root mean square of a step that knows no curvature yet, in units of the pixel range [0, 1]."""
+LONGEST_STEP = 0.2
+"""Root mean square of the longest step; beyond it no model of the curvature can be right."""
+SHORTEST_STEP = 2.0**-10
+"""The fraction of a full step below which going on is pointless."""
+RISE = 1.5
+"""A loss of this many times the best one so far has left the region that the model describes."""
+
+
+class Solver(Protocol):
+    """What `engine.minimize` drives."""
+
+    def tell(self, loss: float, gradient: Tensor) -> None:
+        """Take loss and gradient at the tensor as it stands, and move it in place.
+
+        Raises DivergedError when no step, however short, stays among finite losses.
+        """
+
+    def best(self) -> Tensor:
+        """The best point so far, a tensor of its own."""
+
+    def close(self) -> None:
+        """Stop whatever the solver has running."""
+
+
+class LBFGS:
+    """Limited-memory BFGS without line search (Nocedal and Wright 2006, algorithm 7.4), safeguarded.
+
+    torch's own begins with a step whose length over all pixels is 1, which a large picture does not notice; here
+    the first step has the same length per pixel at every size. A loss that is not finite, or that rises far above
+    the best one, resets the history, goes back to the best point and halves the step; good steps double it again.
+    """
+
+    def __init__(self, x: Tensor, history: int = 10) -> None:
+        self.x = x
+        self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self.length, self.lowest = 1.0, math.inf
+        self.best_x, self.best_gradient = x.clone(), torch.zeros_like(x)
+        self.displacement, self.gradient = torch.zeros_like(x), torch.zeros_like(x)
+
+    def tell(self, loss: float, gradient: Tensor) -> None:
+        """See `Solver.tell`."""
+        if not math.isfinite(loss) or loss > RISE * self.lowest:
+            self._go_back()
+        else:
+            self._remember(self.displacement, gradient - self.gradient)
+            self.gradient = gradient.clone()
+            self.length = min(1.0, 2 * self.length)
+        if loss < self.lowest:
+            self.lowest = loss
+            self.best_x.copy_(self.x)
+            self.best_gradient.copy_(gradient)
+        self.displacement = self._direction() * self.length
+        self.x.add_(self.displacement)
+
+    def best(self) -> Tensor:
+        """See `Solver.best`."""
+        return self.best_x.clone()
+
+    def close(self) -> None:
+        """Forget the history."""
+        self.pairs.clear()
+
+    def _go_back(self) -> None:
+        self.length /= 4  # the next good step doubles it
+        if not math.isfinite(self.lowest) or self.length < SHORTEST_STEP:
+            raise DivergedError("the loss left the finite numbers and no shorter step brought it back")
+        self.pairs.clear()
+        self.x.copy_(self.best_x)
+        self.gradient.copy_(self.best_gradient)
+
+    def _remember(self, s: Tensor, y: Tensor) -> None:
+        curvature = float(torch.sum(s * y))
+        # Along s the loss must curve upward, clearly above rounding, or the model would point uphill.
+        if curvature > 1e-7 * float(s.norm() * y.norm()):
+            self.pairs.append((s, y, curvature))
+
+    def _direction(self) -> Tensor:
+        q = -self.gradient
+        if not self.pairs:
+            return q * (FIRST_STEP / _rms(q))
+        weights = []
+        for s, y, curvature in reversed(self.pairs):
+            weights.append(torch.sum(s * q) / curvature)
+            q = q - weights[-1] * y
+        _, y, curvature = self.pairs[-1]
+        q = q * (curvature / y.square().sum())
+        for (s, y, curvature), weight in zip(self.pairs, reversed(weights), strict=True):
+            q = q + s * (weight - torch.sum(y * q) / curvature)
+        return q * (LONGEST_STEP / _rms(q)).clamp_max(1)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) whose result is an average over its last steps (decay 0.99).
+
+    Single iterates jitter by the step size; the average of them does not. The tensor is kept in [0, 1].
+    """
+
+    def __init__(self, x: Tensor, learning_rate: float) -> None:
+        self.x = x
+        self.adam = torch.optim.Adam([x], lr=learning_rate, betas=(0.9, 0.99))
+        self.average, self.weight = torch.zeros_like(x), 0.0
+
+    def tell(self, loss: float, gradient: Tensor) -> None:
+        """See `Solver.tell`."""
+        if not math.isfinite(loss):
+            raise DivergedError("the loss left the finite numbers; use a smaller --learning-rate")
+        self.x.grad = gradient
+        self.adam.step()
+        self.x.clamp_(0, 1)
+        self.weight = 0.99 * self.weight + 0.01
+        self.average.lerp_(self.x, 0.01)
+
+    def best(self) -> Tensor:
+        """See `Solver.best`."""
+        return self.average / self.weight if self.weight else self.x.clone()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class SciPy:
+    """SciPy's L-BFGS-B in float64 with pixels boxed to [0, 1], as the papers' own code has it.
+
+    SciPy calls the function it minimizes; here it runs in a thread of its own and waits there for each answer.
+    """
+
+    def __init__(self, x: Tensor, history: int = 10) -> None:
+        self.x = x
+        self.lowest, self.best_x = math.inf, x.clone()
+        self.questions: queue.Queue[np.ndarray | None] = queue.Queue()
+        self.answers: queue.Queue[tuple[float, np.ndarray] | None] = queue.Queue()
+        start = x.detach().double().clamp(0, 1).cpu().numpy().ravel()
+        self.finished = False
+        self.thread = threading.Thread(target=self._run, args=(start, history), daemon=True)
+        self.thread.start()
+        self._take_question()
+
+    def tell(self, loss: float, gradient: Tensor) -> None:
+        """See `Solver.tell`."""
+        if not math.isfinite(loss):
+            raise DivergedError("the loss left the finite numbers")
+        if loss < self.lowest:
+            self.lowest = loss
+            self.best_x.copy_(self.x)
+        if not self.finished:
+            self.answers.put((loss, gradient.double().cpu().numpy().ravel()))
+            self._take_question()
+
+    def best(self) -> Tensor:
+        """See `Solver.best`."""
+        return self.best_x.clone()
+
+    def close(self) -> None:
+        """End the thread."""
+        self.answers.put(None)
+        self.thread.join()
+
+    def _take_question(self) -> None:
+        """Move to where SciPy wants to know the loss next; None says that it found nothing better to try."""
+        values = self.questions.get()
+        if values is None:
+            self.finished = True
+            self.x.copy_(self.best_x)
+        else:
+            self.x.copy_(torch.from_numpy(values).view(self.x.shape))
+
+    def _run(self, start: np.ndarray, history: int) -> None:
+        options = {"maxcor": history, "ftol": 0, "gtol": 0, "maxiter": 10**9, "maxfun": 10**9}
+        bounds = scipy.optimize.Bounds(0, 1)
+        try:
+            scipy.optimize.minimize(
+                self._ask, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+            )
+        except _Closed:
+            pass
+        finally:
+            self.questions.put(None)
+
+    def _ask(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        self.questions.put(values.copy())
+        answer = self.answers.get()
+        if answer is None:
+            raise _Closed
+        return answer
+
+
+class _Closed(Exception):  # noqa: N818
+    """The solver was closed while SciPy waited for an answer."""
+
+
+def _rms(x: Tensor) -> Tensor:
+    """Root mean square, never 0, so that a flat loss makes no NaN."""
+    return x.square().mean().sqrt().clamp_min(1e-30)

@@ -1,0 +1,1 @@
+"""The only modules that open files, run codecs or use the network."""

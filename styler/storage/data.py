@@ -1,0 +1,145 @@
+"""Folders of pictures as batches of square crops, each a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.storage import files, images
+
+SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
+CACHE_BYTES = 2 << 30
+LONG_SIDE = 1024
+TRIES = 100
+
+
+class Pictures:
+    """The pictures of a dataset, decoded when first drawn and kept as bytes as long as they fit.
+
+    Args:
+        source: a folder, nested or not, or a text file that lists pictures or folders, one a line.
+        seed: of the order and the crops.
+        long_side: pictures are shrunk to this many pixels when decoded.
+        cache_bytes: how much of the decoded pictures is kept.
+
+    A picture is drawn in two steps, first its folder, with a chance in proportion to the square root of the
+    number of pictures in it: large collections of one kind do not drown small ones. `skipped` tells which
+    pictures could not be used and why.
+
+    Raises:
+        InputError: if there is no picture at `source`, or none that can be read.
+    """
+
+    def __init__(
+        self,
+        source: Path | str,
+        seed: int = 0,
+        *,
+        long_side: int = LONG_SIDE,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.source, self.seed, self.long_side, self.room = source, seed, long_side, cache_bytes
+        self.folders = by_folder(find(Path(source)))
+        share = np.sqrt([len(folder) for folder in self.folders])
+        self.share = share / share.sum()
+        self.skipped: dict[str, str] = {}
+        self._kept: dict[Path, Tensor] = {}
+
+    def __len__(self) -> int:
+        return sum(len(folder) for folder in self.folders)
+
+    def batch(self, step: int, count: int, side: int) -> Tensor:
+        """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side]."""
+        return torch.cat([self.crop(np.random.default_rng((self.seed, step, i)), side) for i in range(count)])
+
+    def crop(self, draw: np.random.Generator, side: int) -> Tensor:
+        """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`."""
+        picture = self._draw(draw)
+        height, width = picture.shape[1:]
+        shortest = min(height, width)
+        size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
+        top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
+        square = picture[None, :, top : top + size, left : left + size].float() / 255
+        if draw.random() < 0.5:
+            square = square.flip(3)
+        if size != side:
+            square = F.interpolate(square, (side, side), mode="bilinear", antialias=True)
+        return square.contiguous()
+
+    def _draw(self, draw: np.random.Generator) -> Tensor:
+        for _ in range(TRIES):
+            folder = self.folders[draw.choice(len(self.folders), p=self.share)]
+            picture = self._picture(folder[draw.integers(len(folder))])
+            if picture is not None:
+                return picture
+        name, reason = next(iter(self.skipped.items()))
+        raise InputError(
+            f"{files.display(self.source)}: {TRIES} pictures in a row cannot be read, "
+            f"for example {files.display(name)}: {reason}"
+        )
+
+    def _picture(self, path: Path) -> Tensor | None:
+        """A picture as bytes [3, H, W], or None if it cannot be read."""
+        if path in self._kept:
+            return self._kept[path]
+        if str(path) in self.skipped:
+            return None
+        try:
+            loaded = images.load(path, long_side=self.long_side).image[0]
+        except InputError as error:
+            self.skipped[str(path)] = str(error)
+            return None
+        picture = (loaded * 255).round().to(torch.uint8)
+        if picture.numel() <= self.room:
+            self.room -= picture.numel()
+            self._kept[path] = picture
+        return picture
+
+
+def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:
+    """Batches that take so many crops of each dataset: step -> Image [sum of the counts, 3, side, side]."""
+    return lambda step: torch.cat([pictures.batch(step, count, side) for pictures, count in parts if count])
+
+
+def find(source: Path) -> list[Path]:
+    """All pictures in a folder and below, or those that a text file lists, sorted by name.
+
+    Raises InputError if there are none.
+    """
+    if source.is_dir():
+        found = [path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    elif source.suffix.lower() in SUFFIXES:
+        found = [source]
+    else:
+        found = list(_listed(source))
+    if not found:
+        raise InputError(f"{files.display(source)} holds no pictures: give a folder with JPEG or PNG files")
+    return sorted(found)
+
+
+def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
+    """The pictures of each folder."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    return list(folders.values())
+
+
+def _listed(source: Path) -> Iterable[Path]:
+    """What a list names, relative to the list's own folder; a folder in it stands for all in it."""
+    with files.open_input(source) as file:
+        try:
+            lines = file.read().decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{files.display(source)} is neither a folder nor a list: write one picture a line"
+            ) from error
+    for line in filter(None, map(str.strip, lines)):
+        path = source.parent / line
+        yield from find(path) if path.is_dir() else [path]

@@ -1,0 +1,350 @@
+"""Files read safely and written whole or not at all; everything that styler writes goes through `atomic`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from styler.errors import InputError, OutputError, StylerError
+
+if sys.platform != "win32":
+    import fcntl
+
+NAME_BYTES = 255  # the longest file name of every common file system
+PIPE_BYTES = 1 << 30  # at most this much is read from standard input
+PROBE_BYTES = 1 << 16
+RANDOM_BYTES = 8  # of a temporary's name
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def display(name: str | Path) -> str:
+    """A file name as it may be shown: control characters and undecodable bytes are escaped."""
+    return "".join(character if character.isprintable() else _escaped(character) for character in str(name))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that was not text in the file system's encoding
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+# Reading
+
+
+def open_input(source: Path | str) -> BinaryIO:
+    """Open a regular file for reading, or all of standard input for "-".
+
+    Raises:
+        InputError: for everything else, at once: a FIFO, a device, a folder, a broken link, a URL.
+    """
+    if str(source) == "-":
+        return io.BytesIO(_standard_input())
+    if isinstance(source, str) and "://" in source:
+        raise InputError(
+            f"{display(source)} is a URL, and styler does not download: curl -L URL | styler ... -"
+        )
+    path = Path(source)
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISREG(kind):
+            return path.open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise InputError(f"{display(path)} cannot be read: {_reason(error, path)}") from error
+    if stat.S_ISDIR(kind):
+        raise InputError(f"{display(path)} is a folder, and this takes one file: name a file in it")
+    raise InputError(f"{display(path)} is a pipe or a device, not a regular file: use - to read a pipe")
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("- reads a file from standard input, which is a terminal: cat FILE | styler ... -")
+    data = sys.stdin.buffer.read(PIPE_BYTES + 1)
+    if len(data) > PIPE_BYTES:
+        raise InputError(f"standard input has more than {_size(PIPE_BYTES)}: give a file instead")
+    return data
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "it is a link to nothing" if path.is_symlink() else "no such file, check the name"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def sha256_of(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes as 64 hexadecimal digits, read in pieces."""
+    with open_input(path) as file:
+        return digest(file)
+
+
+def digest(file: BinaryIO) -> str:
+    """The SHA-256 of an open file from its first byte, wherever it stands."""
+    file.seek(0)
+    # typeshed asks for a wider type than any BinaryIO has
+    return hashlib.file_digest(cast(io.BytesIO, file), "sha256").hexdigest()
+
+
+# Writing
+
+
+@contextmanager
+def atomic(path: Path | str, *, overwrite: bool = True, need: int = 0) -> Iterator[BinaryIO]:
+    """Open `path` for writing so that at any moment the old file or the new one is there, whole.
+
+    The bytes go to a hidden temporary in the same folder, which replaces `path` when the block ends
+    and vanishes when it raises. A link keeps pointing at its target, which is replaced; a pipe or a
+    device is written directly. `need` (bytes) only serves the message when the disk is full.
+
+    Raises:
+        OutputError: if the place cannot be written, is full, or exists without `overwrite`.
+    """
+    try:
+        if _is_stream(path):
+            with Path(path).open("wb") as stream:
+                yield stream
+            return
+        target = _resolved(path)
+        if not overwrite and target.exists():
+            raise OutputError(_exists(path))
+        _sweep(target)
+        with _temporary(target) as (part, file):
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if sys.platform == "win32":
+                file.close()  # Windows does not rename an open file
+            _publish(part, target, overwrite)
+    except BrokenPipeError:
+        raise  # the reader went away; the command line ends quietly
+    except FileExistsError as error:
+        raise OutputError(_exists(path)) from error
+    except Exception as error:
+        if (cause := _write_error(error)) is None:
+            raise
+        raise OutputError(_refusal(path, cause, need)) from error
+
+
+def write(path: Path | str, data: bytes, *, overwrite: bool = True) -> None:
+    """Write a whole file with `atomic`, and read its first bytes back before it replaces the old one."""
+    with atomic(path, overwrite=overwrite, need=len(data)) as file:
+        file.write(data)
+        file.flush()
+        if not file.readable():
+            return  # a pipe or a device
+        file.seek(0)
+        if file.read(64) != data[:64]:
+            raise OutputError(f"{display(path)} reads back differently than written: check the disk")
+
+
+def prove_writable(
+    path: Path | str, *, overwrite: bool, inputs: Sequence[Path | str] = (), make_parents: bool = True
+) -> None:
+    """Raise OutputError now if `path` could not be written after the work; writes and removes a probe.
+
+    An output that is one of `inputs` is refused even with `overwrite`, by device and inode, so that
+    links are seen through. Missing parent folders are made.
+    """
+    if str(path) == "-":
+        standard_output()
+        return
+    try:
+        _prove(Path(path), overwrite, inputs, make_parents)
+    except (OSError, ValueError) as error:
+        raise OutputError(_refusal(path, error, PROBE_BYTES)) from error
+
+
+def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_parents: bool) -> None:
+    if len(os.fsencode(path.name)) > NAME_BYTES:
+        raise OutputError(f"{display(path)} has a name over {NAME_BYTES} bytes: choose a shorter one")
+    if path.is_dir():
+        raise OutputError(f"{display(path)} is a folder: give a file name in it")
+    if any(_same_file(path, source) for source in inputs):
+        raise OutputError(f"{display(path)} is also an input and would be lost: choose another output")
+    if _is_stream(path):
+        return
+    if path.exists() and not overwrite:
+        raise OutputError(_exists(path))
+    target = _resolved(path)
+    if make_parents:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target) as (_, file):
+        file.write(bytes(PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def standard_output() -> BinaryIO:
+    """Standard output as a binary file; raises OutputError if it is a terminal or closed."""
+    if sys.stdout is None or sys.stdout.isatty():
+        raise OutputError("- writes a file to standard output, which is a terminal: styler ... - > FILE")
+    return cast(BinaryIO, sys.stdout.buffer)
+
+
+def fit_name(stem: str, suffix: str) -> str:
+    """A file name of at most 255 bytes that stays in its folder.
+
+    A long stem is cut and ends in eight digits of its SHA-256, so that different ones stay different.
+    """
+    stem = stem.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    name = stem + suffix
+    if len(os.fsencode(name)) <= NAME_BYTES:
+        return f"_{name}" if name in {"", ".", ".."} else name
+    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    return _cut(stem, NAME_BYTES - len(os.fsencode(mark + suffix))) + mark + suffix
+
+
+def _cut(text: str, size: int) -> str:
+    """The longest beginning of `text` with at most `size` bytes in the file system's encoding."""
+    while len(os.fsencode(text)) > size:
+        text = text[:-1]
+    return text
+
+
+def _same_file(path: Path, source: Path | str) -> bool:
+    try:
+        return str(source) != "-" and path.samefile(source)
+    except (OSError, ValueError):
+        return False  # one of them does not exist
+
+
+def _is_stream(path: Path | str) -> bool:
+    """Whether something other than a regular file or a folder is there already: a pipe or a device."""
+    try:
+        kind = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _resolved(path: Path | str) -> Path:
+    """The real file behind `path`, there or not yet."""
+    try:
+        return Path(path).resolve()
+    except RuntimeError as error:  # what a loop of links is before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+
+
+def _prefix(target: Path) -> str:
+    return "." + _cut(target.name, NAME_BYTES - 32) + "."
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new locked `.NAME.RANDOM.part` beside `target`; removed at the end unless it was renamed."""
+    while True:
+        part = target.parent / f"{_prefix(target)}{secrets.token_hex(RANDOM_BYTES)}.part"
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        file = cast(BinaryIO, os.fdopen(handle, "w+b"))
+        if _hold(file) and part.exists():
+            break
+        file.close()  # a sweep took it between its creation and its lock
+    try:
+        with file:
+            yield part, file
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, target: Path, overwrite: bool) -> None:
+    """Give the finished temporary its name in one step, and make the name itself survive a power cut."""
+    if overwrite:
+        part.replace(target)
+    else:
+        _link(part, target)
+    if sys.platform != "win32":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
+                os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _link(part: Path, target: Path) -> None:
+    """Publish exclusively: of several writers one wins and the others raise FileExistsError."""
+    try:
+        target.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        target.touch(exist_ok=False)  # no hard links here (FAT): claim the name, then fill it
+        part.replace(target)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed runs left of `target`: temporaries whose lock no living process holds."""
+    if sys.platform == "win32":
+        return
+    start, end = _prefix(target), ".part"
+    length = len(start) + 2 * RANDOM_BYTES + len(end)
+    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+        parts = [entry.path for entry in entries if entry.name.startswith(start) and entry.name.endswith(end)]
+    for part in parts:
+        if len(Path(part).name) == length:
+            with contextlib.suppress(OSError), Path(part).open("r+b") as file:
+                if _hold(file, certain=True):
+                    Path(part).unlink()
+
+
+def _hold(file: BinaryIO, certain: bool = False) -> bool:
+    """Lock a temporary as long as it is open; the system lets go when the process dies.
+
+    Where the file system knows no locks the answer is `not certain`: ours to write, not ours to sweep.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return not certain
+    return True
+
+
+def _write_error(error: Exception) -> OSError | None:
+    """The system's error that `error` is, or that an encoder wrapped because the disk was full."""
+    if isinstance(error, OSError):
+        return error
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(error, StylerError):
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _exists(path: Path | str) -> str:
+    return f"{display(path)} exists already: choose another name or add --overwrite"
+
+
+def _refusal(path: Path | str, error: Exception, need: int) -> str:
+    """One sentence on why `path` cannot be written, with the space needed and free if that is the cause."""
+    if getattr(error, "errno", None) not in FULL:
+        reason = getattr(error, "strerror", None) or error
+        return f"{display(path)} cannot be written: {reason}. Choose another place with --output"
+    folder = Path(path).resolve().parent
+    wanted = f"{_size(need)} needed, " if need else ""
+    free = _size(shutil.disk_usage(folder).free)
+    return (
+        f"{display(path)} cannot be written: no space ({wanted}{free} free in {display(folder)}). Free some"
+    )
+
+
+def _size(count: int) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count //= 1000
+    return f"{count} GB"

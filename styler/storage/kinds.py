@@ -1,0 +1,70 @@
+"""What a file really is, told by its first bytes, so that a wrong file gets the right sentence."""
+
+from __future__ import annotations
+
+HEAD_BYTES = 512  # enough for every rule below
+HEIC = "a HEIC picture"
+PICTURES = {f"a {name} picture" for name in ("PNG", "JPEG", "GIF", "TIFF", "WebP", "BMP")} | {
+    HEIC,
+    "an AVIF picture",
+}
+
+# In order: the first match wins.
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (0, b"GIF8", "a GIF picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (8, b"WEBP", "a WebP picture"),
+    (4, b"ftypavi", "an AVIF picture"),
+    (4, b"ftyphei", HEIC),
+    (4, b"ftyphev", HEIC),
+    (4, b"ftypmif1", HEIC),
+    (4, b"ftypmsf1", HEIC),
+    (4, b"ftyp", "an MP4 or QuickTime video"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (4, b"JXL ", "a JPEG XL picture"),
+    (4, b"jP  ", "a JPEG 2000 picture"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"%!PS", "a PostScript file"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a WAV sound"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\xfd7zXZ\0", "an xz archive"),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x80\x02", "a Python pickle, perhaps an old PyTorch checkpoint"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ", "a Windows program"),
+    (0, b"BM", "a BMP picture"),
+)
+
+
+def kind_of(head: bytes) -> str | None:
+    """What the file that begins with `head` is, with its article ("a PNG picture"), or None if unknown."""
+    if head.startswith(b"PK\x03\x04"):
+        return "a PyTorch checkpoint" if b"/data.pkl" in head[:256] else "a ZIP archive"
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
+            return kind
+    if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") < 1 << 40:
+        return "a safetensors file"
+    return _text_kind(head)
+
+
+def _text_kind(head: bytes) -> str | None:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "an HTML page"
+    if text.startswith((b"<svg", b"<?xml")):
+        return "an SVG or XML file"
+    if text.startswith((b"{", b"[")):
+        return "a JSON file"
+    return None

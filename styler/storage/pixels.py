@@ -1,0 +1,199 @@
+"""From any mode that Pillow decodes to sRGB and alpha: the only place that knows modes and color profiles."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+from scipy import ndimage
+
+Warn = Callable[[str], None]
+Pixels = NDArray[Any]  # [H, W, 3] or [H, W], uint8 or float32 in [0, 1]
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}  # what ICC calls our modes
+HIDDEN = 4  # below this alpha, of 255, eight bits keep no trustworthy color
+FILL_SIDE = 1024  # hidden colors are looked up on a grid of at most this side
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A picture taken apart: `color` in mode L, RGB, CMYK, LAB or F (grey in [0, 1]), `alpha` in mode L."""
+
+    color: Image.Image
+    alpha: Image.Image | None
+
+
+def loses_depth(image: Image.Image) -> bool:
+    """Whether Pillow will read this opened, not yet loaded picture with 8 of its 16 bits a channel."""
+    if image.mode.startswith(("I", "F")) or not getattr(image, "tile", None):
+        return False
+    arguments = image.tile[0].args  # type: ignore[attr-defined]  # only opened files have it
+    top = arguments[-1] if image.format == "PPM" and isinstance(arguments, tuple) else 0
+    return ";16" in str(arguments) or (isinstance(top, int) and top > 255)
+
+
+def layers(image: Image.Image, warn: Warn) -> Layers:
+    """Take a loaded picture of any mode apart: deep grey is scaled, not clipped; hidden colors are filled."""
+    if image.mode.startswith(("I", "F")):
+        return _deep_layers(image, warn)
+    if image.has_transparency_data:
+        both = image.convert("LA" if image.mode in {"1", "L", "LA", "La"} else "RGBA")
+        return _filled(both.convert(both.mode[:-1]), both.getchannel("A"))
+    if image.mode in SPACES:
+        return Layers(image, None)
+    return Layers(image.convert("L" if image.mode == "1" else "RGB"), None)
+
+
+def _deep_layers(image: Image.Image, warn: Warn) -> Layers:
+    values = np.asarray(image)
+    color = Image.fromarray(_unit(values, warn))
+    mark = image.info.get("transparency")
+    if not isinstance(mark, int):
+        return Layers(color, None)
+    return _filled(color, Image.fromarray(np.where(values == mark, 0, 255).astype(np.uint8)))
+
+
+def _filled(color: Image.Image, alpha: Image.Image) -> Layers:
+    low, high = alpha.getextrema()
+    if low == high == 255:
+        return Layers(color, None)
+    return Layers(Image.fromarray(fill_hidden(np.asarray(color), np.asarray(alpha))), alpha)
+
+
+def _unit(values: NDArray[Any], warn: Warn) -> NDArray[np.float32]:
+    """Deep grey in [0, 1]: integers of 65535, floats as they are; what does not fit is stretched."""
+    white = 1 if values.dtype.kind == "f" else 65535
+    if not np.isfinite(values).all():
+        warn("some of its values are not finite and were read as black")
+        values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= white:
+        scaled: NDArray[np.float32] = np.multiply(values, np.float32(1 / white), dtype=np.float32)
+        return scaled
+    warn(f"its values go from {low:g} to {high:g}, which were stretched from black to white")
+    return ((values.astype(np.float64) - low) / max(high - low, 1e-12)).astype(np.float32)
+
+
+def upright(split: Layers, orientation: object) -> Layers:
+    """Turn by an EXIF orientation; anything but 2 to 8 leaves the picture as it is."""
+    turn = TURNS.get(orientation) if isinstance(orientation, int) else None
+    if turn is None:
+        return split
+    alpha = None if split.alpha is None else split.alpha.transpose(turn)
+    return Layers(split.color.transpose(turn), alpha)
+
+
+def fitted(size: tuple[int, int], long_side: int | None, minimum: int) -> tuple[int, int]:
+    """`size` shrunk to a long side in pixels, the short side not below `minimum`; never enlarged."""
+    scale = min(1.0, (long_side or max(size)) / max(size))
+    scale = max(scale, min(1.0, minimum / min(size)))
+    return round(size[0] * scale), round(size[1] * scale)
+
+
+def shrink(split: Layers, size: tuple[int, int]) -> Layers:
+    """Resize with Lanczos; colors that were hidden are filled by now, so they do not leak."""
+    alpha = None if split.alpha is None else _resized(split.alpha, size)
+    return Layers(_resized(split.color, size), alpha)
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+@cache
+def srgb_profile() -> bytes:
+    """The sRGB ICC profile, always the same bytes: the creation time in its header is a constant."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
+    return bytes(profile)
+
+
+def to_srgb(color: Image.Image, profile: bytes | None, warn: Warn) -> Pixels:
+    """The color layer as sRGB [H, W, 3]: uint8, or float32 for deep grey."""
+    if color.mode != "F":
+        return np.array(_managed(color, profile, warn))
+    grey = np.clip(np.asarray(color), 0, 1)
+    if profile is None:
+        return np.repeat(grey[..., None], 3, axis=2)
+    # The color engine knows no deep grey here: its curve is read off at 256 levels and drawn through.
+    levels = np.arange(256, dtype=np.uint8)
+    curve = np.array(_managed(Image.fromarray(levels[None]), profile, warn))[0] / 255
+    return np.stack([np.interp(grey * 255, levels, curve[:, c]) for c in range(3)], axis=2).astype(np.float32)
+
+
+def _managed(color: Image.Image, profile: bytes | None, warn: Warn) -> Image.Image:
+    """Mode L, RGB, CMYK or LAB to sRGB, through the profile if there is one that fits."""
+    if profile and profile != srgb_profile():
+        managed = _through(color, profile, warn)
+        if managed is not None:
+            return managed
+    if color.mode == "LAB":
+        return _transformed(color, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    if color.mode == "CMYK":
+        warn("it is CMYK without a usable color profile, so its colors are approximate")
+    return color.convert("RGB")
+
+
+def _through(color: Image.Image, profile: bytes, warn: Warn) -> Image.Image | None:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        if space == "RGB" and color.mode == "L":
+            color = color.convert("RGB")
+        if space == SPACES[color.mode]:
+            return _transformed(color, source)
+        warn(f"its color profile is for {space} and does not fit, so it was ignored")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        warn("its color profile is broken and was ignored")
+    return None
+
+
+def _transformed(color: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
+    done = ImageCms.profileToProfile(color, source, target, outputMode="RGB")
+    if done is None:
+        raise ValueError("profileToProfile works in place only when asked to")
+    return done
+
+
+def fill_hidden(color: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
+    """Give pixels hidden under transparency the nearest visible color, so that nothing unseen is styled.
+
+    `color` is [H, W] or [H, W, 3], `alpha` [H, W] of 0 to 255. The nearest color is sought on a
+    coarse grid; with nothing visible there it is the mean visible color, or grey if there is none.
+    """
+    hidden = alpha < HIDDEN
+    step = -(-max(alpha.shape) // FILL_SIDE)
+    gaps = hidden[::step, ::step]
+    filled = color.copy()
+    if gaps.all():
+        filled[hidden] = _mean_color(color, ~hidden)
+        return filled
+    rows, columns = ndimage.distance_transform_edt(gaps, return_distances=False, return_indices=True)
+    y, x = hidden.nonzero()
+    filled[hidden] = color[rows[y // step, x // step] * step, columns[y // step, x // step] * step]
+    return filled
+
+
+def _mean_color(color: Pixels, visible: NDArray[np.bool_]) -> Pixels:
+    grey = 128 if color.dtype == np.uint8 else 0.5
+    mean = color[visible].mean(axis=0) if visible.any() else grey
+    return np.asarray(mean, dtype=color.dtype)

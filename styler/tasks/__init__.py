@@ -1,0 +1,1 @@
+"""Recipes: tensors in, events and tensors out; no files, no printing."""

@@ -1,0 +1,122 @@
+"""Losses against answers worked out by hand, in float64, and by finite differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from styler.losses import (
+    Term,
+    content_loss,
+    covariance,
+    covariance_loss,
+    gram_loss,
+    gram_matrix,
+    moments,
+    objective,
+    total_variation,
+)
+
+
+def features(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+
+
+def test_gram_by_hand() -> None:
+    x = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
+    assert gram_matrix(x).tolist() == [[[2.5, 0.5], [0.5, 5.0]]]
+
+
+def test_moments_against_einsum_and_numpy() -> None:
+    x = features(2, 5, 7, 3)
+    mean, second = moments(x)
+    torch.testing.assert_close(second, torch.einsum("nchw,ndhw->ncd", x, x) / 21)
+    torch.testing.assert_close(mean, x.mean((2, 3)))
+    for n in range(2):
+        expected = torch.cov(x[n].flatten(1), correction=0)
+        torch.testing.assert_close(covariance(mean, second)[n], expected)
+
+
+def test_moments_pass_gradcheck() -> None:
+    x = features(2, 3, 4, 5).requires_grad_()
+    assert torch.autograd.gradcheck(moments, x)
+    assert torch.autograd.gradcheck(gram_matrix, x)
+
+
+def test_losses_pass_gradcheck() -> None:
+    target, x = features(1, 3, 4, 5, seed=1), features(1, 3, 4, 5).requires_grad_()
+    for loss in (content_loss(target), gram_loss([moments(target)]), covariance_loss([moments(target)])):
+        assert torch.autograd.gradcheck(loss, x)
+    assert torch.autograd.gradcheck(total_variation, x)
+
+
+@given(st.permutations(range(12)))
+def test_statistics_ignore_where_pixels_are(order: list[int]) -> None:
+    x = features(1, 3, 3, 4)
+    shuffled = x.flatten(2)[..., order].view_as(x)
+    torch.testing.assert_close(gram_matrix(shuffled), gram_matrix(x))
+    assert covariance_loss([moments(x)])(shuffled).item() == pytest.approx(0, abs=1e-20)
+
+
+def test_losses_are_zero_at_their_target_and_one_far_away() -> None:
+    x = features(1, 4, 6, 6)
+    centred = x - x.mean((2, 3), keepdim=True)
+    assert content_loss(x)(x) == 0
+    assert content_loss(centred)(torch.zeros_like(x)).item() == pytest.approx(1)
+    for make in (gram_loss, covariance_loss):
+        assert make([moments(x)])(x).item() == 0
+        assert make([moments(x)])(torch.zeros_like(x)).item() == pytest.approx(1)
+
+
+def test_losses_are_free_of_size_and_scale() -> None:
+    x, y = features(1, 4, 6, 6), features(1, 4, 6, 6, seed=1)
+    for make in (gram_loss, covariance_loss):
+        loss = make([moments(x)])(y)
+        torch.testing.assert_close(make([moments(x.repeat(1, 1, 2, 3))])(y.repeat(1, 1, 3, 1)), loss)
+        torch.testing.assert_close(make([moments(7 * x)])(7 * y), loss)
+    torch.testing.assert_close(content_loss(7 * x)(7 * y), content_loss(x)(y))
+
+
+def test_covariance_loss_sees_what_the_mean_hides() -> None:
+    x = 1 + 0.1 * features(1, 3, 16, 16)
+    flat = x.mean((2, 3), keepdim=True).expand_as(x)
+    assert gram_loss([moments(x)])(flat) < 0.01
+    assert covariance_loss([moments(x)])(flat) > 0.45
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_a_flat_content_gives_finite_losses(value: float) -> None:
+    target = torch.full((1, 2, 4, 4), value)
+    x = torch.rand(1, 2, 4, 4, requires_grad=True)
+    for loss in (content_loss(target), gram_loss([moments(target)]), covariance_loss([moments(target)])):
+        (gradient,) = torch.autograd.grad(loss(x), x)
+        assert gradient.isfinite().all()
+
+
+def test_total_variation_by_hand() -> None:
+    constant = torch.full((1, 3, 5, 4), 0.3)
+    ramp = torch.arange(4.0).expand(1, 1, 5, 4) * 0.5
+    board = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat(2, 2).view(1, 1, 4, 4)
+    assert total_variation(constant) == 0
+    assert total_variation(ramp).item() == pytest.approx(0.25)
+    assert total_variation(board).item() == pytest.approx(2)
+
+
+def test_objective_weighs_and_asks_for_each_layer_once() -> None:
+    asked = []
+
+    def extract(image: Tensor, layers: set[str]) -> dict[str, Tensor]:
+        asked.append(layers)
+        return {"image": image, "a": 2 * image}
+
+    terms = [
+        Term("x", "a", 3.0, torch.sum),
+        Term("y", "a", 1.0, torch.mean),
+        Term("z", "image", 0.5, torch.sum),
+    ]
+    losses = objective(extract, terms)(torch.ones(1, 1, 2, 2))
+    assert {k: v.item() for k, v in losses.items()} == {"x": 24.0, "y": 2.0, "z": 2.0}
+    assert asked == [{"a", "image"}]
