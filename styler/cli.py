@@ -53,13 +53,18 @@ def main() -> None:
 
 def report(error: Exception, settings: Settings) -> int:
     """Tell an error in one line; returns the exit code."""
+    told = error if isinstance(error, StylerError) else unexpected(error)
+    console_of(settings).error(told)
+    return told.exit_code
+
+
+def unexpected(error: Exception) -> StylerError:
+    """What to tell of an error that nobody raised on purpose."""
     text = str(error)
+    # torch raises a plain RuntimeError when the CPU's memory is out.
     if isinstance(error, MemoryError) or "out of memory" in text or "DefaultCPUAllocator" in text:
-        error = DeviceError("out of memory: use a smaller --size or --history")
-    elif not isinstance(error, StylerError):
-        error = StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
-    console_of(settings).error(error)
-    return error.exit_code if isinstance(error, StylerError) else 1
+        return DeviceError("out of memory: use a smaller --size or --history")
+    return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
 
 
 def console_of(settings: Settings) -> Console:
@@ -104,6 +109,8 @@ def optimize(
     """
     from styler import painting
 
+    if output == "-" and settings.get("json"):
+        raise click.UsageError("--json and --output - would both write to standard output")
     console = console_of(settings)
     with interruptible() as interrupt:
         console.result(console.follow(painting.optimize(content, styles, output, options, interrupt)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -74,22 +74,39 @@ class Extractor(nn.Module):
 
         Raises InputError for an unknown layer, or for an image too small for it.
         """
+        return dict(self.walk(image, layers, pooling=pooling, padding=padding, relu_rule=relu_rule))
+
+    def walk(
+        self,
+        image: Tensor,
+        layers: Iterable[str],
+        *,
+        pooling: Pooling = "max",
+        padding: Padding | None = None,
+        relu_rule: ReluRule = "gradient",
+    ) -> Iterator[tuple[str, Tensor]]:
+        """As a call, but hands out each activation as soon as it is made, shallow to deep.
+
+        What is computed of an activation before the next is asked for, autograd goes back through only when the
+        deeper layers are done: the gradients of all layers then need not exist at the same time.
+        """
         wanted = set(layers)
-        found: Features = {"image": image} if "image" in wanted else {}
-        x = self.normalize(image)
         needed = self.needed(wanted)
         _check_size(image, needed)
+        if "image" in wanted:
+            yield "image", image
+        x = self.normalize(image)
         for name in needed:
             if name.startswith("conv"):
                 weight, bias, backward = (getattr(self, f"{name}_{part}") for part in _PARTS)
                 x = convolve(x, weight, bias, backward, padding or self.padding)
             elif name.startswith("relu"):
-                x = rectify(x, relu_rule)
+                # Where nobody sees the activation before it, the rectified one may take its place.
+                x = rectify(x, relu_rule, in_place=name.replace("relu", "conv") not in wanted)
             else:
                 x = pool(x, pooling)
             if name in wanted:
-                found[name] = x
-        return found
+                yield name, x
 
     def normalize(self, image: Tensor) -> Tensor:
         """An Image in the range, scale and channel order that the weights want."""
@@ -104,6 +121,12 @@ class Extractor(nn.Module):
                 channels = len(getattr(self, f"{name}_bias"))
             widths[name] = channels
         return widths
+
+    def until(self, layers: set[str]) -> Extractor:
+        """The same network without the weights of what lies deeper than `layers`."""
+        names = [name for name in self.needed(layers | {"conv1_1"}) if name.startswith("conv")]
+        parts = {name: (self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")) for name in names}
+        return Extractor(self.network, parts, self.normalization, self.padding)
 
     def needed(self, layers: set[str]) -> tuple[str, ...]:
         """The layers to compute in order to have `layers`; raises InputError for one that is not there."""
@@ -174,21 +197,52 @@ def _fold(padded: Tensor, dim: int, padding: Padding) -> Tensor:
 def pool(x: Tensor, kind: Pooling) -> Tensor:
     """2x2 pooling with stride 2; an odd last row or column is dropped, as in VGG."""
     if kind == "max":
-        return F.max_pool2d(x, 2)
+        pooled: Tensor = _MaxPool.apply(x)
+        return pooled
     if kind == "average":
         return F.avg_pool2d(x, 2)
     # The floor keeps the square root's gradient finite where all four values are 0.
     return F.avg_pool2d(x * x, 2).clamp_min(1e-12).sqrt()
 
 
-def rectify(x: Tensor, rule: ReluRule) -> Tensor:
+class _MaxPool(torch.autograd.Function):
+    """Equal to `F.max_pool2d(x, 2)`, ties included, but without a table of 8-byte places.
+
+    It keeps `x` for the way back, which the ReLU before it keeps anyway.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        top, bottom = (x[..., row : x.shape[-2] - x.shape[-2] % 2 : 2, :] for row in (0, 1))
+        rows = torch.maximum(top, bottom)
+        pooled = torch.maximum(*(rows[..., column : x.shape[-1] - x.shape[-1] % 2 : 2] for column in (0, 1)))
+        ctx.save_for_backward(x, pooled)
+        return pooled
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, pooled = ctx.saved_tensors
+        height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+        gradient = torch.empty_like(x)
+        gradient[..., height:, :] = 0
+        gradient[..., width:] = 0
+        unclaimed = torch.ones_like(pooled, dtype=torch.bool)
+        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            place = (..., slice(row, height, 2), slice(column, width, 2))
+            chosen = (x[place] == pooled).logical_and_(unclaimed)
+            unclaimed.logical_xor_(chosen)
+            torch.mul(gradients[0], chosen, out=gradient[place])
+        return gradient
+
+
+def rectify(x: Tensor, rule: ReluRule, in_place: bool = False) -> Tensor:
     """ReLU whose backward pass follows `rule`.
 
     gradient: the derivative. deconv: only positive gradients pass, whatever the input was (Zeiler and Fergus
     2013). guided: both conditions at once (Springenberg et al. 2014).
     """
     if rule == "gradient":
-        return F.relu(x)
+        return F.relu(x, inplace=in_place)
     rectified: Tensor = _PositiveGradient.apply(x, rule == "guided")
     return rectified
 

@@ -60,20 +60,22 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
 def option_of(field: dataclasses.Field[Any], hint: Any) -> click.Option:
     """One flag."""
     flag, default = flag_of(field.name), typing.cast(Any, field.default)
+    # The same in every command; click's own names would have the command in them.
+    shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
     if hint is bool:
-        return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, help=field.metadata["help"])
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, **shared)
     return click.Option(
         [flag],
         type=type_of(field, hint),
         default=default,
         show_default=format_layers(default) if hint == Layers else True,
         metavar=field.metadata["metavar"],
-        help=field.metadata["help"],
+        **shared,
     )
 
 
 def options_of(kind: type[Kind]) -> Callable[[Command], Command]:
-    """Give a command a flag for each field of an options class; it is called with `options`, built of them."""
+    """Give a command a flag for each field of an options class; it is called with `options` built of them."""
     hints = typing.get_type_hints(kind)
     # A class's own fields come before its parents', which are less often wanted.
     fields = sorted(dataclasses.fields(kind), key=lambda f: _depth(kind, f.name))
@@ -81,8 +83,12 @@ def options_of(kind: type[Kind]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
             chosen = {f.name: values.pop(f.name) for f in fields}
-            chosen = {name: None if value == FULL else value for name, value in chosen.items()}
-            return command(*args, options=kind(**chosen), **values)
+            full = {name for name, value in chosen.items() if value == FULL and hints[name] == int | None}
+            try:
+                options = kind(**chosen | dict.fromkeys(full))
+            except InputError as error:  # what click's ranges let through, such as NaN
+                raise click.UsageError(str(error)) from error
+            return command(*args, options=options, **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
         flags = [option_of(f, hints[f.name]) for f in reversed(fields)]
@@ -132,10 +138,15 @@ def flags_of(options: Mapping[str, Any]) -> list[str]:
 
 
 def command_line(recipe: Mapping[str, Any]) -> str:
-    """The command that remakes a picture, from its recipe; names are the inputs' base names."""
-    inputs = [recipe["content"], *recipe["styles"]]
-    names = [str(entry["name"]) for entry in inputs]
-    words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
+    """The command that remakes a picture, from its recipe; names are the inputs' base names.
+
+    Raises InputError for a recipe that is not whole: it was too long for its picture, or is not ours.
+    """
+    try:
+        names = [str(entry["name"]) for entry in (recipe["content"], *recipe["styles"])]
+        words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError("the recipe lacks parts, so no command remakes this picture") from error
     # What begins with a dash would be taken for a flag.
     words += ["--"] * any(name.startswith("-") for name in names) + names
     return shlex.join(words)

@@ -11,7 +11,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 class Interrupted(BaseException):
-    """A second signal came: leave at once. Not an Exception, so that nothing handles it by accident."""
+    """Leave at once, and save nothing. Not an Exception, so that nothing handles it by accident."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -22,14 +22,19 @@ class Interrupt:
     """Remembers the first signal; call it to ask whether to stop."""
 
     number: int | None = None
+    asked = False
 
     def __call__(self) -> bool:
         """True once a signal has come."""
+        self.asked = True
         return self.number is not None
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
-        """The handler: the first signal is remembered, the second raises Interrupted."""
-        if self.number is not None:
+        """The handler: the first signal is remembered, the second raises Interrupted.
+
+        So does one that comes before anybody asked: there is no work yet that could be saved.
+        """
+        if self.number is not None or not self.asked:
             raise Interrupted(number)
         self.number = number
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from styler.features import Features
-
+Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
 Objective = Callable[[Tensor], dict[str, Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
 
@@ -25,13 +24,18 @@ class Term:
     function: Callable[[Tensor], Tensor]
 
 
-def objective(extract: Callable[[Tensor, set[str]], Features], terms: Sequence[Term]) -> Objective:
-    """The objective of `terms`; all layers come from one pass of `extract(image, layers)`."""
+def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
+    """The objective of `terms`; all layers come from one pass of `walk(image, layers)`, as in `Extractor.walk`."""
     layers = {term.layer for term in terms}
 
     def evaluate(image: Tensor) -> dict[str, Tensor]:
-        features = extract(image, layers)
-        return {term.name: term.weight * term.function(features[term.layer]) for term in terms}
+        losses = {
+            term.name: term.weight * term.function(activation)
+            for layer, activation in walk(image, layers)
+            for term in terms
+            if term.layer == layer
+        }
+        return {term.name: losses[term.name] for term in terms}
 
     return evaluate
 

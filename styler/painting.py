@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import time
 import typing
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -46,13 +46,9 @@ def optimize(
     check(target, sources, options)
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
-    name = weights.default_network() if options.network == "auto" else options.network
-    if name != options.network and name == weights.BUILT_IN:
-        yield Note(weights.DEFAULT_NOTE)
-    extractor = weights.load(name).to(place)
-    pictures = [open_picture(source, options) for source in sources]
-    for text in (text for picture in pictures for text in picture.warnings):
-        yield Note(text)
+    name = yield from network_for(options)
+    extractor = weights.load(name).until(transfer.layers(options)).to(place)
+    pictures = yield from open_pictures(sources, options)
     opened = [picture.image.to(place) for picture in pictures]
     size = transfer.output_size((opened[0].shape[-2], opened[0].shape[-1]), options)
     device.require(transfer.memory(extractor, options, size), place)
@@ -63,35 +59,41 @@ def optimize(
     try:
         image = yield from _noting_losses(task, recipe)
     except DivergedError as error:
-        partial = target if target == "-" else str(Path(target).with_stem(Path(target).stem + "-partial"))
-        save(
-            partial,
-            typing.cast(Tensor, error.image),
-            recipe,
-            pictures[0],
-            dataclasses.replace(options, overwrite=True),
-        )
+        partial = partial_for(target)
+        save(partial, typing.cast(Tensor, error.image), recipe, pictures[0], options)
         raise DivergedError(f"{error}; the best picture so far is {files.display(partial)}") from error
     if stop():
         recipe["interrupted"] = True
     save(target, image, recipe, pictures[0], options)
-    return {
-        "input": content,
-        "output": target,
-        "seconds": round(time.monotonic() - begun, 2),
-        "seed": options.seed,
-        "device": str(place),
-        "sizes": [list(scale) for scale in geometry.scales(size, options.scales)],
-        "losses": recipe["losses"],
-    }
+    record = {"input": content, "output": target, "seed": options.seed, "device": str(place)}
+    sizes = [list(scale) for scale in geometry.scales(size, options.scales)]
+    seconds = round(time.monotonic() - begun, 2)
+    return {**record, "seconds": seconds, "sizes": sizes, "losses": recipe["losses"]}
 
 
 def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
     """The file to write: as given, or CONTENT-STYLE.png in the folder given or in this one."""
-    if output is not None and not Path(output).is_dir():
+    if output is not None and not _is_folder(output):
         return output
     stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
     return str(Path(output or ".") / files.fit_name("-".join(stems), ".png"))
+
+
+def _is_folder(output: str) -> bool:
+    try:
+        return Path(output).is_dir()
+    except OSError:  # a name that is too long for the system even to ask
+        return False
+
+
+def partial_for(target: str) -> str:
+    """Where the best picture goes if the work diverges: NAME-partial.png, or with a number if that exists."""
+    if target == "-":
+        return target
+    path = Path(target)
+    stems = (f"{path.stem}-partial" + f"-{n}" * (n > 1) for n in itertools.count(1))
+    places = (path.with_name(files.fit_name(stem, path.suffix)) for stem in stems)
+    return str(next(place for place in places if not (place.exists() or place.is_symlink())))
 
 
 def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None:
@@ -107,10 +109,23 @@ def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None
     files.prove_writable(target, overwrite=options.overwrite, inputs=inputs)
 
 
-def open_picture(source: str, options: OptimizeOptions) -> Picture:
-    """A picture, no larger in memory than four times what the output needs of it."""
+def network_for(options: OptimizeOptions) -> Generator[Event, None, str]:
+    """The name of the network, or its file, that `options.network` means here."""
+    if options.network != "auto":
+        return options.network
+    name = weights.default_network()
+    if name == weights.BUILT_IN:
+        yield Note(weights.DEFAULT_NOTE)
+    return name
+
+
+def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator[Event, None, list[Picture]]:
+    """The pictures, none larger in memory than four times what the output needs of it."""
     long_side = None if options.size is None else max(2 * options.size, 2048)
-    return images.load(source, max_pixels=options.max_pixels, long_side=long_side)
+    pictures = [images.load(source, max_pixels=options.max_pixels, long_side=long_side) for source in sources]
+    for text in (text for picture in pictures for text in picture.warnings):
+        yield Note(text)
+    return pictures
 
 
 def recipe_of(

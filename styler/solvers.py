@@ -12,7 +12,6 @@ from collections import deque
 from typing import Protocol
 
 import numpy as np
-import scipy.optimize
 import torch
 from torch import Tensor
 
@@ -187,6 +186,9 @@ class SciPy:
             self.x.copy_(torch.from_numpy(values).view(self.x.shape))
 
     def _run(self, start: np.ndarray, history: int) -> None:
+        # Imported here, for it takes a third of torch's time and memory and is seldom wanted.
+        import scipy.optimize
+
         options = {"maxcor": history, "ftol": 0, "gtol": 0, "maxiter": 10**9, "maxfun": 10**9}
         bounds = scipy.optimize.Bounds(0, 1)
         try:

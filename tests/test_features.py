@@ -164,6 +164,28 @@ def test_caffe_order_equals_flipped_weights() -> None:
     assert relative(Extractor("compact", convolutions, CAFFE).normalize(image), expected) < 1e-5
 
 
+@pytest.mark.parametrize("size", [(2, 2), (7, 6), (8, 9), (5, 5)])
+def test_max_pooling_equals_torch_with_ties_and_odd_sizes(size: tuple[int, int]) -> None:
+    x = (
+        torch.randint(0, 3, (2, 3, *size), generator=torch.Generator().manual_seed(0))
+        .float()
+        .requires_grad_()
+    )
+    gradient = torch.randn(2, 3, size[0] // 2, size[1] // 2)
+    expected = F.max_pool2d(x, 2)
+    assert torch.equal(pool(x, "max"), expected)
+    (ours,) = torch.autograd.grad(pool(x, "max"), x, gradient)
+    assert torch.equal(ours, torch.autograd.grad(expected, x, gradient)[0])
+
+
+def test_until_drops_what_lies_deeper() -> None:
+    extractor = Extractor("vgg19", random_convolutions("vgg19", NARROW))
+    image = torch.rand(1, 3, 32, 32)
+    cut = extractor.until({"relu3_1", "relu1_1"})
+    assert cut.layers[-1] == "relu3_1"
+    assert torch.equal(cut(image, ["relu3_1"])["relu3_1"], extractor(image, ["relu3_1"])["relu3_1"])
+
+
 def test_pooling_by_hand() -> None:
     x = torch.tensor([[1.0, 2.0, 9.0], [3.0, 4.0, 9.0], [9.0, 9.0, 9.0]]).view(1, 1, 3, 3)
     assert pool(x, "max").tolist() == [[[[4.0]]]]

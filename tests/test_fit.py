@@ -17,7 +17,9 @@ TARGET = torch.tensor([[1.0, -2.0, 3.0]])
 
 
 def options(**changes: Any) -> TrainingOptions:
-    return TrainingOptions(**{"steps": 12, "warmup": 2, "report": 4, "save": 5, "learning_rate": 0.05, **changes})
+    return TrainingOptions(
+        **{"steps": 12, "warmup": 2, "report": 4, "save": 5, "learning_rate": 0.05, **changes}
+    )
 
 
 def numbers(index: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import given
@@ -108,15 +110,15 @@ def test_total_variation_by_hand() -> None:
 def test_objective_weighs_and_asks_for_each_layer_once() -> None:
     asked = []
 
-    def extract(image: Tensor, layers: set[str]) -> dict[str, Tensor]:
+    def walk(image: Tensor, layers: set[str]) -> Iterator[tuple[str, Tensor]]:
         asked.append(layers)
-        return {"image": image, "a": 2 * image}
+        yield from {"image": image, "a": 2 * image}.items()
 
     terms = [
         Term("x", "a", 3.0, torch.sum),
         Term("y", "a", 1.0, torch.mean),
         Term("z", "image", 0.5, torch.sum),
     ]
-    losses = objective(extract, terms)(torch.ones(1, 1, 2, 2))
+    losses = objective(walk, terms)(torch.ones(1, 1, 2, 2))
     assert {k: v.item() for k, v in losses.items()} == {"x": 24.0, "y": 2.0, "z": 2.0}
     assert asked == [{"a", "image"}]

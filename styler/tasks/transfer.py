@@ -14,9 +14,18 @@ from torch import Tensor
 from styler.engine import minimize
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
-from styler.features import Extractor, Features, Padding
+from styler.features import Extractor, Padding
 from styler.geometry import Size, fit, resize, scales
-from styler.losses import Term, content_loss, covariance_loss, gram_loss, moments, objective, total_variation
+from styler.losses import (
+    Term,
+    Walk,
+    content_loss,
+    covariance_loss,
+    gram_loss,
+    moments,
+    objective,
+    total_variation,
+)
 from styler.options import Layers, OptimizeOptions
 from styler.parameterization import PixelImage
 from styler.solvers import LBFGS, Adam, SciPy, Solver
@@ -49,19 +58,17 @@ def optimize(
         DivergedError: with the best `image` so far.
     """
     size = output_size((content.shape[-2], content.shape[-1]), options)
-    extract = partial(extractor, pooling=options.pooling, padding=padding_for(extractor, options))
+    walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
     image = start(content, styles[0], options, init)
     schedule = scales(size, options.scales)
     for index, scale in enumerate(schedule, 1):
-        terms = make_terms(content, styles, extract, options, scale)
+        terms = make_terms(content, styles, walk, options, scale)
         image = resize(image, scale)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
         parameterization = PixelImage(image)
         solver = make_solver(parameterization, options)
         try:
-            image = yield from minimize(
-                parameterization, objective(extract, terms), solver, options.steps, stop
-            )
+            image = yield from minimize(parameterization, objective(walk, terms), solver, options.steps, stop)
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
@@ -79,23 +86,22 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
-    Kept for the way back are each ReLU's output, each pooling's output and the 8-byte places of its maxima; on
-    top come the largest activation four times over while it is made (input, padded input, output, gradient) and
+    Kept for the way back are each ReLU's and each pooling's output; on top come the largest activation four times over while it is made (input, padded input, output, gradient) and
     the solver's vectors, of which there are two for each pair in the history.
     """
-    widths, needed = extractor.widths(), extractor.needed({name for name, _ in _all_layers(options)})
+    widths, needed = extractor.widths(), extractor.needed(layers(options))
     kept, largest, shrink = 0.0, 0.0, 1
     for name in needed:
         shrink *= 4 if name.startswith("pool") else 1
-        each = widths[name] / shrink
-        largest = max(largest, each)
-        kept += 12 * each if name.startswith("pool") else 4 * each * name.startswith("relu")
+        largest = max(largest, 4 * widths[name] / shrink)
+        kept += 4 * widths[name] / shrink * name.startswith(("relu", "pool"))
     vectors = {"lbfgs": 2 * options.history + 12, "adam": 10, "scipy": 4 * options.history + 24}
-    return round((kept + 16 * largest + 12 * vectors[options.optimizer]) * size[0] * size[1])
+    return round((kept + 4 * largest + 12 * vectors[options.optimizer]) * size[0] * size[1])
 
 
-def _all_layers(options: OptimizeOptions) -> Layers:
-    return options.content_layers + options.style_layers
+def layers(options: OptimizeOptions) -> set[str]:
+    """The layers that the options name."""
+    return {name for name, _ in options.content_layers + options.style_layers}
 
 
 def padding_for(extractor: Extractor, options: OptimizeOptions) -> Padding:
@@ -126,7 +132,7 @@ def start(content: Tensor, style: Tensor, options: OptimizeOptions, init: Tensor
 def make_terms(
     content: Tensor,
     styles: Sequence[Tensor],
-    extract: Callable[..., Features],
+    walk: Walk,
     options: OptimizeOptions,
     size: Size,
 ) -> list[Term]:
@@ -136,12 +142,13 @@ def make_terms(
     of a kind's layers are shares of its whole; so one weight means the same everywhere.
     """
     terms = []
-    targets = extract(resize(content, size), [name for name, _ in options.content_layers])
+    with torch.no_grad():
+        targets = dict(walk(resize(content, size), {name for name, _ in options.content_layers}))
     for name, share in shares(options.content_layers):
         terms.append(
             Term(f"content/{name}", name, options.content_weight * share, content_loss(targets[name]))
         )
-    blended = style_moments(styles, extract, options, size)
+    blended = style_moments(styles, walk, options, size)
     for name, share in shares(options.style_layers):
         loss = STYLE_LOSSES[options.style_loss]([blended[name]])
         terms.append(Term(f"style/{name}", name, options.style_weight * share, loss))
@@ -151,17 +158,16 @@ def make_terms(
 
 
 def style_moments(
-    styles: Sequence[Tensor], extract: Callable[..., Features], options: OptimizeOptions, size: Size
+    styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
-    names = [name for name, _ in options.style_layers]
+    names = {name for name, _ in options.style_layers}
     found = []
     for style in styles:
         height, width = style.shape[-2:]
         wanted = fit((height, width), min(max(height, width), round(options.style_scale * max(size))))
         with torch.no_grad():
-            features = extract(resize(style, wanted), names)
-        found.append({name: moments(features[name]) for name in names})
+            found.append({name: moments(x) for name, x in walk(resize(style, wanted), names)})
     return {
         name: (
             torch.stack([f[name][0] for f in found]).mean(0),

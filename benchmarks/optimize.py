@@ -1,0 +1,146 @@
+"""Print the figures of `styler optimize`: time per step against the bare network, and peak memory.
+
+    python benchmarks/optimize.py [--sizes 256,512] [--rounds 5]
+
+Times are CPU seconds of one thread, the median over rounds in which all candidates take turns, so that ratios
+hold on a busy machine. Weights of VGG-19 are random: they do not change the time. Memory is that of a whole
+process of its own at its peak, above what it had when torch was imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from styler.engine import minimize
+from styler.features import Extractor
+from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
+from styler.losses import objective
+from styler.options import OptimizeOptions
+from styler.parameterization import PixelImage
+from styler.solvers import LBFGS
+from styler.storage import weights
+from styler.tasks import transfer
+
+WARM = 12  # steps after which L-BFGS's history is full
+
+
+def full() -> Extractor:
+    """A VGG-19 with random weights."""
+    deepest = random_convolutions("vgg19", FULL_WIDTHS)
+    for name in ("conv5_2", "conv5_3", "conv5_4"):
+        del deepest[name]
+    return Extractor("vgg19", deepest)
+
+
+def bare(size: int) -> Callable[[], None]:
+    """The plain network as one would write it: forward, and backward to the image, up to relu5_1."""
+    modules: list[nn.Module] = []
+    for name in layer_names("vgg19"):
+        if name.startswith("conv"):
+            weight, bias = random_convolutions("vgg19", FULL_WIDTHS)[name]
+            convolution = nn.Conv2d(weight.shape[1], len(weight), 3, padding=1).requires_grad_(False)
+            convolution.load_state_dict({"weight": weight, "bias": bias})
+            modules.append(convolution)
+        else:
+            modules.append(nn.ReLU(inplace=True) if name.startswith("relu") else nn.MaxPool2d(2))
+        if name == "relu5_1":
+            break
+    net = nn.Sequential(*modules)
+    image = torch.rand(1, 3, size, size, requires_grad=True)
+    return lambda: torch.autograd.grad(net(image).sum(), image) and None
+
+
+def stepper(extractor: Extractor, size: int, steps: int = 10**6) -> Callable[[], None]:
+    """One whole step of `styler optimize` with its default options: objective, gradient and L-BFGS."""
+    options = OptimizeOptions(size=size)
+    content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
+
+    walk = partial(extractor.walk, padding=transfer.padding_for(extractor, options))
+    terms = transfer.make_terms(content, [style], walk, options, (size, size))
+    image = PixelImage(content)
+    events = minimize(image, objective(walk, terms), LBFGS(image.pixels.data, options.history), steps)
+    return lambda: next(events) and None
+
+
+def measure(candidates: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Median CPU seconds of each candidate, which take turns."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds):
+        for name, run in candidates.items():
+            begun = time.process_time()
+            run()
+            times[name].append(time.process_time() - begun)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def speed(size: int, rounds: int) -> None:
+    """Print one block of the table."""
+    candidates = {
+        "bare VGG-19, forward and backward": bare(size),
+        "styler step, VGG-19": stepper(full(), size),
+        "styler step, built-in": stepper(weights.load(weights.BUILT_IN), size),
+    }
+    for _ in range(2 if size > 256 else WARM):
+        for name, run in candidates.items():
+            if name.startswith("styler"):
+                run()
+    candidates["bare VGG-19, forward and backward"]()
+    found = measure(candidates, rounds)
+    whole = found["styler step, VGG-19"]
+    for name, seconds in found.items():
+        print(
+            f"{size:>5} px  {name:<36} {1000 * seconds:8.0f} ms   {whole / seconds:5.2f}x the VGG-19 step's speed"
+        )
+
+
+def memory(network: str, size: int) -> None:
+    """Print the peak memory of this process above that with torch imported, after a few whole steps."""
+    begun = peak()
+    extractor = full() if network == "vgg19" else weights.load(network)
+    step = stepper(extractor, size)
+    for _ in range(WARM):
+        step()
+    predicted = transfer.memory(extractor, OptimizeOptions(), (size, size)) / 1e9
+    print(
+        f"{size:>5} px  {network:<8} {(peak() - begun) / 1e9:5.2f} GB at the peak, {predicted:.2f} GB planned"
+    )
+
+
+def peak() -> int:
+    """Peak resident bytes of this process (Linux)."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def main() -> None:
+    """Print all tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", default="256,512")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    sizes = [int(size) for size in arguments.sizes.split(",")]
+    if arguments.memory:
+        memory(arguments.memory, sizes[0])
+        return
+    for size in sizes:
+        speed(size, arguments.rounds)
+    for size in sizes:
+        for network in ("vgg19", weights.BUILT_IN):
+            command = [sys.executable, __file__, "--memory", network, "--sizes", str(size)]
+            print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
+
+
+if __name__ == "__main__":
+    main()
