@@ -23,8 +23,8 @@ from torch import nn
 
 from styler.engine import minimize
 from styler.features import Extractor
-from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.losses import objective
+from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.options import OptimizeOptions
 from styler.parameterization import PixelImage
 from styler.solvers import LBFGS

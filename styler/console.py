@@ -373,5 +373,6 @@ class Console:
 
 def _stream(stderr: bool) -> RichConsole:
     # FORCE_COLOR makes rich take a pipe for a terminal; colors are then as wished, but bars are not.
-    tty = (sys.stderr if stderr else sys.stdout).isatty()
+    stream = sys.stderr if stderr else sys.stdout
+    tty = stream is not None and stream.isatty()
     return RichConsole(stderr=stderr, force_interactive=None if tty else False)

@@ -87,8 +87,8 @@ class Extractor(nn.Module):
     ) -> Iterator[tuple[str, Tensor]]:
         """As a call, but hands out each activation as soon as it is made, shallow to deep.
 
-        What is computed of an activation before the next is asked for, autograd goes back through only when the
-        deeper layers are done: the gradients of all layers then need not exist at the same time.
+        What is computed of an activation before the next one is asked for, autograd goes back through only when
+        the deeper layers are done: so the gradients of all layers need not exist at the same time.
         """
         wanted = set(layers)
         needed = self.needed(wanted)
@@ -159,9 +159,9 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding:
 class _FrozenConvolution(torch.autograd.Function):
     """A convolution that keeps nothing for its backward pass but its weights.
 
-    The gradient of a frozen convolution needs no input, so neither the padded copy nor the activation is kept:
-    with reflection this halves the memory. The pass back is an ordinary convolution with the turned weights, on
-    a CPU up to twice as fast as the general one, and folds the padding back at the border only.
+    The gradient of a frozen convolution needs no input, so neither the padded copy nor the activation is
+    kept: with reflection this halves the memory. The pass back is an ordinary convolution with the turned
+    weights, on a CPU up to twice as fast as the general one, and folds the padding back at the border only.
     """
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 import typing
 from collections.abc import Callable, Mapping
@@ -41,6 +42,17 @@ class SizeType(click.IntRange):
         return value if value == FULL else super().convert(value, param, ctx)
 
 
+class FiniteRange(click.FloatRange):
+    """A number of the range; no infinity, and no NaN, which click would let through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Numbers are checked against the range, and for being numbers."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number", param, ctx)
+        return number
+
+
 def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     """The click type of an options field: its choices, its range or its parser."""
     low, high = field.metadata["low"], field.metadata["high"]
@@ -54,7 +66,7 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
         return SizeType(low, high)
     if hint is int:
         return click.IntRange(low, high)
-    return click.FloatRange(low, high) if hint is float else str
+    return FiniteRange(low, high) if hint is float else str
 
 
 def option_of(field: dataclasses.Field[Any], hint: Any) -> click.Option:
@@ -83,12 +95,8 @@ def options_of(kind: type[Kind]) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
             chosen = {f.name: values.pop(f.name) for f in fields}
-            full = {name for name, value in chosen.items() if value == FULL and hints[name] == int | None}
-            try:
-                options = kind(**chosen | dict.fromkeys(full))
-            except InputError as error:  # what click's ranges let through, such as NaN
-                raise click.UsageError(str(error)) from error
-            return command(*args, options=options, **values)
+            full = [name for name, value in chosen.items() if value == FULL and hints[name] == int | None]
+            return command(*args, options=kind(**chosen | dict.fromkeys(full)), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
         flags = [option_of(f, hints[f.name]) for f in reversed(fields)]

@@ -25,7 +25,7 @@ class Term:
 
 
 def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
-    """The objective of `terms`; all layers come from one pass of `walk(image, layers)`, as in `Extractor.walk`."""
+    """The objective of `terms`, all from one pass of `walk(image, layers)`, which is as `Extractor.walk`."""
     layers = {term.layer for term in terms}
 
     def evaluate(image: Tensor) -> dict[str, Tensor]:
@@ -105,7 +105,8 @@ def covariance_loss(targets: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tenso
 def total_variation(image: Tensor) -> Tensor:
     """Mean squared difference of neighboring pixels of an image [N, C, H, W].
 
-    Mahendran and Vedaldi 2015, with beta 2. 0 for a constant; the mean over all vertical neighbors plus the mean over all horizontal ones.
+    Mahendran and Vedaldi 2015, with beta 2; the mean over all vertical neighbors plus that over all horizontal
+    ones. It is 0 for a constant.
     """
     vertical = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     horizontal = (image[..., :, 1:] - image[..., :, :-1]).square().mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -68,9 +69,14 @@ def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     low, high = f.metadata["low"], f.metadata["high"]
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    if not ((low is None or value >= low) and (high is None or value <= high)):  # NaN fails too
-        bounds = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
-        raise InputError(f"{flag} is {value:g}; it must be {' and '.join(bounds)}")
+    fits = (low is None or value >= low) and (high is None or value <= high)
+    if not (fits and math.isfinite(value)):
+        bounds = "".join(f", {word} {bound:g}" for word, bound in _bounds(low, high))
+        raise InputError(f"{flag} is {value:g}; it must be a finite number{bounds}")
+
+
+def _bounds(low: float | None, high: float | None) -> list[tuple[str, float]]:
+    return [(word, b) for word, b in (("at least", low), ("at most", high)) if b is not None]
 
 
 def flag_of(name: str) -> str:
@@ -98,7 +104,7 @@ def parse_layers(text: str) -> Layers:
 
 def format_layers(layers: Layers) -> str:
     """The inverse of `parse_layers`."""
-    return ",".join(name if weight == 1 else f"{name}:{weight:g}" for name, weight in layers)
+    return ",".join(name if weight == 1 else f"{name}:{weight!r}" for name, weight in layers)
 
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -46,31 +46,34 @@ class Solver(Protocol):
 class LBFGS:
     """Limited-memory BFGS without line search (Nocedal and Wright 2006, algorithm 7.4), safeguarded.
 
-    torch's own begins with a step whose length over all pixels is 1, which a large picture does not notice; here
-    the first step has the same length per pixel at every size. A loss that is not finite, or that rises far above
-    the best one, resets the history, goes back to the best point and halves the step; good steps double it again.
+    torch's own begins with a step whose length over all pixels is 1, which a large picture does not notice;
+    here the first step has the same length per pixel at every size. A loss that is not finite, or that rises
+    far above the best one, resets the history, goes back to the best point and halves the step; good steps
+    double it again.
     """
 
     def __init__(self, x: Tensor, history: int = 10) -> None:
         self.x = x
-        self.pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        # All that lasts is allocated at once: single vectors, made between activations that come and go,
+        # would keep the C heap from ever giving those back.
+        self.s, self.y = x.new_empty(2, history, *x.shape)
+        self.best_x, self.best_gradient, self.displacement, self.gradient = x.new_zeros(4, *x.shape)
+        self.best_x.copy_(x)
+        self.pairs: deque[tuple[int, float]] = deque(maxlen=history)
         self.length, self.lowest = 1.0, math.inf
-        self.best_x, self.best_gradient = x.clone(), torch.zeros_like(x)
-        self.displacement, self.gradient = torch.zeros_like(x), torch.zeros_like(x)
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
         if not math.isfinite(loss) or loss > RISE * self.lowest:
             self._go_back()
         else:
-            self._remember(self.displacement, gradient - self.gradient)
-            self.gradient = gradient.clone()
+            self._remember(gradient)
             self.length = min(1.0, 2 * self.length)
         if loss < self.lowest:
             self.lowest = loss
             self.best_x.copy_(self.x)
             self.best_gradient.copy_(gradient)
-        self.displacement = self._direction() * self.length
+        torch.mul(self._direction(), self.length, out=self.displacement)
         self.x.add_(self.displacement)
 
     def best(self) -> Tensor:
@@ -89,25 +92,31 @@ class LBFGS:
         self.x.copy_(self.best_x)
         self.gradient.copy_(self.best_gradient)
 
-    def _remember(self, s: Tensor, y: Tensor) -> None:
+    def _remember(self, gradient: Tensor) -> None:
+        """Note how the gradient changed along the last displacement."""
+        row = (self.pairs[-1][0] + 1) % len(self.s) if self.pairs else 0
+        if len(self.pairs) == len(self.s):
+            self.pairs.popleft()  # its row is written anew
+        s, y = self.s[row].copy_(self.displacement), torch.sub(gradient, self.gradient, out=self.y[row])
         curvature = float(torch.sum(s * y))
         # Along s the loss must curve upward, clearly above rounding, or the model would point uphill.
         if curvature > 1e-7 * float(s.norm() * y.norm()):
-            self.pairs.append((s, y, curvature))
+            self.pairs.append((row, curvature))
+        self.gradient.copy_(gradient)
 
     def _direction(self) -> Tensor:
-        q = -self.gradient
+        q: Tensor = -self.gradient
         if not self.pairs:
-            return q * (FIRST_STEP / _rms(q))
+            return q.mul_(FIRST_STEP / _rms(q))
         weights = []
-        for s, y, curvature in reversed(self.pairs):
-            weights.append(torch.sum(s * q) / curvature)
-            q = q - weights[-1] * y
-        _, y, curvature = self.pairs[-1]
-        q = q * (curvature / y.square().sum())
-        for (s, y, curvature), weight in zip(self.pairs, reversed(weights), strict=True):
-            q = q + s * (weight - torch.sum(y * q) / curvature)
-        return q * (LONGEST_STEP / _rms(q)).clamp_max(1)
+        for row, curvature in reversed(self.pairs):
+            weights.append(torch.sum(self.s[row] * q) / curvature)
+            q.sub_(weights[-1] * self.y[row])
+        row, curvature = self.pairs[-1]
+        q.mul_(curvature / self.y[row].square().sum())
+        for (row, curvature), weight in zip(self.pairs, reversed(weights), strict=True):
+            q.add_(self.s[row] * (weight - torch.sum(self.y[row] * q) / curvature))
+        return q.mul_((LONGEST_STEP / _rms(q)).clamp_max(1))
 
 
 class Adam:
@@ -142,7 +151,7 @@ class Adam:
 class SciPy:
     """SciPy's L-BFGS-B in float64 with pixels boxed to [0, 1], as the papers' own code has it.
 
-    SciPy calls the function it minimizes; here it runs in a thread of its own and waits there for each answer.
+    SciPy calls the function that it minimizes, so it runs in a thread of its own and waits for answers there.
     """
 
     def __init__(self, x: Tensor, history: int = 10) -> None:
@@ -208,7 +217,7 @@ class SciPy:
         return answer
 
 
-class _Closed(Exception):  # noqa: N818
+class _Closed(Exception):
     """The solver was closed while SciPy waited for an answer."""
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from styler.errors import InputError
 from styler.geometry import fit, resize, scales
 
 SIDES = st.integers(16, 6000)
@@ -22,12 +25,19 @@ def test_fit_keeps_the_aspect_to_half_a_pixel(height: int, width: int, long_side
 
 @given(SIDES, SIDES, st.integers(0, 6))
 def test_scales_rise_to_the_size_by_halves(height: int, width: int, count: int) -> None:
+    if count and min(height, width) / 2 ** (count - 1) < 20:
+        return
     found = scales((height, width), count)
     assert found[-1] == (height, width)
-    assert len(found) <= count or count == 0
-    for coarse, fine in zip(found, found[1:], strict=False):
+    assert count in (0, len(found))
+    for coarse, fine in itertools.pairwise(found):
         assert abs(2 * max(coarse) - max(fine)) <= 1
-        assert min(coarse) >= 32
+        assert min(coarse) >= 16
+
+
+def test_too_many_scales_are_refused() -> None:
+    with pytest.raises(InputError, match="--scales is 9"):
+        scales((512, 512), 9)
 
 
 def test_scales_of_the_default_size() -> None:

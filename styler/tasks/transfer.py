@@ -1,4 +1,4 @@
-"""Style transfer by optimization: an image whose features are the content's and whose statistics are the style's.
+"""Style transfer by optimization: an image with the content's features and the style's statistics.
 
 Gatys, Ecker and Bethge 2016, coarse to fine as in Gatys et al. 2017.
 """
@@ -86,8 +86,9 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
-    Kept for the way back are each ReLU's and each pooling's output; on top come the largest activation four times over while it is made (input, padded input, output, gradient) and
-    the solver's vectors, of which there are two for each pair in the history.
+    Kept for the way back are each ReLU's and each pooling's output. On top come the largest activation four
+    times over while it is made (input, padded input, output, gradient) and the solver's vectors, of which
+    there are two for each pair in the history.
     """
     widths, needed = extractor.widths(), extractor.needed(layers(options))
     kept, largest, shrink = 0.0, 0.0, 1
@@ -138,8 +139,8 @@ def make_terms(
 ) -> list[Term]:
     """The weighted terms of the objective at one scale.
 
-    A term's value is 1 where nothing of its target is met, on every network and at every size, and the weights
-    of a kind's layers are shares of its whole; so one weight means the same everywhere.
+    A term's value is 1 where nothing of its target is met, on every network and at every size, and the
+    weights of a kind's layers are shares of its whole; so one weight means the same everywhere.
     """
     terms = []
     with torch.no_grad():

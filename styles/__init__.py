@@ -1,0 +1,1 @@
+"""What styler paints with: style pictures and, later, trained styles."""

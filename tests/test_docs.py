@@ -1,0 +1,182 @@
+"""README and the house files against the program.
+
+`python tests/test_docs.py --write` renews README's table of options.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import typing
+from pathlib import Path
+
+import click
+import pytest
+
+import styler
+from styler import cli
+from styler.flags import FULL
+from styler.options import Layers, OptimizeOptions, flag_of, format_layers
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BEGIN, END = "<!-- options -->\n", "<!-- /options -->\n"
+RENEW = "README.md's table of options is old; renew it: python tests/test_docs.py --write"
+
+
+def option_table() -> str:
+    """README's table of `styler optimize`, from the very fields that its flags are made of."""
+    hints = typing.get_type_hints(OptimizeOptions)
+    rows = [row(field, hints[field.name]) for field in own_first(OptimizeOptions)]
+    return "\n".join(["| Option | Default | |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
+    """As in `--help`: a class's own fields before its parents'."""
+    parents = [vars(parent).get("__annotations__", {}) for parent in kind.__mro__]
+    return sorted(
+        dataclasses.fields(kind), key=lambda f: next(i for i, p in enumerate(parents) if f.name in p)
+    )
+
+
+def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
+    flag, default = flag_of(field.name), field.default
+    if hint is bool:
+        flag, default = f"{flag}`, `--no-{flag[2:]}", "yes" if default else "no"
+    elif hint == Layers:
+        default = format_layers(default)
+    elif default is None:
+        default = FULL
+    choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    text = field.metadata["help"] + (f" One of {', '.join(choices)}." if choices else "")
+    return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"
+
+
+def parts(readme: str) -> tuple[str, str, str]:
+    """README before, in and after the table's marks."""
+    before, begin, rest = readme.partition(BEGIN)
+    table, end, after = rest.partition(END)
+    assert begin and end, f"README.md has no {BEGIN.strip()} ... {END.strip()}"
+    return before + begin, table, end + after
+
+
+def commands(group: click.Group = cli.styler, words: str = "styler") -> list[str]:
+    """Every command as it is typed: `styler weights list`."""
+    found = []
+    for name, command in group.commands.items():
+        inner = isinstance(command, click.Group)
+        found += commands(command, f"{words} {name}") if inner else [f"{words} {name}"]
+    return found
+
+
+def block(readme: str, start: str) -> str:
+    """The line of README that begins so."""
+    (line,) = {line.strip() for line in readme.splitlines() if line.strip().startswith(start)}
+    return line
+
+
+@pytest.fixture
+def readme() -> str:
+    return README.read_text("utf-8")
+
+
+def test_the_option_table_is_that_of_the_program(readme):
+    assert parts(readme)[1] == option_table(), RENEW
+
+
+def test_every_option_of_the_program_is_in_the_table():
+    flags = {name for p in cli.optimize.params if isinstance(p, click.Option) for name in p.opts}
+    elsewhere = {"--output", "-o", "--quiet", "-q", "--verbose", "-v", "--json", "--debug"}
+    assert flags - elsewhere == set(re.findall(r"^\| `(--[\w-]+)`", option_table(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_in_the_readme(readme, command):
+    assert command in readme, f"README.md does not tell of `{command}`"
+
+
+def test_no_command_in_the_readme_is_made_up(readme):
+    known = {command.split()[1] for command in commands()}
+    named = re.findall(r"(?:^|`|&& )styler ([a-z][\w-]*)", readme, re.MULTILINE)
+    assert named and set(named) <= known
+
+
+def test_the_first_command_can_be_typed_as_it_stands(readme):
+    """`pip install . && styler optimize CONTENT STYLE`, with files that are here."""
+    line = block(readme, "pip install . &&")
+    install, _, command = line.partition(" && ")
+    program, name, *pictures = command.split()
+    assert install == "pip install ." and (program, name) == ("styler", "optimize")
+    assert len(pictures) == 2 and all((ROOT / picture).is_file() for picture in pictures)
+
+
+def test_the_second_command_is_the_tests(readme):
+    assert block(readme, "pip install '.[test]'") == "pip install '.[test]' && pytest"
+
+
+def test_links_in_the_readme_lead_somewhere(readme):
+    links = re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", readme) + re.findall(r'src="([^"]+)"', readme)
+    for link in links:
+        assert (ROOT / link.partition("#")[0]).exists(), f"README.md links to {link}, which is not there"
+
+
+def test_the_changelog_tells_of_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.findall(r"^## (\d+\.\d+\.\d+)", text, re.MULTILINE)[0] == styler.__version__
+
+
+def test_ci_runs_the_readmes_test_command(readme):
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    command = block(readme, "pip install '.[test]'")
+    assert f"\n({command})\n" in script.read_text("utf-8")
+    checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.fixture
+def setup() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def test_every_package_is_installed(setup):
+    """A folder that setup.cfg forgets would be missing after an install."""
+    folders = [path.parent.relative_to(ROOT) for path in (ROOT / "styler").rglob("__init__.py")]
+    found = {".".join(folder.parts) for folder in folders}
+    assert set(setup["options"]["packages"].split()) == found | {"styler.styles"}
+
+
+def test_every_import_is_asked_for_and_nothing_else(setup):
+    trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "styler").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"styler"}
+    lines = setup["options"]["install_requires"] + "".join(setup["options.extras_require"].values())
+    asked = {name.replace("-", "_") for name in re.findall(r"^([\w-]+)", lines, re.MULTILINE)}
+    assert {{"PIL": "pillow"}.get(name, name) for name in imported} <= asked
+    needed = set(re.findall(r"^([\w-]+)", setup["options"]["install_requires"], re.MULTILINE))
+    unused = needed - {{"PIL": "pillow"}.get(name, name) for name in imported}
+    assert unused <= {"torchvision"}  # which `doctor` looks at, for it breaks torch when it does not fit
+
+
+def test_tests_are_no_package():
+    """Else pytest would put the checkout on the path, and test it instead of what is installed."""
+    assert not (ROOT / "tests/__init__.py").exists()
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    assert "pythonpath" not in (ROOT / "setup.cfg").read_text("utf-8") and "pytest" not in tool
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("usage: python tests/test_docs.py --write")
+    before, _, after = parts(README.read_text("utf-8"))
+    README.write_text(before + option_table() + after, "utf-8")
