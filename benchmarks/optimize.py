@@ -98,9 +98,7 @@ def speed(size: int, rounds: int) -> None:
     found = measure(candidates, rounds)
     whole = found["styler step, VGG-19"]
     for name, seconds in found.items():
-        print(
-            f"{size:>5} px  {name:<36} {1000 * seconds:8.0f} ms   {whole / seconds:5.2f}x the VGG-19 step's speed"
-        )
+        print(f"{size:>5} px  {name:<36} {1000 * seconds:8.0f} ms   {whole / seconds:5.2f}x the VGG-19")
 
 
 def memory(network: str, size: int) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ from styler import __version__
 from styler.errors import DeviceError, StylerError
 from styler.flags import command_line, options_of, talking
 from styler.interrupt import Interrupted, interruptible
-from styler.options import OptimizeOptions
+from styler.options import DistillOptions, OptimizeOptions
 
 if TYPE_CHECKING:
     from styler.console import Console
@@ -202,6 +202,40 @@ def add(settings: Settings, name: str, file: Path) -> None:
     from styler.storage import weights
 
     console_of(settings).note(f"{name} is in {weights.add(name, file)}")
+
+
+# Training
+
+
+@styler.command()
+@click.option("--dataset", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
+@click.option("--artworks", metavar="FOLDER|LIST", help="Paintings to learn on as well.")
+@click.option(
+    "--teacher",
+    "teachers",
+    required=True,
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Network to learn from; of several, each layer is learned from the first that has it.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The narrow network, as .safetensors.")
+@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@options_of(DistillOptions)
+@talking
+@click.pass_obj
+def distill(settings: Settings, /, options: DistillOptions, **values: Any) -> int:
+    """Make a narrow VGG that sees as a wide one does; the built-in network was made so.
+
+    Writes the network, and while it is not done its training state beside it. Ctrl-C saves the state.
+    """
+    from styler import training
+
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        console.result(console.follow(training.distill(options=options, stop=interrupt, **values)))
+    return interrupt.exit_code
 
 
 # The machine

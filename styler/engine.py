@@ -79,6 +79,7 @@ def fit(
     optimizers: Sequence[torch.optim.Optimizer],
     options: TrainingOptions,
     start: TrainingState | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
     """Train `network` on `step(index, batch)`, the weighted losses of a batch, whose sum is minimized.
 
@@ -87,7 +88,7 @@ def fit(
     from a saved state gives bit for bit what the run without a break gives.
 
     Yields a TrainStep after each step, with losses every `options.report` steps, and the TrainingState every
-    `options.save` steps. Returns the last state.
+    `options.save` steps and where it ends because `stop()` is true. Returns the last state.
 
     Raises:
         DivergedError: when no step since the last report had a finite gradient.
@@ -107,8 +108,11 @@ def fit(
             optimizer.step()
         done = index + 1
         yield _report(done, options, losses, finite)
-        if done % options.save == 0 and done < options.steps:
+        stopped = stop()
+        if done < options.steps and (stopped or done % options.save == 0):
             yield _state(done, network, optimizers, norms)
+        if stopped:
+            return _state(done, network, optimizers, norms)
     return _state(max(first, options.steps), network, optimizers, norms)
 
 

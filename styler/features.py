@@ -87,8 +87,8 @@ class Extractor(nn.Module):
     ) -> Iterator[tuple[str, Tensor]]:
         """As a call, but hands out each activation as soon as it is made, shallow to deep.
 
-        What is computed of an activation before the next one is asked for, autograd goes back through only when
-        the deeper layers are done: so the gradients of all layers need not exist at the same time.
+        What is computed of an activation before the next one is asked for, autograd goes back through only
+        when the deeper layers are done: so the gradients of all layers need not exist at the same time.
         """
         wanted = set(layers)
         needed = self.needed(wanted)

@@ -105,8 +105,8 @@ def covariance_loss(targets: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tenso
 def total_variation(image: Tensor) -> Tensor:
     """Mean squared difference of neighboring pixels of an image [N, C, H, W].
 
-    Mahendran and Vedaldi 2015, with beta 2; the mean over all vertical neighbors plus that over all horizontal
-    ones. It is 0 for a constant.
+    Mahendran and Vedaldi 2015, with beta 2; the mean over all vertical neighbors plus that over all
+    horizontal ones. It is 0 for a constant.
     """
     vertical = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     horizontal = (image[..., :, 1:] - image[..., :, :-1]).square().mean()

@@ -78,7 +78,8 @@ class LBFGS:
 
     def best(self) -> Tensor:
         """See `Solver.best`."""
-        return self.best_x.clone()
+        best: Tensor = self.best_x.clone()
+        return best
 
     def close(self) -> None:
         """Forget the history."""

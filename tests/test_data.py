@@ -1,4 +1,4 @@
-"""Datasets: any layout of folders, the same crops for the same seed and step, and no stop at a bad picture."""
+"""Datasets: any layout of folders, the same crops for a seed and step, and no stop at a bad picture."""
 
 from collections import Counter
 from pathlib import Path

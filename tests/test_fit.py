@@ -1,7 +1,9 @@
 """fit: that it learns, that a broken run goes on bit for bit, and that bad batches do no harm."""
 
 import math
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from styler.engine import TrainingState, fit, schedule
-from styler.errors import DivergedError
+from styler.errors import CheckpointError, DivergedError
 from styler.events import TrainStep
 from styler.options import TrainingOptions
+from styler.storage.checkpoint import load_state, save_state
 
 TARGET = torch.tensor([[1.0, -2.0, 3.0]])
 
@@ -55,7 +58,8 @@ def train(
         try:
             event = next(run)
         except StopIteration as stop:
-            return network, events, [*states, stop.value]
+            assert stop.value.step == chosen.steps
+            return network, events, states
         (events if isinstance(event, TrainStep) else states).append(event)
 
 
@@ -91,8 +95,8 @@ def test_a_saved_state_does_not_change_as_training_goes_on() -> None:
 
 def test_a_finished_run_has_nothing_left_to_do() -> None:
     whole, _, states = train(options())
-    again, events, _ = train(options(), states[-1])
-    assert not events
+    again, events, none = train(options(), states[-1])
+    assert not events and not none
     assert torch.equal(whole.weight, again.weight)
 
 
@@ -146,3 +150,35 @@ def test_all_optimizers_step() -> None:
 
     list(fit(step, numbers, network, optimizers, options(steps=1)))
     assert all(not torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+class Trap:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("trap",)
+
+
+def test_a_state_survives_the_disk(tmp_path: Path) -> None:
+    whole, _, states = train(options())
+    save_state(tmp_path / "run", vars(states[0]))
+    again, _, _ = train(options(), TrainingState(**load_state(tmp_path / "run")))
+    assert torch.equal(whole.weight, again.weight) and torch.equal(whole.seen, again.seen)
+
+
+def test_the_state_before_helps_when_the_last_is_damaged(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save_state(tmp_path, {"step": step})
+    assert load_state(tmp_path) == {"step": 3}
+    (tmp_path / "last.pt").write_bytes(b"torn")
+    assert load_state(tmp_path) == {"step": 2}
+    (tmp_path / "last.pt").unlink()
+    assert load_state(tmp_path) == {"step": 2}
+
+
+def test_no_state_and_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckpointError, match=r"there is none.*start without --resume"):
+        load_state(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    torch.save({"step": Trap()}, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match=r"last\.pt is damaged"):
+        load_state(tmp_path)
+    assert not (tmp_path / "trap").exists()

@@ -37,6 +37,7 @@ RANKS = {
     "flags": 6,
     "console": 6,
     "painting": 6,
+    "training": 6,
     "cli": 7,
     "__main__": 8,
 }
@@ -45,9 +46,11 @@ RANKS = {
 WITHIN = {
     "features": {"networks"},
     "networks": set[str](),
+    "networks.narrow": {"networks.vgg"},
     "storage.files": set[str](),
     "storage.kinds": set[str](),
     "storage.pixels": set[str](),
+    "storage.teachers": {"storage.files"},
     "storage.recipe": set[str](),
     "storage.known": {"storage.files"},
     "storage.fetch": {"storage.files"},

@@ -1,8 +1,8 @@
 """Distillation: a narrow VGG whose features tell as much of a picture as a wide one's.
 
 Convolutions start in closed form, layer by layer, from the wide network's features; then all are trained
-together to let a linear map predict the wide network's features from the narrow one's. Only conv1_1 starts from
-the statistics of pictures alone: solved for, it would be a copy of the teacher's filters.
+together to let a linear map predict the wide network's features from the narrow one's. Only conv1_1 starts
+from the statistics of pictures alone: solved for, it would be a copy of the teacher's filters.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import scipy.linalg
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,7 +20,18 @@ from styler.engine import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, Features
-from styler.networks.vgg import TORCHVISION, Convolution, convolution_names
+from styler.networks.narrow import (
+    CHUNK,
+    RIDGE,
+    Positions,
+    balanced,
+    closed_form,
+    convolved,
+    normalized,
+    positions,
+    ridge,
+)
+from styler.networks.vgg import Convolution, convolution_names
 from styler.options import DistillOptions
 
 LAYERS: Mapping[str, float] = {
@@ -35,18 +46,12 @@ LAYERS: Mapping[str, float] = {
     "relu4_2": 0.5,
     "relu5_1": 1.0,
 }
-"""Layers whose features are matched, with weights: the usual layers of style and content, and some between."""
+"""Layers whose features are matched, with weights: the usual ones of style and content, and some between."""
 
 SAMPLE_BATCHES = 15
 """Batches after the last one of the training whose pictures the closed form is solved on."""
-CHUNK = 16
-"""Pictures that go through a network at a time in the closed form."""
-SAMPLE = 24000
-"""Positions of the pictures that each closed-form solution is made from."""
 DECAY = 0.97
 """What the running moments keep of the past at each step."""
-RIDGE = 1e-4
-"""Ridge of the regressions, relative to the mean energy of a regressor."""
 GRID = 8
 """Pixels between two positions that the training compares: neighbors tell almost the same."""
 
@@ -67,6 +72,7 @@ def distill(
     batches: Callable[[int], Tensor],
     options: DistillOptions,
     start: TrainingState | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[TrainStep | TrainingState, None, dict[str, Convolution]]:
     """Make a narrow VGG of `options.widths` in the layout of `compact`.
 
@@ -74,22 +80,21 @@ def distill(
         teachers: each layer is learned from the first one that has it.
         batches: step -> Image [N, 3, H, W]; what comes must depend on the step alone.
         start: the state of a run that was interrupted; its options have to be the same.
+        stop: asked after each step; once true, the state is yielded and the training ends early.
 
-    Yields a TrainStep a step and from time to time the TrainingState. Returns the convolutions, every channel
-    scaled as `balanced` says, for TORCHVISION's normalization and reflection padding.
+    Yields a TrainStep a step and from time to time the TrainingState. Returns the convolutions, `balanced`,
+    for TORCHVISION's normalization and reflection padding.
     """
     after = range(options.steps, options.steps + SAMPLE_BATCHES)
     sample = torch.cat([vary(batches(index), options.seed, index) for index in after])
     device = sample.device
     dtype = precision(options, device)
     wide = [_converted(teacher, dtype) for teacher in teachers]
-    convolutions = closed_form(wide, sample, widths_of(options.widths), options.seed)
+    convolutions, scales = first_guess(wide, sample, widths_of(options.widths), options.seed)
     with torch.no_grad():
         channels = {name: f.shape[1] for name, f in targets(wide, sample[:1], LAYERS).items()}
     student = Student(convolutions, channels, dtype).to(device)
-    optimizer = torch.optim.AdamW(
-        student.parameters(), options.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
+    optimizer = torch.optim.AdamW(student.groups(options.learning_rate), betas=(0.9, 0.99), weight_decay=0.0)
 
     def step(index: int, batch: Tensor) -> Mapping[str, Tensor]:
         images = vary(batch, options.seed, index)
@@ -97,20 +102,31 @@ def distill(
             wanted = targets(wide, images, LAYERS)
         found = student(images)
         return {
-            name: weight * student.unexplained(name, grid(name, found[name], index), grid(name, wanted[name], index))
+            name: weight
+            * student.unexplained(name, grid(name, found[name], index), grid(name, wanted[name], index))
             for name, weight in LAYERS.items()
         }
 
-    yield from fit(step, batches, student, [optimizer], options, start)
-    return balanced(student.convolutions(), sample, options.whitening)
+    yield from fit(step, batches, student, [optimizer], options, start, stop)
+    return balanced(student.convolutions(), sample, scales, options.whitening)
 
 
-def widths_of(text: str) -> tuple[int, ...]:
-    """`32,48,96,96,96` -> the channels of five blocks; raises InputError for anything else."""
+def widths_of(text: str) -> dict[str, int]:
+    """Convolution -> channels, from `32,64,96,96,96` for the five blocks or from one number a convolution.
+
+    Raises InputError for anything else.
+    """
+    names = convolution_names("compact")
     parts = text.split(",")
-    if len(parts) != 5 or not all(part.strip().isdecimal() and 2 <= int(part) <= 512 for part in parts):
-        raise InputError(f"--widths is '{text}'; give five numbers from 2 to 512, as in 32,48,96,96,96")
-    return tuple(int(part) for part in parts)
+    if len(parts) not in (5, len(names)) or not all(
+        p.strip().isdecimal() and 2 <= int(p) <= 512 for p in parts
+    ):
+        raise InputError(
+            f"--widths is '{text}'; give five numbers from 2 to 512, as in 32,64,96,96,96, or {len(names)}"
+        )
+    if len(parts) == 5:
+        parts = [parts[int(name[4]) - 1] for name in names]
+    return dict(zip(names, map(int, parts), strict=True))
 
 
 def precision(options: DistillOptions, device: torch.device) -> torch.dtype:
@@ -126,7 +142,7 @@ def vary(images: Tensor, seed: int, index: int) -> Tensor:
 
     Features then also hold for colors and grain that no photo has but a picture in the making does.
     """
-    draw = torch.Generator().manual_seed((seed << 32) + index)
+    draw = torch.Generator().manual_seed((seed * 1_000_003 + index) % 2**32)
     n = len(images)
 
     def some(chance: float) -> Tensor:
@@ -145,27 +161,34 @@ def vary(images: Tensor, seed: int, index: int) -> Tensor:
 def targets(teachers: Sequence[Teacher], images: Tensor, layers: Iterable[str]) -> Features:
     """What the student is to tell: the wide network's layers, through the teachers' maps."""
     found = _raw(teachers, images, layers)
-    for teacher in teachers:
-        for name, (weight, bias) in teacher.maps.items():
-            if name in found:
-                weight, bias = weight[:, :, None, None].to(found[name]), bias.to(found[name])
-                found[name] = F.relu(F.conv2d(found[name], weight, bias))
+    for name, features in found.items():
+        teacher = _teacher_of(teachers, name)
+        if name in teacher.maps:
+            weight, bias = (part.to(features) for part in teacher.maps[name])
+            found[name] = F.relu(F.conv2d(features, weight[:, :, None, None], bias))
     return found
 
 
 def _raw(teachers: Sequence[Teacher], images: Tensor, layers: Iterable[str]) -> Features:
-    """Each layer from the first teacher that has it."""
+    """The teachers' own channels, each layer from the first one that has it."""
     found: Features = {}
     for teacher in teachers:
         extractor = teacher.extractor
-        mine = [name for name in layers if name in extractor.layers and name not in found]
+        mine = [name for name in layers if _teacher_of(teachers, name) is teacher]
         x = images.to(extractor.mean.dtype).contiguous(memory_format=torch.channels_last)
         found |= extractor(x, mine, padding="reflect")
     return found
 
 
+def _teacher_of(teachers: Sequence[Teacher], name: str) -> Teacher:
+    for teacher in teachers:
+        if name in teacher.extractor.layers:
+            return teacher
+    raise InputError(f"no teacher has the layer {name}: give a second one that goes as deep as relu5_1")
+
+
 def _converted(teacher: Teacher, dtype: torch.dtype) -> Teacher:
-    extractor = copy.deepcopy(teacher.extractor).to(dtype=dtype, memory_format=torch.channels_last)
+    extractor = copy.deepcopy(teacher.extractor).to(dtype).to(memory_format=torch.channels_last)
     return Teacher(extractor, teacher.maps)
 
 
@@ -180,8 +203,8 @@ def grid(name: str, features: Tensor, index: int) -> Tensor:
 class Student(nn.Module):
     """The narrow network in training: float32 weights, used as `dtype`, and running moments by layer.
 
-    The moments [C + 1, C + 1] of the student's channels and a constant, and [C + 1, C'] of these with the wide
-    network's, give at each step the best linear map from one to the other.
+    The moments [C + 1, C + 1] of the student's channels and a constant, and [C + 1, C'] of these with the
+    wide network's, give at each step the best linear map from one to the other.
     """
 
     def __init__(
@@ -205,6 +228,19 @@ class Student(nn.Module):
             for name in self.names
         }
 
+    def groups(self, relative_rate: float) -> list[dict[str, Any]]:
+        """One group of parameters a convolution, with a learning rate relative to the rms of its weight.
+
+        The closed form leaves weights whose sizes differ by a factor of 70 from layer to layer; one rate for
+        all would hardly move the first and tear up the last.
+        """
+        made = []
+        for name in self.names:
+            weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+            rate = relative_rate * weight.detach().square().mean().sqrt().item()
+            made.append({"params": [weight, bias], "lr": rate})
+        return made
+
     def forward(self, images: Tensor) -> Features:
         """All its ReLU layers for an Image [N, 3, H, W]."""
         x = normalized(images).to(self.dtype).contiguous(memory_format=torch.channels_last)
@@ -219,8 +255,8 @@ class Student(nn.Module):
     def unexplained(self, name: str, own: Tensor, wide: Tensor) -> Tensor:
         """The share of the variance of `wide` [P, C'] that the best map from `own` [P, C] leaves over.
 
-        The map is solved for from the running moments and then held fixed: at the best map the derivative with
-        respect to it is zero anyway.
+        The map is solved for from the running moments and then held fixed: at the best map the derivative
+        with respect to it is zero anyway.
         """
         regressors = F.pad(own, (0, 1), value=1.0)
         with torch.no_grad():
@@ -232,70 +268,20 @@ class Student(nn.Module):
         return (regressors @ best - wide).square().sum() / variance
 
 
-def ridge(moments: Tensor, cross: Tensor, strength: float) -> Tensor:
-    """Ridge regression [K, C] from the moments [K, K] of K regressors and [K, C] of these with the targets."""
-    damping = strength * moments.diagonal().mean().clamp_min(torch.finfo(moments.dtype).tiny)
-    damped = moments + damping * torch.eye(len(moments), dtype=moments.dtype, device=moments.device)
-    return torch.cholesky_solve(cross, torch.linalg.cholesky(damped))
-
-
-# The start in closed form
-
-
 @torch.no_grad()
-def closed_form(
-    teachers: Sequence[Teacher], images: Tensor, widths: Sequence[int], seed: int
-) -> dict[str, Convolution]:
-    """A narrow network whose channels imitate a well spread selection of the wide network's channels.
-
-    Each convolution is the ridge regression from what the narrow network has to the wide one's values before the
-    ReLU; the selection is that of a QR decomposition with pivoting, each channel scaled to rms 1 after the ReLU.
-    """
+def first_guess(
+    teachers: Sequence[Teacher], images: Tensor, widths: Mapping[str, int], seed: int
+) -> tuple[dict[str, Convolution], dict[str, Tensor]]:
+    """The closed form on what the teachers say of `images`; see `closed_form`."""
     draw = torch.Generator().manual_seed(seed)
-    names = convolution_names("compact")
-    where = {name: _positions(images, int(name[4]), draw) for name in names}
-    wanted = _before_relu(teachers, images, where)
-    x, made = normalized(images), {}
-    for name in names:
-        if name.endswith("_1") and made:
-            x = F.max_pool2d(x, 2)
-        patches = _patches(x, where[name])
-        width = widths[int(name[4]) - 1]
-        if not made:
-            made[name] = _principal(patches, width)
-        else:
-            made[name] = _regression(patches, _selection(wanted.pop(name), width, draw))
-        x = torch.cat([convolved(part, *made[name]) for part in x.split(CHUNK)])
-    return made
+    where = positions(images, widths, draw)
+    return closed_form(images, widths, where, before_relu(teachers, images, where), draw)
 
 
-def normalized(images: Tensor) -> Tensor:
-    """An Image as the narrow network wants it."""
-    mean, std = (torch.tensor(x).view(1, 3, 1, 1).to(images) for x in (TORCHVISION.mean, TORCHVISION.std))
-    return (images - mean) / std
-
-
-def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """One convolution of the narrow network with its ReLU."""
-    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-    return F.relu(F.conv2d(padded, weight.to(x.dtype), bias.to(x.dtype)))
-
-
-Positions = tuple[Tensor, Tensor, Tensor]
-"""Picture, row and column, [P] each, sorted by picture."""
-
-
-def _positions(images: Tensor, block: int, draw: torch.Generator) -> Positions:
-    """Random places in the feature maps of a block, the same number in each picture."""
-    n, _, h, w = images.shape
-    top, left = (torch.randint(size >> block - 1, (SAMPLE,), generator=draw) for size in (h, w))
-    return tuple(x.to(images.device) for x in (torch.arange(SAMPLE) * n // SAMPLE, top, left))
-
-
-def _before_relu(
+def before_relu(
     teachers: Sequence[Teacher], images: Tensor, where: Mapping[str, Positions]
 ) -> dict[str, Tensor]:
-    """The wide network's values [P, C'] at the positions of each convolution, before the ReLU."""
+    """The teachers' values [P, C'] at the positions of each convolution, before the ReLU."""
     parts: dict[str, list[Tensor]] = {name: [] for name in where}
     for first in range(0, len(images), CHUNK):
         values = _raw(teachers, images[first : first + CHUNK], where)
@@ -303,51 +289,3 @@ def _before_relu(
             here = (picture >= first) & (picture < first + CHUNK)
             parts[name].append(values[name][picture[here] - first, :, top[here], left[here]].float())
     return {name: torch.cat(rows) for name, rows in parts.items()}
-
-
-def _patches(x: Tensor, where: Positions) -> Tensor:
-    """The 3x3 neighborhoods [P, 9 C] of positions, in the order of a convolution's weight."""
-    n, top, left = where
-    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-    parts = [padded[n, :, top + dy, left + dx] for dy in range(3) for dx in range(3)]
-    return torch.stack(parts, 2).flatten(1)
-
-
-def _principal(patches: Tensor, width: int) -> Convolution:
-    """Pairs of opposite filters along the leading principal axes of picture patches, each of rms 1."""
-    centred = (patches - patches.mean(0)).double()
-    energies, axes = torch.linalg.eigh(centred.T @ centred / len(patches))
-    count = (width + 1) // 2
-    filters = (axes / energies.clamp_min(1e-9).sqrt()).flip(1)[:, :count].T.float()
-    filters = torch.cat([filters, -filters])[:width]
-    bias = -filters @ patches.mean(0)
-    return filters.view(width, -1, 3, 3) * 2**0.5, bias * 2**0.5
-
-
-def _selection(before: Tensor, width: int, draw: torch.Generator) -> Tensor:
-    """`width` channels [P, width] that span the others best after the ReLU, where each then has rms 1."""
-    after = F.relu(before)
-    scale = after.square().mean(0).sqrt()
-    live = (scale > 1e-2 * scale.max()).nonzero()[:, 0]
-    _, order = scipy.linalg.qr(after[:: max(1, len(after) // 2000), live].cpu().numpy(), mode="r", pivoting=True)
-    chosen = live[torch.from_numpy(order[:width].astype("int64")).to(live.device)]
-    picked = before[:, chosen] / scale[chosen]
-    if missing := width - len(chosen):
-        # The teacher has no more channels that live: what is left begins as random mixtures.
-        mixture = torch.randn(len(chosen), missing, generator=draw).to(picked) / len(chosen) ** 0.5
-        extra = picked @ mixture
-        picked = torch.cat([picked, extra / F.relu(extra).square().mean(0).sqrt()], 1)
-    return picked
-
-
-def _regression(patches: Tensor, wanted: Tensor) -> Convolution:
-    regressors = F.pad(patches, (0, 1), value=1.0).double()
-    solved = ridge(regressors.T @ regressors / len(patches), regressors.T @ wanted.double() / len(patches), RIDGE)
-    weight, bias = solved[:-1].T.float(), solved[-1].float()
-    return weight.reshape(len(bias), -1, 3, 3), bias
-
-
-def balanced(
-    convolutions: Mapping[str, Convolution], images: Tensor, whitening: float
-) -> dict[str, Convolution]:
-    return dict(convolutions)

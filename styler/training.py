@@ -1,0 +1,151 @@
+"""From folders of pictures to a network's file: open, train, save, write. A generator of events."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from styler import __version__, device
+from styler.engine import TrainingState
+from styler.errors import CheckpointError, InputError
+from styler.events import Event, Note, Stage
+from styler.networks.vgg import TORCHVISION, Convolution
+from styler.options import DistillOptions
+from styler.storage import checkpoint, files, weights
+from styler.storage.data import Pictures, mixed
+from styler.storage.teachers import read_collaborative
+from styler.tasks import distill as task
+from styler.tasks.distill import Teacher
+
+LICENCE = "MIT"
+
+
+def distill(
+    dataset: str,
+    artworks: str | None,
+    teachers: Sequence[str],
+    output: str,
+    options: DistillOptions,
+    *,
+    resume: bool = False,
+    credits: str = "",
+    overwrite: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Make a narrow VGG from wide ones and write it; returns the record of what was done.
+
+    Args:
+        dataset: folder or list of photos; `artworks` are mixed in as the options say.
+        teachers: names of weights or files; each layer is learned from the first that has it.
+        output: the network's file; the training state is kept in OUTPUT.training until it is done.
+        resume: go on from that state.
+        credits: whom the pictures' licences ask to name; goes into the file.
+        stop: asked after each step; once true, the state is saved and nothing else is written.
+
+    Raises:
+        StylerError: of each kind.
+    """
+    begun, states = time.monotonic(), Path(f"{output}.training")
+    files.prove_writable(output, overwrite=overwrite)
+    place = device.choose(options.device)
+    device.prepare(options.seed, options.threads)
+    start = _start(states, options) if resume else None
+    taught = [_teacher(source, place) for source in teachers]
+    parts = _parts(dataset, artworks, options)
+    batches = mixed(parts, options.crop)
+    yield Stage("distill", options.crop, options.crop, options.steps)
+    run = task.distill(taught, lambda step: batches(step).to(place), options, start, stop)
+    convolutions = yield from _saving(run, states, options)
+    yield from _skipped(parts)
+    record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
+    if stop():
+        yield Note(f"stopped; go on with --resume (the state is in {files.display(states)})")
+        return {**record, "output": None}
+    count = sum(len(pictures) for pictures, _ in parts)
+    _write(output, convolutions, _about(options, teachers, count, credits))
+    checkpoint.discard(states)
+    return record
+
+
+def _about(
+    options: DistillOptions, teachers: Sequence[str], pictures: int, credits: str
+) -> dict[str, object]:
+    """How a network was trained, for its file: no path, no time."""
+    return {
+        "options": _frozen(options),
+        "styler": __version__,
+        "teachers": [Path(source).name for source in teachers],
+        "pictures": pictures,
+        "credits": credits,
+    }
+
+
+def _write(output: str, convolutions: dict[str, Convolution], about: Mapping[str, object]) -> None:
+    information = {"licence": LICENCE, "source": "styler distill", "training": about}
+    weights.write_slim(
+        Path(output), "compact", convolutions, TORCHVISION, "reflect", information, torch.float16
+    )
+
+
+def _skipped(parts: Sequence[tuple[Pictures, int]]) -> Generator[Event, None, None]:
+    skipped = {name: reason for pictures, _ in parts for name, reason in pictures.skipped.items()}
+    if skipped:
+        name, reason = next(iter(skipped.items()))
+        yield Note(f"{len(skipped)} pictures were skipped, for example {files.display(name)}: {reason}")
+
+
+def _teacher(source: str, place: Any) -> Teacher:
+    """A teacher by its name in `styler weights list`, its slim file, or Collaborative Distillation's .pth."""
+    if source.endswith(".pth"):
+        extractor, maps = read_collaborative(source)
+        moved = {layer: (weight.to(place), bias.to(place)) for layer, (weight, bias) in maps.items()}
+        return Teacher(extractor.to(place), moved)
+    extractor = weights.load(source).to(place)
+    extractor.padding = "reflect"  # as the narrow network will be used, so that borders teach nothing odd
+    return Teacher(extractor)
+
+
+def _parts(photos: str, paintings: str | None, options: DistillOptions) -> list[tuple[Pictures, int]]:
+    """The datasets with the number of crops that a batch takes of each."""
+    count = round(options.batch * options.paintings) if paintings else 0
+    parts = [(Pictures(photos, options.seed), options.batch - count)]
+    if paintings:
+        parts.append((Pictures(paintings, options.seed), count))
+    return parts
+
+
+def _start(states: Path, options: DistillOptions) -> TrainingState:
+    saved = checkpoint.load_state(states)
+    if saved.pop("options", None) != _frozen(options):
+        raise InputError(
+            f"{files.display(states)} was made with other options; repeat those, or leave --resume out"
+        )
+    try:
+        return TrainingState(**saved)
+    except TypeError as error:
+        raise CheckpointError(f"{files.display(states)} holds no state of styler distill") from error
+
+
+def _frozen(options: DistillOptions) -> dict[str, Any]:
+    """The options that a resumed run must have too."""
+    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
+
+
+def _saving(
+    run: Generator[Any, None, Any], states: Path, options: DistillOptions
+) -> Generator[Event, None, Any]:
+    """Pass events on and write each TrainingState that comes between them."""
+    while True:
+        try:
+            event = next(run)
+        except StopIteration as end:
+            return end.value
+        if isinstance(event, TrainingState):
+            checkpoint.save_state(states, {**vars(event), "options": _frozen(options)})
+        else:
+            yield event
