@@ -88,7 +88,7 @@ def fit(
     from a saved state gives bit for bit what the run without a break gives.
 
     Yields a TrainStep after each step, with losses every `options.report` steps, and the TrainingState every
-    `options.save` steps and where it ends because `stop()` is true. Returns the last state.
+    `options.save` steps and at the end, which comes early once `stop()` is true. Returns the last state.
 
     Raises:
         DivergedError: when no step since the last report had a finite gradient.
@@ -109,7 +109,7 @@ def fit(
         done = index + 1
         yield _report(done, options, losses, finite)
         stopped = stop()
-        if done < options.steps and (stopped or done % options.save == 0):
+        if stopped or done % options.save == 0 or done == options.steps:
             yield _state(done, network, optimizers, norms)
         if stopped:
             return _state(done, network, optimizers, norms)

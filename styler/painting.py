@@ -120,9 +120,14 @@ def network_for(options: OptimizeOptions) -> Generator[Event, None, str]:
 
 
 def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator[Event, None, list[Picture]]:
-    """The pictures, none larger in memory than four times what the output needs of it."""
-    long_side = None if options.size is None else max(2 * options.size, 2048)
-    pictures = [images.load(source, max_pixels=options.max_pixels, long_side=long_side) for source in sources]
+    """The pictures, shrunk as they are read to what the output needs of them, so that memory is bounded."""
+    size = options.size
+    # As many pixels as a style is looked at with, if that is more than the content's.
+    long_side = None if size is None else round(size * max(1.0, options.style_scale))
+    pictures = [
+        images.load(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
+        for index, source in enumerate(sources)
+    ]
     for text in (text for picture in pictures for text in picture.warnings):
         yield Note(text)
     return pictures
@@ -133,19 +138,19 @@ def recipe_of(
 ) -> dict[str, Any]:
     """What made a picture and can make it again; no path, no time."""
     inputs = [{"name": picture.name, "sha256": picture.sha256} for picture in pictures]
-    changed = options.changed() | {"seed": options.seed, "network": Path(network).name}
+    certain = {"seed": options.seed, "threads": torch.get_num_threads(), "network": Path(network).name}
+    changed = options.changed() | certain
     if len(inputs) > 1 + styles:
         changed["init"] = inputs[-1]["name"]
     return {
         "version": 1,
         "command": "optimize",
-        "options": changed,
+        "options": dict(sorted(changed.items())),
         "network": {"name": Path(network).name, "sha256": weights.sha256(network)},
         "size": [size[1], size[0]],
         "content": inputs[0],
         "styles": inputs[1 : 1 + styles],
         **({"init": inputs[-1]} if len(inputs) > 1 + styles else {}),
-        "threads": torch.get_num_threads(),
         "versions": {"styler": __version__, "torch": torch.__version__},
         "losses": {},
     }

@@ -139,7 +139,6 @@ def test_colors_are_for_terminals_and_for_who_wants_them(paint, studio, monkeypa
     assert "Error: " in paint().err and red not in paint().err
 
 
-@pytest.mark.xfail(strict=True, reason="console._stream asks a closed stdout whether it is a terminal")
 def test_a_closed_stdout_does_not_matter_to_who_writes_files(paint, studio, monkeypatch):
     monkeypatch.setattr("sys.stdout", None)
     assert paint().code == 0

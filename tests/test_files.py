@@ -425,3 +425,9 @@ def test_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"data")))
     with pytest.raises(InputError, match="more than 3 bytes"):
         files.open_input("-")
+
+
+def test_a_folder_that_is_not_there_is_refused_in_one_line(tmp_path):
+    with pytest.raises(OutputError, match="missing"):
+        files.write(tmp_path / "missing" / "a.png", b"x")
+    assert list(tmp_path.iterdir()) == []

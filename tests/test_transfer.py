@@ -178,3 +178,10 @@ def test_padding_is_never_zero_unless_asked_for(extractor: Extractor) -> None:
     assert transfer.padding_for(extractor, options()) == "reflect"
     assert transfer.padding_for(plain, options()) == "replicate"
     assert transfer.padding_for(plain, options(padding="zero")) == "zero"
+
+
+def test_an_output_too_thin_says_which_size_would_do() -> None:
+    with pytest.raises(InputError, match=r"512 x 2 pixels.*--size 3277"):
+        transfer.output_size((20, 4096), options(size=512))
+    assert transfer.output_size((20, 4096), options(size=3277)) == (16, 3277)
+    assert transfer.output_size((20, 4096), options(size=None)) == (20, 4096)

@@ -288,6 +288,7 @@ def _sweep(target: Path) -> None:
         return
     start, end = _prefix(target), ".part"
     length = len(start) + 2 * RANDOM_BYTES + len(end)
+    parts: list[str] = []
     with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
         parts = [entry.path for entry in entries if entry.name.startswith(start) and entry.name.endswith(end)]
     for part in parts:

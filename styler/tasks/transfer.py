@@ -5,6 +5,7 @@ Gatys, Ecker and Bethge 2016, coarse to fine as in Gatys et al. 2017.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
@@ -15,7 +16,7 @@ from styler.engine import minimize
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
 from styler.features import Extractor, Padding
-from styler.geometry import Size, fit, resize, scales
+from styler.geometry import SMALLEST, Size, fit, resize, scales
 from styler.losses import (
     Term,
     Walk,
@@ -79,8 +80,14 @@ def optimize(
 
 
 def output_size(content: Size, options: OptimizeOptions) -> Size:
-    """(height, width) of the result, with the content's aspect."""
-    return content if options.size is None else fit(content, options.size)
+    """(height, width) of the result, with the content's aspect; InputError if that is too thin for a VGG."""
+    size = content if options.size is None else fit(content, options.size)
+    if min(size) < SMALLEST:
+        least = math.ceil(SMALLEST * max(content) / min(content))
+        raise InputError(
+            f"the output would be {size[1]} x {size[0]} pixels, which is too thin; use --size {least} or more"
+        )
+    return size
 
 
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
