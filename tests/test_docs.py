@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import configparser
 import dataclasses
+import importlib.resources
+import importlib.util
 import os
 import re
 import subprocess
@@ -173,6 +175,21 @@ def test_tests_are_no_package():
     assert not (ROOT / "tests/__init__.py").exists()
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
     assert "pythonpath" not in (ROOT / "setup.cfg").read_text("utf-8") and "pytest" not in tool
+
+
+def test_an_installed_styler_brings_its_styles_and_its_network():
+    """In a checkout `styles/` is no part of the package, and there is nothing to see."""
+    if importlib.util.find_spec("styler.styles") is None:
+        pytest.skip("styler is not installed")
+    brought = {path.name for path in importlib.resources.files("styler.styles").iterdir()}
+    assert {path.name for path in (ROOT / "styles").glob("*.jpg")} <= brought
+    assert (importlib.resources.files("styler.networks") / "compact.safetensors").is_file()
+
+
+def test_pictures_in_the_project_are_small():
+    for folder in ("examples", "styles"):
+        for path in (ROOT / folder).glob("*.jpg"):
+            assert path.stat().st_size <= 300_000 or path.name == "contact_sheet.jpg", path.name
 
 
 if __name__ == "__main__":
