@@ -52,7 +52,7 @@ def main() -> None:
                 print(painted)
             row.append(load(painted).image)
     rows.insert(0, [1 + 0 * styles[0][..., :16, :16], *styles])
-    save(out, sheet(rows, cell=256), overwrite=True)
+    save(out, sheet(rows, cell=200), overwrite=True, quality=85)
 
 
 def finish(events):  # type: ignore[no-untyped-def]

@@ -99,7 +99,7 @@ class LBFGS:
         if len(self.pairs) == len(self.s):
             self.pairs.popleft()  # its row is written anew
         s, y = self.s[row].copy_(self.displacement), torch.sub(gradient, self.gradient, out=self.y[row])
-        curvature = float(torch.sum(s * y))
+        curvature = float(_dot(s, y))
         # Along s the loss must curve upward, clearly above rounding, or the model would point uphill.
         if curvature > 1e-7 * float(s.norm() * y.norm()):
             self.pairs.append((row, curvature))
@@ -111,12 +111,12 @@ class LBFGS:
             return q.mul_(FIRST_STEP / _rms(q))
         weights = []
         for row, curvature in reversed(self.pairs):
-            weights.append(torch.sum(self.s[row] * q) / curvature)
-            q.sub_(weights[-1] * self.y[row])
+            weights.append(_dot(self.s[row], q) / curvature)
+            q.addcmul_(self.y[row], weights[-1], value=-1)
         row, curvature = self.pairs[-1]
-        q.mul_(curvature / self.y[row].square().sum())
+        q.mul_(curvature / _dot(self.y[row], self.y[row]))
         for (row, curvature), weight in zip(self.pairs, reversed(weights), strict=True):
-            q.add_(self.s[row] * (weight - torch.sum(self.y[row] * q) / curvature))
+            q.addcmul_(self.s[row], weight - _dot(self.y[row], q) / curvature)
         return q.mul_((LONGEST_STEP / _rms(q)).clamp_max(1))
 
 
@@ -222,6 +222,11 @@ class _Closed(Exception):
     """The solver was closed while SciPy waited for an answer."""
 
 
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Inner product of two contiguous tensors of the same shape, in one pass."""
+    return torch.dot(x.view(-1), y.view(-1))
+
+
 def _rms(x: Tensor) -> Tensor:
     """Root mean square, never 0, so that a flat loss makes no NaN."""
-    return x.square().mean().sqrt().clamp_min(1e-30)
+    return (_dot(x, x) / x.numel()).sqrt().clamp_min(1e-30)

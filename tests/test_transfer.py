@@ -71,7 +71,7 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
     walk = partial(extractor.walk)
     terms = transfer.make_terms(picture(), [picture(seed=1)], walk, chosen, (48, 64))
     assert {t.name: t.weight for t in terms} == {
-        "content/relu3_1": 0.05,
+        "content/relu3_1": 0.04,
         "style/relu1_1": 1.5,
         "style/relu2_1": 0.5,
     }
