@@ -3,8 +3,8 @@
     python benchmarks/optimize.py [--sizes 256,512] [--rounds 5]
 
 Times are CPU seconds of one thread, the median over rounds in which all candidates take turns, so that ratios
-hold on a busy machine. Weights of VGG-19 are random: they do not change the time. Memory is that of a whole
-process of its own at its peak, above what it had when torch was imported.
+hold on a busy machine. Weights of VGG-19 are random: they do not change the time. Memory is the peak of the
+whole command on a square picture, above what its process had when torch was imported.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,10 +29,23 @@ from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.options import OptimizeOptions
 from styler.parameterization import PixelImage
 from styler.solvers import LBFGS
-from styler.storage import weights
+from styler.storage import images, weights
 from styler.tasks import transfer
 
 WARM = 12  # steps after which L-BFGS's history is full
+
+# The whole command in a process of its own, which tells how far its memory rose above torch's (Linux).
+COMMAND = """
+import contextlib, pathlib, torch
+def peak():
+    lines = pathlib.Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+begun = peak()
+from styler.cli import main
+with contextlib.suppress(SystemExit):
+    main()
+print(peak() - begun)
+"""
 
 
 def full() -> Extractor:
@@ -98,26 +112,24 @@ def speed(size: int, rounds: int) -> None:
     found = measure(candidates, rounds)
     whole = found["styler step, VGG-19"]
     for name, seconds in found.items():
-        print(f"{size:>5} px  {name:<36} {1000 * seconds:8.0f} ms   {whole / seconds:5.2f}x the VGG-19")
+        print(f"{size:>5} px  {name:<36} {1000 * seconds:8.0f} ms   {whole / seconds:5.2f}x VGG-19's speed")
 
 
-def memory(network: str, size: int) -> None:
-    """Print the peak memory of this process above that with torch imported, after a few whole steps."""
-    begun = peak()
-    extractor = full() if network == "vgg19" else weights.load(network)
-    step = stepper(extractor, size)
-    for _ in range(WARM):
-        step()
-    predicted = transfer.memory(extractor, OptimizeOptions(), (size, size)) / 1e9
-    print(
-        f"{size:>5} px  {network:<8} {(peak() - begun) / 1e9:5.2f} GB at the peak, {predicted:.2f} GB planned"
-    )
-
-
-def peak() -> int:
-    """Peak resident bytes of this process (Linux)."""
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+def memory(network: str, size: int, folder: Path) -> None:
+    """Print the peak memory of a whole `styler optimize` above that of a process that imports torch."""
+    weights_file, picture = network, folder / "square.png"
+    if network == "vgg19":
+        weights_file = str(folder / "vgg19.safetensors")
+        convolutions = random_convolutions("vgg19", FULL_WIDTHS)
+        weights.write_slim(Path(weights_file), "vgg19", convolutions)
+    images.save(picture, torch.rand(1, 3, size, size), overwrite=True)
+    words = ["optimize", str(picture), str(picture), "--network", weights_file, "--size", str(size), "-q"]
+    words += ["--steps", str(WARM), "--threads", "1", "--overwrite", "-o", str(folder / "out.png")]
+    done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, check=True)
+    above = int(done.stdout)
+    extractor = weights.load(weights_file)
+    planned = transfer.memory(extractor, OptimizeOptions(), (size, size))
+    print(f"{size:>5} px  {network:<8} {above / 1e9:5.2f} GB at the peak, {planned / 1e9:.2f} GB planned")
 
 
 def main() -> None:
@@ -125,19 +137,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default="256,512")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sizes = [int(size) for size in arguments.sizes.split(",")]
-    if arguments.memory:
-        memory(arguments.memory, sizes[0])
-        return
     for size in sizes:
         speed(size, arguments.rounds)
-    for size in sizes:
-        for network in ("vgg19", weights.BUILT_IN):
-            command = [sys.executable, __file__, "--memory", network, "--sizes", str(size)]
-            print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="")
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            for network in ("vgg19", weights.BUILT_IN):
+                memory(network, size, Path(folder))
 
 
 if __name__ == "__main__":

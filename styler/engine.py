@@ -49,6 +49,7 @@ def minimize(
             yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), shown.detach())
             with torch.no_grad():
                 solver.tell(values[0], gradient)
+            del gradient, losses, total  # or they would be there while the next ones are made
             if stop():
                 break
     except DivergedError as error:

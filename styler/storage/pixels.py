@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from scipy import ndimage
 
 Warn = Callable[[str], None]
 Pixels = NDArray[Any]  # [H, W, 3] or [H, W], uint8 or float32 in [0, 1]
@@ -180,6 +179,8 @@ def fill_hidden(color: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
     `color` is [H, W] or [H, W, 3], `alpha` [H, W] of 0 to 255. The nearest color is sought on a
     coarse grid; with nothing visible there it is the mean visible color, or grey if there is none.
     """
+    from scipy import ndimage  # 18 MB that only transparent pictures need
+
     hidden = alpha < HIDDEN
     step = -(-max(alpha.shape) // FILL_SIDE)
     gaps = hidden[::step, ::step]

@@ -64,9 +64,8 @@ def optimize(
     schedule = scales(size, options.scales)
     for index, scale in enumerate(schedule, 1):
         terms = make_terms(content, styles, walk, options, scale)
-        image = resize(image, scale)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
-        parameterization = PixelImage(image)
+        parameterization = PixelImage(resize(image, scale))
         solver = make_solver(parameterization, options)
         try:
             image = yield from minimize(parameterization, objective(walk, terms), solver, options.steps, stop)
