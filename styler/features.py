@@ -213,15 +213,13 @@ class _MaxPool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        top, bottom = (x[..., row : x.shape[-2] - x.shape[-2] % 2 : 2, :] for row in (0, 1))
-        rows = torch.maximum(top, bottom)
-        pooled = torch.maximum(*(rows[..., column : x.shape[-1] - x.shape[-1] % 2 : 2] for column in (0, 1)))
-        ctx.save_for_backward(x, pooled)
-        return pooled
+        ctx.save_for_backward(x)
+        return _maxima(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        x, pooled = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
+        pooled = _maxima(x)
         height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
         gradient = torch.empty_like(x)
         gradient[..., height:, :] = 0
@@ -233,6 +231,13 @@ class _MaxPool(torch.autograd.Function):
             unclaimed.logical_xor_(chosen)
             torch.mul(gradients[0], chosen, out=gradient[place])
         return gradient
+
+
+def _maxima(x: Tensor) -> Tensor:
+    """The largest of each 2x2 pixels: first over pairs of rows, which lie together in memory."""
+    height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+    rows = torch.maximum(x[..., 0:height:2, :], x[..., 1:height:2, :])
+    return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
 def rectify(x: Tensor, rule: ReluRule, in_place: bool = False) -> Tensor:

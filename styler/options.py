@@ -166,9 +166,7 @@ class OptimizeOptions(NetworkOptions, SolverOptions, MachineOptions, OutputOptio
         low=16,
         metavar="PIXELS|full",
     )
-    style_weight: float = opt(
-        1.0, "Weight of the style: 0.3 is a hint, 1 a painting, 3 hardly the photo.", low=0
-    )
+    style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
     content_weight: float = opt(0.04, "Weight of the content.", low=0)
     tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
     style_loss: StyleLoss = opt(
