@@ -56,14 +56,14 @@ def full() -> Extractor:
     return Extractor("vgg19", deepest)
 
 
-def bare(size: int) -> Callable[[], None]:
+def bare(size: int, padding_mode: str = "zeros") -> Callable[[], None]:
     """The plain network as one would write it: forward, and backward to the image, up to relu5_1."""
     modules: list[nn.Module] = []
     for name in layer_names("vgg19"):
         if name.startswith("conv"):
             weight, bias = random_convolutions("vgg19", FULL_WIDTHS)[name]
-            convolution = nn.Conv2d(weight.shape[1], len(weight), 3, padding=1).requires_grad_(False)
-            convolution.load_state_dict({"weight": weight, "bias": bias})
+            convolution = nn.Conv2d(weight.shape[1], len(weight), 3, padding=1, padding_mode=padding_mode)
+            convolution.requires_grad_(False).load_state_dict({"weight": weight, "bias": bias})
             modules.append(convolution)
         else:
             modules.append(nn.ReLU(inplace=True) if name.startswith("relu") else nn.MaxPool2d(2))
@@ -101,6 +101,7 @@ def speed(size: int, rounds: int) -> None:
     """Print one block of the table."""
     candidates = {
         "bare VGG-19, forward and backward": bare(size),
+        "the same with replicated borders": bare(size, "replicate"),
         "styler step, VGG-19": stepper(full(), size),
         "styler step, built-in": stepper(weights.load(weights.BUILT_IN), size),
     }
@@ -108,7 +109,8 @@ def speed(size: int, rounds: int) -> None:
         for name, run in candidates.items():
             if name.startswith("styler"):
                 run()
-    candidates["bare VGG-19, forward and backward"]()
+    for name in list(candidates)[:2]:
+        candidates[name]()
     found = measure(candidates, rounds)
     whole = found["styler step, VGG-19"]
     for name, seconds in found.items():
