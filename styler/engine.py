@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from styler.errors import DivergedError
 from styler.events import Step, TrainStep
-from styler.losses import Objective
+from styler.losses import Objective, total
 from styler.options import TrainingOptions
 from styler.solvers import Solver
 
@@ -42,14 +42,14 @@ def minimize(
         for index in range(1, steps + 1):
             shown = image()
             losses = objective(shown)
-            total = torch.stack(list(losses.values())).sum()
-            (gradient,) = torch.autograd.grad(total, parameter)
+            whole = total(losses)
+            (gradient,) = torch.autograd.grad(whole, parameter)
             # One transfer from the device a step: the solver has to know whether the loss rose.
-            values = torch.stack([total, *losses.values()]).tolist()
+            values = torch.stack([whole, *losses.values()]).tolist()
             yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), shown.detach())
             with torch.no_grad():
                 solver.tell(values[0], gradient)
-            del gradient, losses, total  # or they would be there while the next ones are made
+            del gradient, losses, whole  # or they would be there while the next ones are made
             if stop():
                 break
     except DivergedError as error:
@@ -102,18 +102,19 @@ def fit(
         losses = step(index, batches(index))
         for optimizer in optimizers:
             optimizer.zero_grad()
-        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        torch.autograd.backward(total(losses))
         pairs = zip(optimizers, norms, strict=True)
         norms = torch.stack([_guard(optimizer, norm, options.clip, finite) for optimizer, norm in pairs])
         for optimizer in optimizers:
             optimizer.step()
         done = index + 1
         yield _report(done, options, losses, finite)
-        stopped = stop()
-        if stopped or done % options.save == 0 or done == options.steps:
-            yield _state(done, network, optimizers, norms)
-        if stopped:
-            return _state(done, network, optimizers, norms)
+        ended = stop() or done == options.steps
+        if ended or done % options.save == 0:
+            state = _state(done, network, optimizers, norms)
+            yield state
+            if ended:
+                return state
     return _state(max(first, options.steps), network, optimizers, norms)
 
 

@@ -92,9 +92,9 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
-    Kept for the way back are each ReLU's and each pooling's output. On top come the largest activation four
-    times over while it is made (input, padded input, output, gradient) and the solver's vectors, of which
-    there are two for each pair in the history.
+    Counted are each ReLU's output, which is kept for the way back, each pooling's as an allowance, the
+    largest activation four times over while it is made (input, padded input, output, gradient) and the
+    solver's vectors, of which there are two for each pair in the history.
     """
     widths, needed = extractor.widths(), extractor.needed(layers(options))
     kept, largest, shrink = 0.0, 0.0, 1
