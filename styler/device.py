@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from styler.errors import DeviceError
 
@@ -36,6 +43,30 @@ def prepare(seed: int, threads: int = 0) -> None:
         torch.set_num_threads(threads)
 
 
+@dataclass(frozen=True)
+class Form:
+    """Number type and memory format in which a network computes; a call puts a tensor [N, C, H, W] in it."""
+
+    dtype: torch.dtype = torch.float32
+    memory_format: torch.memory_format = torch.contiguous_format
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The same values, as near as the number type has them."""
+        return x.to(self.dtype, memory_format=self.memory_format)
+
+
+def form_for(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Form:
+    """The form of training on a device; `auto` is bfloat16 where the device multiplies it in hardware.
+
+    CPUs convolve faster with channels last. On a GPU our norms would have to convert it back.
+    """
+    layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
+    if precision != "auto":
+        return Form(torch.float32 if precision == "float32" else torch.bfloat16, layout)
+    able = torch.cpu.get_capabilities().get("avx512_bf16", False) if device.type == "cpu" else True
+    return Form(torch.bfloat16 if able else torch.float32, layout)
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes that can still be had on `device`, or None where it cannot be told."""
     if device.type == "cuda":
@@ -43,6 +74,24 @@ def free_memory(device: torch.device) -> int | None:
     if device.type != "cpu":
         return None
     return _available_memory()
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Iterator[Callable[[], int | None]]:
+    """Gives a function that tells how far memory rose at its peak, in bytes; None where that is unknown."""
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield lambda: int(torch.cuda.max_memory_allocated(device)) - before
+    elif device.type == "cpu" and reset.exists():
+        with contextlib.suppress(OSError, AttributeError):  # a C library without it
+            ctypes.CDLL(None).malloc_trim(0)  # what the allocator keeps for later would hide a rise
+        reset.write_text("5", "ascii")  # Linux: the peak is that of now
+        before = _kilobytes(status)["VmRSS"]
+        yield lambda: 1024 * (_kilobytes(status)["VmHWM"] - before)
+    else:
+        yield lambda: None
 
 
 def require(needed: int, device: torch.device) -> None:
@@ -60,10 +109,15 @@ def _available_memory() -> int | None:
     """What the kernel says can be had without swapping; where it does not say, all physical memory."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
-        lines = meminfo.read_text("ascii").splitlines()
-        values = {line.split(":")[0]: int(line.split()[1]) for line in lines if line}
+        values = _kilobytes(meminfo)
         return values.get("MemAvailable", values["MemFree"]) * 1024
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def _kilobytes(table: Path) -> dict[str, int]:
+    """The numbers of a table of the kernel's, as in `MemFree:  8024 kB`."""
+    rows = (line.split() for line in table.read_text("utf-8").splitlines())
+    return {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) == 3 and row[2] == "kB"}

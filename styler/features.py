@@ -136,6 +136,11 @@ class Extractor(nn.Module):
         return self.layers[: max((self.layers.index(name) + 1 for name in layers - {"image"}), default=0)]
 
 
+def borderless(extractor: Extractor) -> Padding:
+    """The network's own padding, unless that is zeros, which darken the border of a painted picture."""
+    return "replicate" if extractor.padding == "zero" else extractor.padding
+
+
 def _check_size(image: Tensor, needed: tuple[str, ...]) -> None:
     smallest = 2 ** sum(name.startswith("pool") for name in needed)
     if min(image.shape[-2:]) < smallest:

@@ -9,9 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from styler.errors import InputError
+from styler.options import Layers
+
 Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
 Objective = Callable[[Tensor], dict[str, Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
+Statistics = tuple[Tensor, Tensor]
+"""What `moments` gives: mean [N, C] and second moment [N, C, C]."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
     return evaluate
 
 
-def moments(features: Tensor) -> tuple[Tensor, Tensor]:
+def moments(features: Tensor) -> Statistics:
     """Mean [N, C] and second moment [N, C, C] over the positions of features [N, C, H, W].
 
     One matrix product forward and one backward; what autograd makes of the plain formula takes three.
@@ -60,46 +65,57 @@ def covariance(mean: Tensor, second: Tensor) -> Tensor:
 
 
 def relative_error(x: Tensor, target: Tensor) -> Tensor:
-    """Squared distance over the target's own squared norm: 0 at the target, 1 at zero, whatever the size."""
-    return (x - target).square().sum() / target.square().sum().clamp_min(_floor(target))
+    """Squared distance over the target's own squared norm, [N]: 0 at the target, 1 at zero, at any size.
+
+    Args:
+        x: [N, ...].
+        target: the same, or [1, ...] for one that all share.
+    """
+    return _squares(x - target) / _squares(target).clamp_min(_floor(target))
 
 
-def content_loss(target: Tensor) -> Callable[[Tensor], Tensor]:
-    """Squared distance of features to `target` [N, C, H, W], over the target's spatial variance.
+def content_error(x: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of features [N, C, H, W] to `target`, over the target's spatial variance; [N].
 
     Gatys et al. 2016, eq. 1, where the sum is halved instead. Features of a flat picture have no variance;
     then a thousandth of their energy stands in for it.
     """
-    target = target.detach()
-    spread = (target - target.mean((-2, -1), keepdim=True)).square().sum()
-    scale = torch.maximum(spread, 1e-3 * target.square().sum()).clamp_min(_floor(target))
-    return lambda x: (x - target).square().sum() / scale
+    spread = _squares(target - target.mean((-2, -1), keepdim=True))
+    scale = torch.maximum(spread, 1e-3 * _squares(target)).clamp_min(_floor(target))
+    return _squares(x - target) / scale
 
 
-def gram_loss(targets: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tensor], Tensor]:
-    """Relative squared distance to a Gram matrix; `targets` are `moments`, blended by the caller.
+def gram_error(x: Tensor, target: Statistics) -> Tensor:
+    """Relative squared distance of the Gram matrix of features [N, C, H, W] to the target's, [N].
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    ((_, second),) = targets
-    return lambda x: relative_error(gram_matrix(x), second)
+    return relative_error(gram_matrix(x), target[1])
 
 
-def covariance_loss(targets: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tensor], Tensor]:
-    """Half the relative squared distance to a channel mean plus half that to a centred covariance.
+def covariance_error(x: Tensor, target: Statistics) -> Tensor:
+    """Half the relative squared distance to a channel mean plus half that to a centred covariance, [N].
 
     The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it:
     matching the two apart keeps them from hiding what the covariance says of strokes and colors.
     """
-    ((target_mean, second),) = targets
-    target_covariance = covariance(target_mean, second)
+    mean, second = moments(x)
+    own = covariance(mean, second)
+    return 0.5 * relative_error(mean, target[0]) + 0.5 * relative_error(own, covariance(*target))
 
-    def loss(x: Tensor) -> Tensor:
-        mean, own_second = moments(x)
-        own = covariance(mean, own_second)
-        return 0.5 * relative_error(mean, target_mean) + 0.5 * relative_error(own, target_covariance)
 
-    return loss
+STYLE_ERRORS: Mapping[str, Callable[[Tensor, Statistics], Tensor]] = {
+    "covariance": covariance_error,
+    "gram": gram_error,
+}
+
+
+def shares(layers: Layers) -> list[tuple[str, float]]:
+    """Layers with their weights made to sum to 1."""
+    whole = sum(weight for _, weight in layers)
+    if not whole:
+        raise InputError("all weights of the layers are 0; give one of them a weight")
+    return [(name, weight / whole) for name, weight in layers]
 
 
 def total_variation(image: Tensor) -> Tensor:
@@ -113,9 +129,14 @@ def total_variation(image: Tensor) -> Tensor:
     return vertical + horizontal
 
 
+def _squares(x: Tensor) -> Tensor:
+    """The squared norm of each picture's part, [N, ...] -> [N]."""
+    return x.square().flatten(1).sum(1)
+
+
 def _floor(x: Tensor) -> float:
     """The least denominator: far below any real energy, far above what float32 rounds to 0."""
-    return 1e-12 * x.numel()
+    return 1e-12 * x[0].numel()
 
 
 class _Moments(torch.autograd.Function):

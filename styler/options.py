@@ -226,3 +226,102 @@ class DistillOptions(TrainingOptions):
         high=1,
     )
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
+
+
+Generator = Literal["transform", "texture"]
+ModelSize = Literal["full", "small", "tiny"]
+Coloring = Literal["style", "luminance"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFastOptions(TrainingOptions):
+    """Options of `styler train-fast`; the defaults are the recipe for machines without a GPU."""
+
+    network: Generator = opt(
+        "transform", "What is trained: a network that paints photos, or one that makes texture from noise."
+    )
+    model_size: ModelSize = opt("small", "Width of the network: 32, 16 or 8 channels.")
+    steps: int = opt(4000, "Training steps.", low=1, high=100_000_000)
+    batch: int = opt(4, "Pictures in a batch, of each process.", low=1, high=4096)
+    crop: int = opt(192, "Side of the training crops in pixels.", low=32, high=4096)
+    style_size: int = opt(
+        512, "Long side at which a style is learned, for photos of that size.", low=32, high=16384
+    )
+    style_crops: int = opt(
+        0, "Random squares of each style to learn from; 0: the whole style at once.", low=0, high=1000
+    )
+    style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
+    content_weight: float = opt(0.03, "Weight of the content.", low=0)
+    tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
+    style_loss: StyleLoss = opt(
+        "covariance", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
+    )
+    style_layers: Layers = opt(
+        tuple((name, 1.0) for name in STYLE_LAYERS), "Style layers with weights, as in relu1_1:0.5,relu2_1."
+    )
+    content_layers: Layers = opt((("relu4_2", 1.0),), "Content layers with weights.")
+    loss_network: str = opt(
+        "compact",
+        "Network that compares: one of `styler weights list`, or a weights file.",
+        metavar="NAME|FILE",
+    )
+    video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady films.")
+    stable_weight: float = opt(10.0, "Weight of --video-stable.", low=0)
+    precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "laptop": {},
+    "paper": {
+        "model_size": "full",
+        "steps": 40_000,
+        "crop": 256,
+        "loss_network": "vgg16",
+        "style_loss": "gram",
+        "style_layers": tuple((name, 1.0) for name in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")),
+        "content_layers": (("relu2_2", 1.0),),
+    },
+}
+"""What `train-fast --recipe` sets: values of TrainFastOptions by field name; flags that are given win."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(Options):
+    """Which of many inputs are worked on, and how it is told."""
+
+    shard: str = opt("1/1", "Work on the I-th of N parts of the inputs only.", metavar="I/N", recipe=False)
+    dry_run: bool = opt(False, "Tell what would be done, and do nothing.", recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastOptions(BatchOptions, MachineOptions, OutputOptions):
+    """Options of `styler fast`."""
+
+    style: str = opt(
+        "", "Style, or several with weights, as in waves:0.6,ink:0.4.", metavar="NAME[:WEIGHT],..."
+    )
+    model: str = opt("", "Trained network: one of `styler models`, or a file.", metavar="NAME|FILE")
+    size: str = opt(
+        "full", "Long side of the output in pixels, or 'full' for the input's own.", metavar="PIXELS|WxH|full"
+    )
+    strength: float = opt(1.0, "From the photo (0) to the full style (1).", low=0, high=1)
+    color: Coloring = opt("style", "Colors of the style, or the photo's own under the style's luminance.")
+    precision: Precision = opt(
+        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
+    )
+    memory: float = opt(
+        0.0,
+        "Gigabytes that painting may take; 0: what is free. Less means narrower strips, never seams.",
+        low=0,
+    )
+    steady: bool = opt(True, "In films, share statistics over a shot, which takes out the flicker.")
+    crf: int = opt(18, "Quality of films: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
+    resume: bool = opt(False, "Go on with films where they were interrupted.", recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(MachineOptions):
+    """Options of `styler bench`."""
+
+    model: str = opt("", "Trained network; none: random weights of all widths.", metavar="NAME|FILE")
+    sizes: str = opt("256,512,1024", "Sizes to paint, in pixels.", metavar="N|WxH,...")

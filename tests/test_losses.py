@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -10,21 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from styler.errors import InputError
 from styler.losses import (
     Term,
-    content_loss,
+    content_error,
     covariance,
-    covariance_loss,
-    gram_loss,
+    covariance_error,
+    gram_error,
     gram_matrix,
     moments,
     objective,
+    shares,
     total_variation,
 )
 
 
 def features(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+
+
+def errors(target: Tensor) -> list[tuple[Any, Any]]:
+    """Each error function with what it compares with, for features to be compared with `target`."""
+    goal = moments(target)
+    return [(content_error, target), (gram_error, goal), (covariance_error, goal)]
 
 
 def test_gram_by_hand() -> None:
@@ -50,8 +59,8 @@ def test_moments_pass_gradcheck() -> None:
 
 def test_losses_pass_gradcheck() -> None:
     target, x = features(1, 3, 4, 5, seed=1), features(1, 3, 4, 5).requires_grad_()
-    for loss in (content_loss(target), gram_loss([moments(target)]), covariance_loss([moments(target)])):
-        assert torch.autograd.gradcheck(loss, x)
+    for error, goal in errors(target):
+        assert torch.autograd.gradcheck(lambda x, error=error, goal=goal: error(x, goal), x)
     assert torch.autograd.gradcheck(total_variation, x)
 
 
@@ -60,41 +69,59 @@ def test_statistics_ignore_where_pixels_are(order: list[int]) -> None:
     x = features(1, 3, 3, 4)
     shuffled = x.flatten(2)[..., order].view_as(x)
     torch.testing.assert_close(gram_matrix(shuffled), gram_matrix(x))
-    assert covariance_loss([moments(x)])(shuffled).item() == pytest.approx(0, abs=1e-20)
+    assert covariance_error(shuffled, moments(x)).item() == pytest.approx(0, abs=1e-20)
 
 
-def test_losses_are_zero_at_their_target_and_one_far_away() -> None:
-    x = features(1, 4, 6, 6)
+def test_errors_are_zero_at_their_target_and_one_far_away() -> None:
+    x = features(2, 4, 6, 6)
     centred = x - x.mean((2, 3), keepdim=True)
-    assert content_loss(x)(x) == 0
-    assert content_loss(centred)(torch.zeros_like(x)).item() == pytest.approx(1)
-    for make in (gram_loss, covariance_loss):
-        assert make([moments(x)])(x).item() == 0
-        assert make([moments(x)])(torch.zeros_like(x)).item() == pytest.approx(1)
+    assert content_error(x, x).tolist() == [0, 0]
+    assert content_error(torch.zeros_like(x), centred).tolist() == pytest.approx([1, 1])
+    for error in (gram_error, covariance_error):
+        assert error(x, moments(x)).tolist() == [0, 0]
+        assert error(torch.zeros_like(x), moments(x)).tolist() == pytest.approx([1, 1])
 
 
-def test_losses_are_free_of_size_and_scale() -> None:
+def test_errors_are_free_of_size_and_scale() -> None:
     x, y = features(1, 4, 6, 6), features(1, 4, 6, 6, seed=1)
-    for make in (gram_loss, covariance_loss):
-        loss = make([moments(x)])(y)
-        torch.testing.assert_close(make([moments(x.repeat(1, 1, 2, 3))])(y.repeat(1, 1, 3, 1)), loss)
-        torch.testing.assert_close(make([moments(7 * x)])(7 * y), loss)
-    torch.testing.assert_close(content_loss(7 * x)(7 * y), content_loss(x)(y))
+    for error in (gram_error, covariance_error):
+        expected = error(y, moments(x))
+        torch.testing.assert_close(error(y.repeat(1, 1, 3, 1), moments(x.repeat(1, 1, 2, 3))), expected)
+        torch.testing.assert_close(error(7 * y, moments(7 * x)), expected)
+    torch.testing.assert_close(content_error(7 * y, 7 * x), content_error(y, x))
 
 
-def test_covariance_loss_sees_what_the_mean_hides() -> None:
+def test_a_batch_is_compared_picture_by_picture() -> None:
+    x, y = features(3, 4, 6, 6), features(3, 4, 6, 6, seed=1)
+    for error, goal in errors(y):
+        apart = [
+            error(
+                x[i : i + 1], tuple(g[i : i + 1] for g in goal) if isinstance(goal, tuple) else y[i : i + 1]
+            )
+            for i in range(3)
+        ]
+        torch.testing.assert_close(error(x, goal), torch.cat(apart))
+
+
+def test_covariance_error_sees_what_the_mean_hides() -> None:
     x = 1 + 0.1 * features(1, 3, 16, 16)
     flat = x.mean((2, 3), keepdim=True).expand_as(x)
-    assert gram_loss([moments(x)])(flat) < 0.01
-    assert covariance_loss([moments(x)])(flat) > 0.45
+    assert gram_error(flat, moments(x)) < 0.01
+    assert covariance_error(flat, moments(x)) > 0.45
+
+
+def test_shares_sum_to_one_and_refuse_nothing_at_all() -> None:
+    assert shares((("relu1_1", 1.0), ("relu2_1", 3.0))) == [("relu1_1", 0.25), ("relu2_1", 0.75)]
+    with pytest.raises(InputError, match="all weights of the layers are 0"):
+        shares((("relu1_1", 0.0),))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_a_flat_content_gives_finite_losses(value: float) -> None:
     target = torch.full((1, 2, 4, 4), value)
     x = torch.rand(1, 2, 4, 4, requires_grad=True)
-    for loss in (content_loss(target), gram_loss([moments(target)]), covariance_loss([moments(target)])):
-        (gradient,) = torch.autograd.grad(loss(x), x)
+    for error, goal in errors(target):
+        (gradient,) = torch.autograd.grad(error(x, goal).sum(), x)
         assert gradient.isfinite().all()
 
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.device import form_for
 from styler.engine import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
@@ -88,7 +89,7 @@ def distill(
     after = range(options.steps, options.steps + SAMPLE_BATCHES)
     sample = torch.cat([vary(batches(index), options.seed, index) for index in after])
     device = sample.device
-    dtype = precision(options, device)
+    dtype = form_for(options.precision, device).dtype
     wide = [_converted(teacher, dtype) for teacher in teachers]
     convolutions, scales = first_guess(wide, sample, widths_of(options.widths), options.seed)
     with torch.no_grad():
@@ -127,14 +128,6 @@ def widths_of(text: str) -> dict[str, int]:
     if len(parts) == 5:
         parts = [parts[int(name[4]) - 1] for name in names]
     return dict(zip(names, map(int, parts), strict=True))
-
-
-def precision(options: DistillOptions, device: torch.device) -> torch.dtype:
-    """The number type to train in; bfloat16 pays where the device multiplies it in hardware."""
-    if options.precision != "auto":
-        return torch.float32 if options.precision == "float32" else torch.bfloat16
-    able = torch.cpu.get_capabilities().get("avx512_bf16", False) if device.type == "cpu" else True
-    return torch.bfloat16 if able else torch.float32
 
 
 def vary(images: Tensor, seed: int, index: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,23 +16,24 @@ from torch import Tensor
 from styler.engine import minimize
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
-from styler.features import Extractor, Padding
+from styler.features import Extractor, Padding, borderless
 from styler.geometry import SMALLEST, Size, fit, resize, scales
 from styler.losses import (
+    STYLE_ERRORS,
+    Statistics,
     Term,
     Walk,
-    content_loss,
-    covariance_loss,
-    gram_loss,
+    content_error,
     moments,
     objective,
+    shares,
     total_variation,
 )
-from styler.options import Layers, OptimizeOptions
+from styler.options import OptimizeOptions
 from styler.parameterization import PixelImage
 from styler.solvers import LBFGS, Adam, SciPy, Solver
 
-STYLE_LOSSES = {"gram": gram_loss, "covariance": covariance_loss}
+T = TypeVar("T")
 
 
 def optimize(
@@ -112,10 +114,8 @@ def layers(options: OptimizeOptions) -> set[str]:
 
 
 def padding_for(extractor: Extractor, options: OptimizeOptions) -> Padding:
-    """Zero padding darkens the border of a painted picture, so `auto` never means zero."""
-    if options.padding != "auto":
-        return options.padding
-    return "replicate" if extractor.padding == "zero" else extractor.padding
+    """What the options say; `auto` is never zero."""
+    return borderless(extractor) if options.padding == "auto" else options.padding
 
 
 def start(content: Tensor, style: Tensor, options: OptimizeOptions, init: Tensor | None) -> Tensor:
@@ -152,21 +152,24 @@ def make_terms(
     with torch.no_grad():
         targets = dict(walk(resize(content, size), {name for name, _ in options.content_layers}))
     for name, share in shares(options.content_layers):
-        terms.append(
-            Term(f"content/{name}", name, options.content_weight * share, content_loss(targets[name]))
-        )
+        loss = _loss(content_error, targets[name])
+        terms.append(Term(f"content/{name}", name, options.content_weight * share, loss))
     blended = style_moments(styles, walk, options, size)
     for name, share in shares(options.style_layers):
-        loss = STYLE_LOSSES[options.style_loss]([blended[name]])
+        loss = _loss(STYLE_ERRORS[options.style_loss], blended[name])
         terms.append(Term(f"style/{name}", name, options.style_weight * share, loss))
     if options.tv_weight:
         terms.append(Term("tv", "image", options.tv_weight, total_variation))
     return [term for term in terms if term.weight]
 
 
+def _loss(error: Callable[[Tensor, T], Tensor], target: T) -> Callable[[Tensor], Tensor]:
+    return lambda features: error(features, target).mean()
+
+
 def style_moments(
     styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
-) -> dict[str, tuple[Tensor, Tensor]]:
+) -> dict[str, Statistics]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
     names = {name for name, _ in options.style_layers}
     found = []
@@ -182,14 +185,6 @@ def style_moments(
         )
         for name in names
     }
-
-
-def shares(layers: Layers) -> list[tuple[str, float]]:
-    """Layers with their weights made to sum to 1."""
-    whole = sum(weight for _, weight in layers)
-    if not whole:
-        raise InputError("all weights of the layers are 0; give one of them a weight")
-    return [(name, weight / whole) for name, weight in layers]
 
 
 def make_solver(image: PixelImage, options: OptimizeOptions) -> Solver:

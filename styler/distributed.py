@@ -1,0 +1,118 @@
+"""Training in several processes at once, as torchrun starts them; alone, all of it comes to nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from styler.errors import DeviceError
+
+BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
+"""By kind of device; all but gradients is told over the CPU, so that a GPU need not be waited for."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that train one network, seen from the one of number `rank`.
+
+    All but `main`, `rank` and `size` must be called by each process, in the same order. `restarts` counts how
+    often the group was started again after a process had died.
+    """
+
+    rank: int = 0
+    size: int = 1
+    restarts: int = 0
+
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes files and talks."""
+        return self.rank == 0
+
+    def mean(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """The means over all processes of values that each has under the same names."""
+        if self.size == 1:
+            return dict(losses)
+        values = torch.tensor(list(losses.values()), dtype=torch.float64)
+        dist.all_reduce(values)
+        return dict(zip(losses, (values / self.size).tolist(), strict=True))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is true in one of the processes."""
+        if self.size == 1:
+            return flag
+        value = torch.tensor(int(flag))
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """What to call in place of `network` so that its gradients become the means over all processes.
+
+        The names in the network's own state dict stay as they are; all start with the weights of rank 0.
+        """
+        if self.size == 1:
+            return network
+        place = next(network.parameters()).device
+        return DistributedDataParallel(network, device_ids=None if place.type == "cpu" else [place])
+
+    def barrier(self) -> None:
+        """Wait until every process is here."""
+        self.any(False)
+
+
+ALONE = Group()
+
+
+def placed(device: torch.device) -> torch.device:
+    """The device that this process is to use: each on a machine has a GPU of its own.
+
+    Raises:
+        DeviceError: if there are fewer GPUs than processes, or the kind cannot train in several.
+    """
+    if not launched():
+        return device
+    if device.type not in BACKENDS:
+        raise DeviceError(f"torchrun trains on cuda or cpu, and the device is {device}: use --device cpu")
+    if device.type == "cpu":
+        return device
+    index, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if index >= count:
+        raise DeviceError(
+            f"process {index + 1} on this machine has no GPU left of {count}: --nproc-per-node {count}"
+        )
+    return torch.device("cuda", index)
+
+
+def launched() -> bool:
+    """Whether torchrun started this process, with others or alone."""
+    return dist.is_torchelastic_launched() and "RANK" in os.environ
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[Group]:
+    """Be one of the processes that torchrun started, until the block ends; else ALONE.
+
+    Args:
+        device: where this process trains, see `placed`.
+    """
+    if not launched():
+        yield ALONE
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    store, rank, size = next(rendezvous("env://"))
+    # Without --standalone torchrun keeps its store over a restart, with the addresses of those who died.
+    fresh = dist.PrefixStore(f"restart {restarts}", store)  # type: ignore[attr-defined]  # it is there
+    dist.init_process_group(BACKENDS[device.type], store=fresh, rank=rank, world_size=size)
+    try:
+        yield Group(rank, size, restarts)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,196 @@
+"""Steady films without optical flow: shots found from frames alone, and statistics shared over a shot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styler.networks.transform import Block, Moments, TransformNetwork, divisible
+
+GRID = 24  # cells along each side of the thumbnail that frames are compared by
+REACH = 4  # cells by which a picture may move between two frames and still be the same shot
+BINS = 12  # of hue and of saturation each
+CUT = 0.22  # change from which a frame can begin a shot; below it are pans, fades and quick motion
+STANDS_OUT = 2.5  # times the shot's usual change that a cut must be
+USUAL = 0.1  # weight of a frame in the shot's usual change
+BLANK = 0.01  # spread of brightness under which a frame shows nothing
+
+EVERY = 8  # frames between two lookups of the statistics
+SLOWEST = 0.05  # weight of a lookup in a long shot; in a short one all weigh the same
+STALE = 0.3  # how much, relative to its contrast, the picture has to change to call for a lookup at once
+FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
+
+
+@dataclass(frozen=True)
+class Look:
+    """What frames are compared by: a thumbnail [3, GRID, GRID] and a histogram of chroma [BINS, BINS]."""
+
+    thumbnail: Tensor
+    chroma: Tensor
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What is carried from frame to frame.
+
+    Attributes:
+        look: of the last frame that showed anything.
+        usual: change from frame to frame in this shot.
+        frames: of this shot so far.
+        lookups: of statistics so far.
+        seen: the thumbnail at the last lookup.
+        aim: mean of the statistics looked up.
+        moments: what the network is to use for the last frame; they follow `aim` without a jump.
+    """
+
+    look: Look
+    usual: float
+    frames: int
+    lookups: int
+    seen: Tensor
+    aim: tuple[Moments, ...]
+    moments: tuple[Moments, ...]
+
+
+Gather = Callable[[Tensor], Sequence[Moments]]
+
+
+def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
+    """The shot with one more frame, or a new one where the film cuts; `gather` looks up the statistics.
+
+    Statistics are looked up at the first frame and then at each EVERY-th, as in ReReVST (Wang et al. 2020),
+    and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
+    """
+    look = look_of(image)
+    if shot is None or is_cut(shot, change(shot.look, look)):
+        moments = tuple(gather(image))
+        return Shot(look, 0.0, 1, 1, look.thumbnail, moments, moments)
+    if is_blank(look):  # whatever comes after a black frame is compared with what was before it
+        return replace(shot, frames=shot.frames + 1)
+    usual = shot.usual + USUAL * (change(shot.look, look) - shot.usual)
+    shot = replace(shot, look=look, usual=usual, frames=shot.frames + 1)
+    stale = float((look.thumbnail - shot.seen).square().mean().sqrt() / shot.seen.std().clamp(min=BLANK))
+    if stale > STALE or (shot.frames - 1) % EVERY == 0:
+        weight = max(1 / (shot.lookups + 1), SLOWEST, min(1.0, stale))
+        aim = between(shot.aim, gather(image), weight)
+        shot = replace(shot, aim=aim, lookups=shot.lookups + 1, seen=look.thumbnail)
+    return replace(shot, moments=between(shot.moments, shot.aim, FOLLOW))
+
+
+def between(one: Sequence[Moments], other: Sequence[Moments], weight: float) -> tuple[Moments, ...]:
+    """From `one` (weight 0) to the `other` (1), each of the same blocks."""
+    pairs = zip(one, other, strict=True)
+    return tuple(Moments(*(torch.lerp(x, y, weight) for x, y in zip(a, b, strict=True))) for a, b in pairs)
+
+
+# Cuts
+
+
+def look_of(image: Tensor) -> Look:
+    """What an Image [1, 3, H, W] is compared by."""
+    thumbnail = F.adaptive_avg_pool2d(image.float(), GRID)[0]
+    return Look(thumbnail, _chroma(F.adaptive_avg_pool2d(image.float(), 4 * GRID)[0]))
+
+
+def _chroma(small: Tensor) -> Tensor:
+    """The shares of red and green in all light, and how much light has which; blind to how bright it is."""
+    light = small.sum(0)
+    shares = small[:2] / light.clamp(min=1e-3)
+    cells = (shares * BINS).long().clamp(0, BINS - 1)
+    counted = torch.zeros(BINS * BINS).index_add(0, (cells[0] * BINS + cells[1]).flatten(), light.flatten())
+    smooth = F.avg_pool2d(counted.view(1, 1, BINS, BINS), 3, 1, 1)[0, 0]
+    shares_of_light: Tensor = smooth / smooth.sum().clamp(min=1e-6)
+    return shares_of_light
+
+
+def change(one: Look, other: Look) -> float:
+    """How little two frames have in common, from 0 to about 1; 0 where one of them is a blank.
+
+    Half of it is what of the colors differs, half is how badly the thumbnails correlate in the best of the
+    places to which the picture may have moved. Neither sees a change of brightness, such as a fade.
+    """
+    if is_blank(one) or is_blank(other):
+        return 0.0
+    colors = (one.chroma - other.chroma).abs().sum() / 2
+    return float((colors + 1 - _correlation(one.thumbnail, other.thumbnail)) / 2)
+
+
+def _correlation(one: Tensor, other: Tensor) -> Tensor:
+    """The best correlation over shifts by up to REACH cells, in [0, 1]."""
+    inner = one[:, REACH:-REACH, REACH:-REACH]
+    places = other.unfold(1, inner.shape[1], 1).unfold(2, inner.shape[2], 1)
+    windows = places.permute(1, 2, 0, 3, 4).flatten(0, 1).flatten(1)
+    a, b = inner.flatten() - inner.mean(), windows - windows.mean(1, keepdim=True)
+    found: Tensor = (b @ a) / (a.norm() * b.norm(dim=1)).clamp(min=BLANK)
+    return found.max().clamp(0, 1)
+
+
+def is_cut(shot: Shot, changed: float) -> bool:
+    """Whether a frame so different from the last one begins a new shot."""
+    return changed > max(CUT, STANDS_OUT * shot.usual)
+
+
+def is_blank(look: Look) -> bool:
+    """Whether a frame shows nothing."""
+    return float(look.thumbnail.std()) < BLANK
+
+
+# Statistics
+
+
+def gathered(network: TransformNetwork, image: Tensor, mix: Tensor) -> list[Moments]:
+    """Mean and variance of what each of the network's norms sees of an image, in the order of `blocks()`."""
+    found: list[Moments] = []
+    blocks = network.blocks()
+    with torch.no_grad():
+        x = divisible(image)
+        for block in blocks[:3]:
+            x = _through(block, x, mix, found)
+        for first, second in zip(blocks[3:-2:2], blocks[4:-2:2], strict=True):
+            y = _through(first, x, mix, found)
+            x = _through(second, y, mix, found).add_(x)
+        for block in blocks[-2:]:
+            x = _through(block, x, mix, found)
+    return found
+
+
+def _through(block: Block, x: Tensor, mix: Tensor, found: list[Moments]) -> Tensor:
+    y = block.convolved(x)
+    variance, mean = torch.var_mean(y.float(), dim=(2, 3), correction=0)
+    found.append(Moments(mean, variance))
+    y = block.norm(y, mix, found[-1])
+    return F.relu_(y) if block.relu else y
+
+
+# Saved and restored
+
+_NAMES = ("aim", "moments")
+
+
+def to_tensors(shot: Shot) -> dict[str, Tensor]:
+    """All of a shot, to be saved."""
+    numbers = torch.tensor([shot.usual, shot.frames, shot.lookups], dtype=torch.float64)
+    look = {"thumbnail": shot.look.thumbnail, "chroma": shot.look.chroma, "seen": shot.seen}
+    tensors = {"numbers": numbers, **look}
+    for name, several in zip(_NAMES, (shot.aim, shot.moments), strict=True):
+        tensors |= {f"{name}.{i}.{part}": x for i, m in enumerate(several) for part, x in m._asdict().items()}
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def from_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> Shot:
+    """The inverse of `to_tensors`; the statistics go to `device`."""
+    usual, frames, lookups = tensors["numbers"].tolist()
+    count = sum(name.startswith("aim.") for name in tensors) // 2
+    aim, moments = (
+        tuple(
+            Moments(*(tensors[f"{name}.{i}.{part}"].to(device) for part in Moments._fields))
+            for i in range(count)
+        )
+        for name in _NAMES
+    )
+    look = Look(tensors["thumbnail"], tensors["chroma"])
+    return Shot(look, usual, int(frames), int(lookups), tensors["seen"], aim, moments)
