@@ -1,5 +1,6 @@
 """Datasets: any layout of folders, the same crops for a seed and step, and no stop at a bad picture."""
 
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from styler.errors import InputError
-from styler.storage.data import Pictures, find, mixed
+from styler.storage.data import Pictures, ahead, find, mixed, skipped
 
 
 def paint(path: Path, size: tuple[int, int] = (60, 48), color: tuple[int, int, int] | None = None) -> None:
@@ -98,3 +99,65 @@ def test_mixed_takes_its_share_of_each(tmp_path: Path) -> None:
     parts = [(Pictures(tmp_path / "a"), 3), (Pictures(tmp_path / "b"), 1)]
     batch = mixed(parts, 16)(5)
     assert Counter((batch[:, 0, 0, 0] > 0.5).tolist()) == {True: 3, False: 1}
+
+
+def test_parts_of_a_batch_are_the_batch(photos: Path) -> None:
+    pictures = Pictures(photos, 3)
+    parts = [pictures.batch(2, 2, 32, first=first) for first in (0, 2)]
+    assert torch.equal(torch.cat(parts), pictures.batch(2, 4, 32))
+
+
+def test_pictures_are_held_out_where_there_are_enough(tmp_path: Path) -> None:
+    for i in range(40):
+        paint(tmp_path / f"{i}.png", (16, 16), (0, 0, 255))
+    few, many = Pictures(tmp_path, hold_out=3), Pictures(tmp_path, hold_out=2)
+    assert (len(few), len(few.held)) == (40, 3)
+    assert (len(many), len(many.held)) == (38, 2)
+    for path in many.held:
+        paint(path, (16, 16), (255, 0, 0))
+    assert many.batch(0, 200, 16)[:, 0].max() == 0
+
+
+def test_digest_is_of_what_is_in_it(photos: Path) -> None:
+    here = Pictures(photos).digest()
+    assert Pictures(photos / "sea").digest() != here
+    photos.rename(photos.parent / "elsewhere")
+    assert Pictures(photos.parent / "elsewhere", 9).digest() == here
+
+
+def test_ahead_gives_the_same_and_leaves_no_thread(photos: Path) -> None:
+    pictures, before = Pictures(photos, 3), threading.active_count()
+    with ahead(lambda step: pictures.batch(step, 2, 16), 2) as batches:
+        for step in (0, 1, 2, 7, 3):  # in whatever order
+            assert torch.equal(batches(step), Pictures(photos, 3).batch(step, 2, 16))
+        assert threading.active_count() > before
+    assert threading.active_count() == before
+
+
+def test_ahead_works_while_its_caller_does() -> None:
+    made = {step: threading.Event() for step in range(4)}
+    with ahead(lambda step: made[step].set() or step if step in made else step, 2) as batches:
+        assert batches(0) == 0
+        assert made[1].wait(10) and made[2].wait(10)  # unasked
+        assert not made[3].is_set()
+
+
+def test_ahead_raises_where_the_batch_is_asked_for() -> None:
+    def batch(step: int) -> int:
+        if step == 1:
+            raise InputError("torn")
+        return step
+
+    with ahead(batch, 2) as batches:
+        assert batches(0) == 0
+        with pytest.raises(InputError, match="torn"):
+            batches(1)
+        assert batches(2) == 2
+
+
+def test_skipped_names_one(photos: Path) -> None:
+    pictures = Pictures(photos)
+    assert skipped([pictures]) == ""
+    (photos / "town" / "c.PNG").write_bytes(b"")
+    pictures.batch(0, 20, 16)
+    assert skipped([pictures]).startswith("1 picture was skipped") and "c.PNG" in skipped([pictures])

@@ -29,6 +29,11 @@ def save_state(folder: Path | str, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), file)
 
 
+def exists(folder: Path | str) -> bool:
+    """Whether there is a state in `folder`, readable or not."""
+    return any((Path(folder) / name).is_file() for name in (LAST, PREVIOUS))
+
+
 def discard(folder: Path | str) -> None:
     """Remove the states in `folder`, and the folder if nothing else is in it."""
     for name in (LAST, PREVIOUS):

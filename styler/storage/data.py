@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +18,14 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.storage import files, images
 
+Batch = TypeVar("Batch")
+
 SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
+FEW = 20
+"""Of so many pictures for each that would be held out, none is: they are needed."""
 
 
 class Pictures:
@@ -27,10 +36,12 @@ class Pictures:
         seed: of the order and the crops.
         long_side: pictures are shrunk to this many pixels when decoded.
         cache_bytes: how much of the decoded pictures is kept.
+        hold_out: pictures, spread over all, that are never drawn but kept in `held`; of few pictures `held`
+            are some that are drawn too.
 
     A picture is drawn in two steps, first its folder, with a chance in proportion to the square root of the
     number of pictures in it: large collections of one kind do not drown small ones. `skipped` tells which
-    pictures could not be used and why.
+    pictures could not be used and why. Several threads may draw at once.
 
     Raises:
         InputError: if there is no picture at `source`, or none that can be read.
@@ -43,20 +54,37 @@ class Pictures:
         *,
         long_side: int = LONG_SIDE,
         cache_bytes: int = CACHE_BYTES,
+        hold_out: int = 0,
     ) -> None:
         self.source, self.seed, self.long_side, self.room = source, seed, long_side, cache_bytes
-        self.folders = by_folder(find(Path(source)))
+        paths = find(Path(source))
+        self.held = paths[:: max(1, len(paths) // hold_out)][:hold_out] if hold_out else []
+        drawn = [path for path in paths if path not in self.held] if len(paths) >= FEW * hold_out else paths
+        self.folders = by_folder(drawn)
         share = np.sqrt([len(folder) for folder in self.folders])
         self.share = share / share.sum()
         self.skipped: dict[str, str] = {}
         self._kept: dict[Path, Tensor] = {}
+        self._keeping = threading.Lock()
 
     def __len__(self) -> int:
         return sum(len(folder) for folder in self.folders)
 
-    def batch(self, step: int, count: int, side: int) -> Tensor:
-        """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side]."""
-        return torch.cat([self.crop(np.random.default_rng((self.seed, step, i)), side) for i in range(count)])
+    def digest(self) -> str:
+        """Tells datasets apart by the names of their pictures, wherever they lie."""
+        paths = sorted(path for folder in self.folders for path in folder)
+        root = Path(self.source)
+        names = [path.relative_to(root) if path.is_relative_to(root) else path.name for path in paths]
+        return hashlib.sha256("\0".join(map(str, names)).encode(errors="surrogateescape")).hexdigest()
+
+    def batch(self, step: int, count: int, side: int, first: int = 0) -> Tensor:
+        """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side].
+
+        They are those from `first` on of all that a step has: processes that take one part each see together
+        what one that takes them all would see.
+        """
+        draws = (np.random.default_rng((self.seed, step, i)) for i in range(first, first + count))
+        return torch.cat([self.crop(draw, side) for draw in draws])
 
     def crop(self, draw: np.random.Generator, side: int) -> Tensor:
         """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`."""
@@ -96,15 +124,53 @@ class Pictures:
             self.skipped[str(path)] = str(error)
             return None
         picture = (loaded * 255).round().to(torch.uint8)
-        if picture.numel() <= self.room:
-            self.room -= picture.numel()
-            self._kept[path] = picture
+        with self._keeping:
+            if picture.numel() <= self.room and path not in self._kept:
+                self.room -= picture.numel()
+                self._kept[path] = picture
         return picture
 
 
 def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:
     """Batches that take so many crops of each dataset: step -> Image [sum of the counts, 3, side, side]."""
     return lambda step: torch.cat([pictures.batch(step, count, side) for pictures, count in parts if count])
+
+
+@contextmanager
+def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[int], Batch]]:
+    """The same batches, each made in the background while those before it are used.
+
+    Whoever asks for steps one after the other seldom waits, whoever does not gets the same. What `batches`
+    raises is raised where the batch is asked for. The threads are gone when the block ends.
+    """
+    waiting: dict[int, Future[Batch]] = {}
+    pool = ThreadPoolExecutor(workers, "batches")
+
+    def batch(step: int) -> Batch:
+        wanted = range(step, step + workers + 1)
+        for other in [other for other in waiting if other not in wanted]:
+            waiting.pop(other).cancel()
+        for other in wanted:
+            if other not in waiting:
+                waiting[other] = pool.submit(batches, other)
+        return waiting.pop(step).result()
+
+    try:
+        yield batch
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def skipped(parts: Sequence[Pictures]) -> str:
+    """One sentence on the pictures that could not be used, empty if there are none."""
+    found = {name: reason for pictures in parts for name, reason in pictures.skipped.copy().items()}
+    if not found:
+        return ""
+    name, reason = next(iter(found.items()))
+    count = (
+        "1 picture was skipped," if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
+    )
+    return f"{count} {files.display(name)}: {reason}"
 
 
 def find(source: Path) -> list[Path]:

@@ -1,14 +1,11 @@
 """Slim weight files: a VGG's convolutions as safetensors that say what they are; and other tools' VGG files.
 
-The header's metadata has one key, `styler`, with JSON: format, network, normalization, padding, sha256 and
-what else the writer wants to tell. `sha256` is that of the whole file with this very field filled with zeros,
-so a file proves itself and there is no second file that could fall out of step.
+They are sealed (see `sealed`); the description is format, network, normalization, padding, sha256 and what
+else the writer wants to tell.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,12 +28,9 @@ from styler.networks.vgg import (
     convolution_names,
     torchvision_keys,
 )
-from styler.storage import files, kinds
+from styler.storage import files, kinds, sealed
 
 FORMAT = 1
-KEY = "styler"
-BLANK = "0" * 64
-HEADER_BYTES = 1 << 20  # far above the 10 kB of a VGG-19's header
 
 _INDEXED = re.compile(r"features\.(\d+)\.(weight|bias)")
 _NAMED = re.compile(r"(conv[1-5]_[1-4])(?:_1)?\.(weight|bias)")
@@ -84,16 +78,13 @@ def write_slim(
         "network": network,
         "normalization": asdict(normalization),
         "padding": padding,
-        "sha256": BLANK,
     }
     tensors = {
-        f"{name}.{part}": tensor.detach().cpu().contiguous()
+        f"{name}.{part}": tensor
         for name, pair in converted.items()
         for part, tensor in zip(("weight", "bias"), pair, strict=True)
     }
-    data = safetensors.torch.save(tensors, {KEY: json.dumps(about, sort_keys=True)})
-    seal = hashlib.sha256(data).hexdigest()
-    files.write(path, data.replace(BLANK.encode(), seal.encode(), 1))
+    files.write(path, sealed.pack(tensors, about))
 
 
 def read_slim(path: Path) -> Extractor:
@@ -105,7 +96,8 @@ def read_slim(path: Path) -> Extractor:
     with files.open_input(path) as file:
         data = file.read()
     about, header = _parse(path, data)
-    _check_seal(path, about, header, data)
+    if fault := sealed.fault(header, about.sha256, data):
+        raise DamagedError(f"{files.display(path)} is damaged: {fault}")
     try:
         tensors = safetensors.torch.load(data)
         found = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in about.layers}
@@ -117,34 +109,41 @@ def read_slim(path: Path) -> Extractor:
 def read_about(path: Path) -> About:
     """What a slim file says of itself, from its header only: nothing is checked against the hash."""
     with files.open_input(path) as file:
-        return _parse(path, file.read(8 + HEADER_BYTES))[0]
+        return _parse(path, file.read(8 + sealed.HEADER_BYTES))[0]
 
 
-def _parse(path: Path, data: bytes) -> tuple[About, bytes]:
-    """The description in the first bytes of a slim file, and these bytes up to the tensors."""
-    size = int.from_bytes(data[:8], "little")
-    if kinds.kind_of(data[: kinds.HEAD_BYTES]) != "a safetensors file" or size > HEADER_BYTES:
+def _parse(path: Path, data: bytes) -> tuple[About, sealed.Header]:
+    """The description in the first bytes of a slim file, and its header."""
+    if not sealed.is_safetensors(data):
         raise DamagedError(f"{_what(path, data)}; expected a file made by styler weights add or fetch")
-    header = data[: 8 + size]
     try:
-        entries = json.loads(header[8:])
-        about = json.loads(entries.get("__metadata__", {}).get(KEY, "null"))
-        if about is None:
-            raise DamagedError(
-                f"{files.display(path)} is not one of styler's weight files: "
-                f"styler weights add vgg19 {files.display(path)} makes one of it"
-            )
-        if about["format"] > FORMAT:
-            raise WeightsError(
-                f"{files.display(path)} has format {about['format']}, and this styler reads up to {FORMAT}: "
-                "pip install --upgrade styler"
-            )
-        return _about(about, entries), header
+        header = sealed.parse(data)
+        about = _claimed(path, header)
+        return _about(about, header.tensors), header
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{files.display(path)} has a damaged header ({error})") from error
 
 
-def _about(about: dict[str, Any], entries: dict[str, Any]) -> About:
+def _claimed(path: Path, header: sealed.Header) -> dict[str, Any]:
+    """A copy of the description, after it was made sure that it is one of a slim file in a known format."""
+    shown = files.display(path)
+    if header.about is None:
+        raise DamagedError(
+            f"{shown} is not one of styler's weight files: styler weights add vgg19 {shown} makes one of it"
+        )
+    if "kind" in header.about:
+        raise WeightsError(
+            f"{shown} is a style network, which has no features: styler fast --model {shown} paints with it"
+        )
+    if header.about["format"] > FORMAT:
+        raise WeightsError(
+            f"{shown} has format {header.about['format']}, and this styler reads up to {FORMAT}: "
+            "pip install --upgrade styler"
+        )
+    return dict(header.about)
+
+
+def _about(about: dict[str, Any], entries: Mapping[str, Any]) -> About:
     """Check the types of what a header says; raises ValueError, KeyError or TypeError."""
     network, padding, given = about.pop("network"), about.pop("padding"), about.pop("normalization")
     mean, std = (tuple(float(value) for value in given[key]) for key in ("mean", "std"))
@@ -155,16 +154,6 @@ def _about(about: dict[str, Any], entries: dict[str, Any]) -> About:
     layers = tuple(sorted(key.removesuffix(".weight") for key in entries if key.endswith(".weight")))
     seal = str(about.pop("sha256"))
     return About(network, Normalization(mean, std, given["order"]), padding, layers, seal, about)
-
-
-def _check_seal(path: Path, about: About, header: bytes, data: bytes) -> None:
-    whole = hashlib.sha256(header.replace(about.sha256.encode(), BLANK.encode(), 1))
-    whole.update(memoryview(data)[len(header) :])
-    if whole.hexdigest() != about.sha256:
-        raise DamagedError(
-            f"{files.display(path)} is damaged: its sha256 is {whole.hexdigest()[:16]}..., "
-            f"and it was written with {about.sha256[:16]}..."
-        )
 
 
 # Other tools' files
@@ -188,8 +177,9 @@ def read_foreign(path: Path, network: str) -> dict[str, Convolution]:
 def is_slim(path: Path) -> bool:
     """Whether a file claims to be one of ours, whatever its state."""
     with files.open_input(path) as file:
-        head = file.read(HEADER_BYTES)
-    return kinds.kind_of(head[: kinds.HEAD_BYTES]) == "a safetensors file" and f'"{KEY}":'.encode() in head
+        head = file.read(sealed.HEADER_BYTES)
+    mark = f'"{sealed.KEY}":'.encode()
+    return kinds.kind_of(head[: kinds.HEAD_BYTES]) == "a safetensors file" and mark in head
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

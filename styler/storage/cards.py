@@ -1,0 +1,184 @@
+"""What a model's file says of itself: which network it is, and which styles it holds, alone or blended."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from styler.errors import InputError
+from styler.networks.texture import TextureArchitecture, TextureNetwork
+from styler.networks.transform import Architecture, TransformNetwork, Upsampling
+from styler.storage import files, sealed
+
+Kind = Literal["transform", "texture"]
+
+LIMITS = {"width": 512, "styles": 1000, "scales": 12, "channels": 256, "eps": 1}
+"""The largest values of an architecture's fields: a header that lies must not make us build for hours."""
+THUMBNAIL_SIDE = 512  # pixels
+THUMBNAILS = "thumbnails"
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_DTYPES = {"F16", "BF16", "F32"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """One style of a model: `name` is what the user types (starry-night), the rest is for credits."""
+
+    name: str
+    title: str = ""
+    author: str = ""
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model's file says of itself.
+
+    Attributes:
+        kind: what sort of network it is.
+        network: fields of its Architecture or TextureArchitecture.
+        styles: one for each row of the network's norms.
+        licence: of the trained network.
+        information: whatever its writer added: how it was trained, ...
+        sha256: the file's seal, "" before it is written; of a foreign file that of all bytes.
+    """
+
+    kind: Kind
+    network: Mapping[str, Any]
+    styles: tuple[Style, ...]
+    licence: str = ""
+    information: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sha256: str = ""
+
+
+def slug(text: str) -> str:
+    """`Starry Night` -> `starry-night`; "style" where nothing is left."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "style"
+
+
+# What a file must be
+
+
+def card_of(header: sealed.Header) -> Card:
+    """The card in a header, checked against the tensors' entries.
+
+    Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
+    """
+    about = header.about or {}
+    kind, network = about["kind"], about["network"]
+    if kind not in get_args(Kind):
+        raise ValueError(f"its kind is {kind!r}, and only {' and '.join(get_args(Kind))} are known")
+    entries = header.entries()
+    _check_entries(entries, empty(kind, network))
+    if THUMBNAILS in entries:
+        _check_thumbnails(entries[THUMBNAILS], network["styles"])
+    styles = tuple(Style(**given) for given in about["styles"])
+    _check_styles(styles, network["styles"])
+    licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
+    if not (isinstance(licence, str) and isinstance(seal, str)):
+        raise ValueError("its licence or its seal is no text")
+    return Card(kind, network, styles, licence, information, seal)
+
+
+def empty(kind: Kind, fields: Mapping[str, Any]) -> nn.Module:
+    """The network that the fields describe, without values; raises ValueError or TypeError."""
+    made = TextureArchitecture(**fields) if kind == "texture" else Architecture(**fields)
+    for field in dataclasses.fields(made):
+        _check_number(field.name, getattr(made, field.name), field.default)
+    with torch.device("meta"):
+        return TextureNetwork(made) if isinstance(made, TextureArchitecture) else TransformNetwork(made)
+
+
+def _check_number(name: str, value: object, default: object) -> None:
+    """Raise ValueError for what is no value of an architecture's field with that default."""
+    if isinstance(default, str):
+        fits = value in get_args(Upsampling)
+    else:
+        fits = type(value) is type(default) and isinstance(value, int | float) and 0 < value <= LIMITS[name]
+    if not fits:
+        raise ValueError(f"{name} is {value!r}")
+
+
+def _check_entries(entries: Mapping[str, sealed.Entry], network: nn.Module) -> None:
+    """Raise ValueError unless the tensors are those of the network and maybe thumbnails."""
+    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    shapes = {key: entry.shape for key, entry in entries.items() if key != THUMBNAILS}
+    if odd := sorted(wanted.keys() ^ shapes.keys()) or sorted(k for k in wanted if wanted[k] != shapes[k]):
+        raise ValueError(f"its network should have other tensors: {odd[0]} does not fit")
+    if odd := sorted(key for key in shapes if entries[key].dtype not in _DTYPES):
+        raise ValueError(f"{odd[0]} is of type {entries[odd[0]].dtype}")
+
+
+def _check_styles(styles: tuple[Style, ...], count: int) -> None:
+    if not all(isinstance(text, str) for style in styles for text in asdict(style).values()):
+        raise ValueError("what it says of a style is no text")
+    names = [style.name for style in styles]
+    if len(names) != count or len(set(names)) < count:
+        raise ValueError(f"it has {count} styles, named {', '.join(names) or 'nothing'}")
+    if strange := [name for name in names if not SLUG.fullmatch(name)]:
+        raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
+
+
+def _check_thumbnails(entry: sealed.Entry, styles: int) -> None:
+    fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
+    if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
+        raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
+
+
+# Blends
+
+
+def mix(card: Card, style: str) -> Tensor:
+    """Weights [1, S] of a model's styles that sum to 1, from `waves:0.6,ink:0.4`; no number means 1.
+
+    "" means the only style.
+
+    Raises:
+        InputError: if that is not said clearly, or a style is unknown: then with the nearest names.
+    """
+    names = [known.name for known in card.styles]
+    if not style and len(names) > 1:
+        raise InputError(f"the network has {len(names)} styles: choose with --style from {', '.join(names)}")
+    given = weights(style) if style else {names[0]: 1.0}
+    for name in given:
+        if name not in names:
+            raise InputError(f"the network has no style '{files.display(name)}'{nearest(name, names)}")
+    row = torch.tensor([[given.get(name, 0.0) for name in names]], dtype=torch.float64)
+    return (row / row.sum()).float()
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence on an unknown name: the known ones most like it, or the first ones."""
+    known = sorted(set(names))
+    if near := difflib.get_close_matches(name, known, 3, 0.5):
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; there are {', '.join(known[:12])}{', ...' * bool(known[12:])}" if known else "; there is none"
+
+
+def weights(style: str) -> dict[str, float]:
+    """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
+    found: dict[str, float] = {}
+    for part in style.split(","):
+        name, _, number = part.strip().partition(":")
+        try:
+            weight = float(number or 1)
+        except ValueError:
+            weight = -1.0
+        if not name or name in found or not 0 <= weight < math.inf:
+            raise InputError(
+                f"'{files.display(part)}' is no style with a weight: write for example waves:0.6,ink:0.4"
+            )
+        found[name] = weight
+    if not 0 < sum(found.values()) < math.inf:
+        raise InputError(f"the weights of '{files.display(style)}' sum to nothing usable: give one above 0")
+    return found

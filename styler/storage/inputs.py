@@ -1,0 +1,343 @@
+"""What a batch works on: files, globs, folders and standard input as a sorted list of sources and targets."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from styler.errors import InputError, OutputError
+from styler.storage import files, images
+
+STREAM = "-"
+PICTURES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jfif", ".apng", ".heic", ".heif"})
+"""Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
+ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng"})
+"""Endings of moving pictures, which keep their format."""
+FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+MAGIC = "*?["
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output; either may be "-". `film` tells a film or an animation from a picture."""
+
+    source: str
+    target: str
+    film: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs, sorted by source; `many` are treated as a batch, even if the batch turns out to be of one.
+
+    `notes` tell what was found and is not worked on.
+    """
+
+    jobs: tuple[Job, ...]
+    many: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Find:
+    """An input and where its output belongs: under `home`, at `place`, the input's name or a path to it."""
+
+    source: str
+    home: Path
+    place: Path
+    labelled: bool
+
+
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    label: str,
+    is_film: Callable[[Path], bool] = lambda path: False,
+) -> Plan:
+    """Find out what to work on and where its results go; nothing is written, and nothing decoded.
+
+    Args:
+        inputs: files, "-", folders, which are searched below too, and globs that the shell left alone.
+        output: one input: file, folder, "-", or None for STEM-LABEL.png in the current folder. A folder, a
+            glob or several inputs: a folder, or None for FOLDER-LABEL and for STEM-LABEL.* in this folder.
+        label: what distinguishes an output's name from the input's.
+        is_film: tells films and animations from pictures.
+
+    In a folder hidden files are left out, links are followed, once, and so are results lying in the input
+    folder: the output folder, and whatever would be another input's output.
+
+    Raises:
+        InputError: for an input that is not there or holds no picture.
+        OutputError: for an output that does not suit, that two inputs would get, or that is an input.
+    """
+    many = len(inputs) > 1 or any(_is_folder(word) or _is_glob(word) for word in inputs)
+    if not many:
+        return Plan((_single(inputs[0], output, label, is_film),), False)
+    _check_folder(inputs, output)
+    finds, notes = _search(inputs, output, label)
+    jobs = [_job(find, label, is_film) for find in finds]
+    _refuse_clashes(jobs)
+    kept = _without_results(jobs)
+    _refuse_losses(kept)
+    if len(kept) < len(jobs):
+        notes.append(f"{_files(len(jobs) - len(kept))} left out: outputs of others")
+    return Plan(tuple(sorted(kept, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
+
+
+def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[Job]:
+    """The share of one process: the I-th of N parts for the shard "I/N", dealt out like cards.
+
+    Of `size` processes that share it, the one of number `rank`, from 0, gets its own part of that.
+
+    Raises InputError if `shard` is not I/N with 1 <= I <= N.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard.strip())
+    index, count = (int(number) for number in found.groups()) if found else (0, 0)
+    if not 1 <= index <= count:
+        raise InputError(f"--shard is '{shard}'; write I/N with I from 1 to N, as in 2/4")
+    return list(jobs[index - 1 :: count])[rank::size]
+
+
+# One input
+
+
+def _single(source: str, output: str | None, label: str, is_film: Callable[[Path], bool]) -> Job:
+    if source != STREAM:
+        files.open_input(source).close()
+    film = source != STREAM and is_film(Path(source))
+    if output is None or is_folder_name(output):
+        stem = "stdin" if source == STREAM else Path(source).stem
+        name = files.fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
+        return Job(source, str(Path(output or ".") / name), film)
+    if film:
+        _check_film(source, output)
+    elif output != STREAM:
+        images.format_of(output)
+    return Job(source, output, film)
+
+
+def _check_film(source: str, output: str) -> None:
+    wanted = sorted(FILMS | ANIMATIONS)
+    if output == STREAM:
+        raise OutputError(f"{files.display(source)} is a film, which needs a file: -o NAME.mp4")
+    if Path(output).suffix.lower() not in wanted:
+        raise OutputError(f"{files.display(output)} must end in one of {', '.join(wanted)} to hold a film")
+
+
+def _ending(source: str, film: bool, *, kept: bool) -> str:
+    """The ending of an output, with its dot: the input's if that is wanted and can be written."""
+    suffix = Path(source).suffix
+    if film:
+        held = ANIMATIONS | (FILMS if kept else frozenset())
+        return suffix if suffix.lower() in held else ".mp4"
+    return suffix if kept and suffix.lower() in images.FORMATS else ".png"
+
+
+# Many inputs
+
+
+def _check_folder(inputs: Sequence[str], output: str | None) -> None:
+    """Raise OutputError unless `output` can be the folder of many results."""
+    if output is None:
+        return
+    if output == STREAM:
+        raise OutputError("several pictures do not fit into standard output: give a folder with -o")
+    path = Path(output)
+    looks_like_file = path.suffix.lower() in PICTURES | FILMS and not is_folder_name(output)
+    if looks_like_file or (path.exists() and not path.is_dir()):
+        raise OutputError(f"{files.display(output)} is a file's name, and several inputs need a folder")
+    for word in inputs:
+        if _is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
+            raise OutputError(f"{files.display(output)} is also an input: choose another output folder")
+
+
+def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list[_Find], list[str]]:
+    """What the words of a command line stand for, each file once; and notes on what was left out."""
+    homes = {word: _home(word, output, label) for word in inputs}
+    shut = {os.path.realpath(home) for home in homes.values()}
+    finds: dict[str, _Find] = {}
+    notes: list[str] = []
+    for word in inputs:
+        if word == STREAM:
+            found = [_Find(STREAM, homes[word], Path("stdin"), output is None)]
+        elif _is_folder(word):
+            inside = Path(_name_of(word)) if output is not None and len(inputs) > 1 else Path()
+            found = [
+                _Find(str(p), homes[word], inside / q, False) for p, q in _below(Path(word), shut, notes)
+            ]
+        elif _is_glob(word):
+            found = [_Find(str(p), homes[word], q, output is None) for p, q in _matching(word, shut, notes)]
+        else:
+            files.open_input(word).close()
+            found = [_Find(word, homes[word], Path(Path(word).name), output is None)]
+        for find in found:
+            finds.setdefault(_key(find.source), find)
+    return list(finds.values()), notes
+
+
+def _home(word: str, output: str | None, label: str) -> Path:
+    """The folder that the results of an input go to."""
+    if output is not None:
+        return Path(output)
+    return Path(files.fit_name(f"{_name_of(word)}-{label}", "")) if _is_folder(word) else Path()
+
+
+def _name_of(folder: str) -> str:
+    """The name of a folder, also of "." and ".."."""
+    return Path(os.path.realpath(folder)).name or "root"
+
+
+def _job(find: _Find, label: str, is_film: Callable[[Path], bool]) -> Job:
+    film = find.source != STREAM and is_film(Path(find.source))
+    ending, name = _ending(find.source, film, kept=True), find.place.name
+    stem = Path(name).stem + f"-{label}" * find.labelled
+    if find.labelled or ending != find.place.suffix:
+        name = files.fit_name(stem, ending)
+    return Job(find.source, str(find.home / find.place.with_name(name)), film)
+
+
+def _below(root: Path, shut: Iterable[str], notes: list[str]) -> list[tuple[Path, Path]]:
+    """The pictures and films in a folder and below, each with its path from there."""
+    found, ignored = [], 0
+    for path in _visible(root, set(shut), notes):
+        if path.suffix.lower() in PICTURES | FILMS and path.is_file():
+            found.append((path, path.relative_to(root)))
+        else:
+            ignored += 1
+    return _some(found, ignored, f"{files.display(root)} holds no pictures", notes)
+
+
+def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
+    """Whatever is no folder and not hidden, below `root` and not in a folder of `shut`.
+
+    Each folder is entered once. Links to folders come last, so that a picture is found where it really is,
+    and those that lead up and out of `root` are not followed: they would bring in all that surrounds it.
+    """
+    waiting, top = deque([root]), os.path.realpath(root)
+    done = set(shut)
+    while waiting:
+        folder = waiting.popleft()
+        real = os.path.realpath(folder)
+        if real in done or _inside(top, real):
+            continue
+        done.add(real)
+        try:
+            entries = {p: p.is_dir() for p in sorted(folder.iterdir()) if not p.name.startswith(".")}
+        except OSError as error:
+            notes.append(f"{files.display(folder)} cannot be read and was left out: {error.strerror}")
+            continue
+        yield from (path for path, is_folder in entries.items() if not is_folder)
+        folders = [path for path, is_folder in entries.items() if is_folder]
+        waiting.extendleft(path for path in reversed(folders) if not path.is_symlink())
+        waiting.extend(path for path in folders if path.is_symlink())
+
+
+def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple[Path, Path]]:
+    """The pictures and films that a glob means, each with its path from where the glob begins to be open."""
+    fixed = takewhile(lambda name: not any(mark in name for mark in MAGIC), Path(pattern).parts)
+    root = Path(*fixed)
+    # The shell's rules, unlike Path.glob's: hidden files are not meant.
+    names = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path))  # noqa: PTH207
+    if not names:
+        raise InputError(f"nothing matches {files.display(pattern)}: check the name")
+    closed = [folder for folder in shut if _inside(folder, os.path.realpath(root))]
+    found, ignored = [], 0
+    for path in names:
+        parent = os.path.realpath(path.parent)
+        if any(folder == parent or _inside(parent, folder) for folder in closed) or path.is_dir():
+            continue
+        if path.suffix.lower() in PICTURES | FILMS and path.is_file():
+            found.append((path, path.relative_to(root)))
+        else:
+            ignored += 1
+    return _some(found, ignored, f"no pictures match {files.display(pattern)}", notes)
+
+
+def _some(
+    found: list[tuple[Path, Path]], ignored: int, nothing: str, notes: list[str]
+) -> list[tuple[Path, Path]]:
+    """The same, with a note on the others; InputError, which `nothing` begins, if there are none."""
+    others = f"{_files(ignored)} neither picture nor film" if ignored else ""
+    if not found:
+        raise InputError(
+            f"{nothing}{f' ({others})' * bool(others)}: give some that end in .jpg, .png or .mp4"
+        )
+    if others:
+        notes.append(f"{others}, and left out")
+    return found
+
+
+# What must not happen
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        other = taken.setdefault(_key(job.target), job)
+        if other is not job:
+            raise OutputError(
+                f"{files.display(other.source)} and {files.display(job.source)} would both become "
+                f"{files.display(job.target)}: rename one, or give them one at a time"
+            )
+
+
+def _without_results(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs whose source is not what another job writes: an earlier run's results are no inputs."""
+    writers = {_key(job.target): job for job in jobs}
+    return [job for job in jobs if writers.get(_key(job.source), job) is job]
+
+
+def _refuse_losses(jobs: Sequence[Job]) -> None:
+    """Raise OutputError if a target is a source, by device and inode, so that links are seen through."""
+    sources = {_identity(job.source) for job in jobs} - {None}
+    for job in jobs:
+        if _identity(job.target) in sources:
+            raise OutputError(
+                f"{files.display(job.target)} is also an input and would be lost: choose another folder"
+            )
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None  # not there
+    return status.st_dev, status.st_ino
+
+
+def _key(path: str) -> str:
+    """The same for each way to write one path; a link to a file is not the file."""
+    folder, name = os.path.split(path)
+    return path if path == STREAM else os.path.normcase(Path(os.path.realpath(folder or "."), name))
+
+
+def _inside(path: str, folder: str) -> bool:
+    """Whether a real path lies somewhere below a real folder."""
+    return path != folder and Path(path).is_relative_to(folder)
+
+
+def _is_folder(word: str) -> bool:
+    try:
+        return Path(word).is_dir()
+    except OSError:  # a name that is too long for the system even to ask
+        return False
+
+
+def _is_glob(word: str) -> bool:
+    """Whether a word is a pattern and not the odd name of a file that is there."""
+    return any(mark in word for mark in MAGIC) and _identity(word) is None
+
+
+def is_folder_name(output: str) -> bool:
+    """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
+    return output.endswith(("/", os.sep)) or _is_folder(output)
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count} files are"

@@ -1,0 +1,325 @@
+"""Trained style networks: the one file format they have, where they are kept, and how they are found.
+
+A model is a sealed safetensors file (see `sealed`) with a network's tensors, maybe a thumbnail of each style,
+and a description from which the network is rebuilt. `read` opens other tools' files too (see `layouts`).
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+import styler
+from styler.errors import CheckpointError, InputError, OutputError, StylerError
+from styler.networks.transform import TransformNetwork
+from styler.storage import files, layouts, sealed
+from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, empty, mix, nearest, slug, weights
+
+__all__ = ["Card", "Style", "mix", "slug"]  # found here too, beside what is below
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, its card, and uint8 thumbnails [S, 3, h, w] of the styles if there are any.
+
+    `found` tells what another tool's file was, and is "" for ours.
+    """
+
+    network: nn.Module
+    card: Card
+    thumbnails: Tensor | None = None
+    found: str = ""
+
+
+class Transform(NamedTuple):
+    """A network that paints photos, its card, and what another tool's file was, as in `Model`."""
+
+    network: TransformNetwork
+    card: Card
+    found: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that is installed; `card` is None and `problem` says why where its file cannot be used."""
+
+    name: str
+    path: Path
+    card: Card | None
+    bundled: bool
+    problem: str = ""
+
+
+# Files
+
+
+def write(path: Path | str, model: Model, dtype: torch.dtype = torch.float16, overwrite: bool = True) -> None:
+    """Write a model with its values as `dtype`, atomically and sealed; equal arguments give equal bytes.
+
+    Raises:
+        CheckpointError: if card, network and thumbnails do not fit, or values are not finite as `dtype`.
+        OutputError: if the file cannot be written, or exists without `overwrite`.
+    """
+    tensors = {key: tensor.detach().to(dtype) for key, tensor in model.network.state_dict().items()}
+    if model.thumbnails is not None:
+        tensors[THUMBNAILS] = model.thumbnails
+    described = {key: value for key, value in asdict(model.card).items() if key != "sha256"}
+    data = sealed.pack(tensors, {**described, "format": FORMAT})
+    try:
+        _check_values(tensors)
+        card_of(sealed.parse(data))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{files.display(path)} is not written: {error}") from error
+    files.write(path, data, overwrite=overwrite)
+
+
+def read(path: Path | str) -> Model:
+    """The model in a file of ours, after its seal, shapes and values were checked, or in another tool's.
+
+    Raises:
+        CheckpointError: if it is neither, or damaged. InputError: if there is no such file.
+    """
+    if not _is_ours(path):
+        return _adopted(Path(path))
+    with files.open_input(path) as file:
+        card = _parse(path, file)  # which proves the size, before all is read
+        file.seek(0)
+        data = file.read()
+    if fault := sealed.fault(sealed.parse(data), card.sha256, data):
+        raise CheckpointError(f"{files.display(path)} is damaged: {fault}. Get it again")
+    try:
+        tensors = safetensors.torch.load(data)
+        thumbnails = tensors.pop(THUMBNAILS, None)
+        _check_values(tensors)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(
+            f"{files.display(path)} is damaged ({files.display(str(error))}): get it again"
+        ) from error
+    network = empty(card.kind, card.network)
+    network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
+    return Model(network.eval(), card, thumbnails)
+
+
+def read_transform(path: Path | str) -> Transform:
+    """As `read`, of a network that paints photos; CheckpointError if it makes textures."""
+    model = read(path)
+    if not isinstance(model.network, TransformNetwork):
+        raise CheckpointError(f"{files.display(path)} makes textures from noise: give one that paints photos")
+    return Transform(model.network, model.card, model.found)
+
+
+def read_card(path: Path | str) -> Card:
+    """What a file of ours says of itself, from its header only: nothing is checked against the seal.
+
+    Raises:
+        CheckpointError: if it is no model of ours. InputError: if there is no such file.
+    """
+    with files.open_input(path) as file:
+        return _parse(path, file)
+
+
+def _is_ours(path: Path | str) -> bool:
+    """Whether a file claims to be of ours, whatever its state."""
+    mark = f'"{sealed.KEY}":'.encode()
+    with files.open_input(path) as file:
+        head = file.read(sealed.HEADER_BYTES)
+    return sealed.is_safetensors(head) and mark in head
+
+
+def _adopted(path: Path) -> Model:
+    """Another tool's model; its file's name is its style's."""
+    network, found, names = layouts.read_foreign(path)
+    stem = slug(path.stem)
+    styles = tuple(Style(slug(name), title=name) for name in names) or (Style(stem),)
+    if len({style.name for style in styles}) < len(styles):
+        styles = tuple(Style(f"{stem}-{row}", title=name) for row, name in enumerate(names, 1))
+    information = {"found": found, "file": path.name}
+    card = Card("transform", asdict(network.made), styles, "unknown", information, files.sha256_of(path))
+    return Model(network.eval(), card, found=found)
+
+
+def _parse(path: Path | str, file: BinaryIO) -> Card:
+    """The card in the first bytes of a file of ours, checked against all but the values."""
+    shown, data = files.display(path), file.read(8 + sealed.HEADER_BYTES)
+    if not sealed.is_safetensors(data):
+        raise CheckpointError(
+            f"{shown} is no model of styler's: styler models convert {shown} -o NEW{SUFFIX}"
+        )
+    try:
+        header = sealed.parse(data)
+        _check_format(shown, header.about or {})
+        card = card_of(header)
+        size, told = file.seek(0, os.SEEK_END), header.bytes
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{shown} is damaged ({files.display(str(error))}): get it again") from error
+    if size != told:
+        raise CheckpointError(f"{shown} has {size:,} bytes and should have {told:,}: get it again")
+    return card
+
+
+def _check_format(shown: str, about: Mapping[str, Any]) -> None:
+    """Raise CheckpointError for a file of another kind or of a newer styler."""
+    if "kind" not in about:
+        what = "feature weights, which --loss-network takes," if "normalization" in about else "another file"
+        raise CheckpointError(f"{shown} is {what} and no style network: styler models lists what there is")
+    if about["format"] > FORMAT:
+        raise CheckpointError(
+            f"{shown} has format {about['format']:.6g}, and this styler reads up to {FORMAT}: "
+            "pip install --upgrade styler"
+        )
+
+
+def _check_values(tensors: Mapping[str, Tensor]) -> None:
+    for key, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"values of {key} are not finite")
+
+
+# Where they are
+
+
+def folder() -> Path:
+    """Where the user's models are kept: $STYLER_HOME/models, or the platform's place for data."""
+    if home := os.environ.get("STYLER_HOME"):
+        return Path(home).expanduser() / "models"
+    if sys.platform == "win32":
+        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        data = Path.home() / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME", ""))
+        # The XDG specification: a relative path is to be ignored.
+        data = data if data.is_absolute() else Path.home() / ".local" / "share"
+    return data / "styler" / "models"
+
+
+def installed() -> list[Entry]:
+    """All models that a name finds: the bundled ones, then the user's; each by name."""
+    return [*_entries(_bundled(), bundled=True), *_entries(folder(), bundled=False)]
+
+
+def _bundled() -> Path | None:
+    """The folder of the networks that came with styler; in a checkout that is not installed, its own."""
+    try:
+        resource = importlib.resources.files("styler.styles")
+    except ModuleNotFoundError:
+        resource = Path(styler.__file__).parents[1] / "styles"
+    return resource if isinstance(resource, Path) else None
+
+
+def _entries(place: Path | None, bundled: bool) -> Iterable[Entry]:
+    for path in sorted(place.glob(f"*{SUFFIX}")) if place else ():
+        try:
+            yield Entry(path.stem, path, read_card(path), bundled)
+        except (StylerError, OSError) as error:
+            yield Entry(path.stem, path, None, bundled, str(error))
+
+
+def locate(model: str, style: str) -> Path:
+    """The file of a model's name or path; without one, of the only transform network that has all the styles.
+
+    `style` is as for `mix`. Without either it is the first bundled network, or else the first of the user's.
+
+    Raises:
+        CheckpointError: if there is none, with the nearest names, or more than one.
+    """
+    entries = installed()
+    if model:
+        return _named(model, entries)
+    usable = [entry for entry in entries if entry.card and entry.card.kind == "transform"]
+    if not usable:
+        raise CheckpointError(
+            "no style network is installed: styler train-fast makes one, or give --model FILE"
+        )
+    wanted = weights(style) if style else {}
+    fitting = [e for e in usable if e.card and wanted.keys() <= {s.name for s in e.card.styles}]
+    if not fitting:
+        raise CheckpointError(_unheld(wanted, usable))
+    if style and len(fitting) > 1:
+        names = ", ".join(entry.name for entry in fitting)
+        raise CheckpointError(f"several networks have style {style}: choose with --model one of {names}")
+    return fitting[0].path
+
+
+def _named(model: str, entries: list[Entry]) -> Path:
+    if found := [entry for entry in entries if entry.name == model]:
+        return found[0].path
+    if Path(model).suffix or Path(model).is_file():
+        return Path(model)
+    raise CheckpointError(
+        f"no model is called '{files.display(model)}'{nearest(model, [e.name for e in entries])}"
+    )
+
+
+def _unheld(wanted: Iterable[str], usable: list[Entry]) -> str:
+    """Why no network has the styles: one that none has, or no network that has all."""
+    names = [style.name for entry in usable if entry.card for style in entry.card.styles]
+    for name in wanted:
+        if name not in names:
+            return f"no installed network has style '{files.display(name)}'{nearest(name, names)}"
+    return (
+        f"no one network has all of {', '.join(wanted)}, and only styles of one can be blended: styler models"
+    )
+
+
+def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
+    """Install a model, converted if it is another tool's; returns where it is now.
+
+    Raises:
+        InputError: if the name is not written like starry-night. OutputError: if it is taken.
+        CheckpointError: if the file is no model.
+    """
+    if not SLUG.fullmatch(name):
+        raise InputError(f"a model's name is written like {slug(name)}, not '{files.display(name)}'")
+    if any(entry.name == name for entry in installed() if entry.bundled):
+        raise OutputError(f"a model that came with styler is called {name}: choose another name")
+    target = folder() / f"{name}{SUFFIX}"
+    _keep(path, read(path), target, overwrite)
+    return target
+
+
+def convert(path: Path | str, output: Path | str, style: str, overwrite: bool = False) -> str:
+    """Write any model as ours (.safetensors), or a style or blend of it as pytorch/examples' (.pth).
+
+    Returns:
+        What the file was if it was another tool's, "" if ours.
+
+    Raises:
+        InputError: if `style` is not said clearly, or said where all styles are kept.
+        OutputError: if `output` has another ending, or cannot be written. CheckpointError: as `read`.
+    """
+    suffix = Path(output).suffix.lower()
+    if suffix == ".pth":
+        found = read_transform(path)
+        files.prove_writable(output, overwrite=overwrite, inputs=[path])
+        layouts.write_pytorch_examples(output, found.network, mix(found.card, style), overwrite)
+        return found.found
+    if suffix != SUFFIX:
+        raise OutputError(f"{files.display(output)} ends in neither {SUFFIX} nor .pth: choose one of them")
+    if style:
+        raise InputError(f"a {SUFFIX} file keeps all styles: leave out --style, or write a .pth file")
+    model = read(path)
+    _keep(path, model, output, overwrite)
+    return model.found
+
+
+def _keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:
+    """Write the model that was read from `path` as one of ours: without loss, ours byte by byte."""
+    files.prove_writable(target, overwrite=overwrite, inputs=[path])
+    if model.found:
+        write(target, model, torch.float32, overwrite)
+    else:
+        files.write(target, Path(path).read_bytes(), overwrite=overwrite)
