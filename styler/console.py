@@ -13,6 +13,7 @@ from json import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.color import Color
+from rich.columns import Columns
 from rich.console import Console as RichConsole
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -31,7 +32,7 @@ from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
-from styler.events import Event, Item, Note, Stage, Step, TrainStep
+from styler.events import Event, Item, Note, Result, Stage, Step, TrainStep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +57,7 @@ LINE_SECONDS = 10.0
 PREVIEW_SECONDS = 1.0
 PREVIEW_COLUMNS = 48
 PREVIEW_TERMINAL = (100, 30)  # columns and rows below which the preview would crowd out the text
+THUMBNAIL = (16, 8)  # columns and rows of a picture in a row of pictures
 OTHER_ROWS = 8  # rows of the terminal that the preview leaves free
 
 # C0, DEL, C1; line, paragraph and direction controls; surrogates, which stand for undecodable bytes
@@ -299,11 +301,13 @@ class Console:
             self._say("Error: ", message, "bold red")
 
     def result(self, record: Mapping[str, Any]) -> None:
-        """A finished item with any of `JSON_KEYS`: an object on stdout with `json`, else a line on stderr."""
+        """An item done or failed, with any of `JSON_KEYS`: an object on stdout with `json`, else a line."""
         if self._json:
             self._object(record)
+        elif record.get("error"):
+            self._say("Error: ", str(record["message"]), "bold red")
         else:
-            self.note(_sentence(record))
+            self.note(str(record.get("message") or _sentence(record)))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Rows on stdout: drawn on a terminal, tab-separated under the column names in a pipe, or objects."""
@@ -327,6 +331,12 @@ class Console:
         for line in text.split("\n"):
             self._line(printable(line, self._stdout.encoding))
 
+    def pictures(self, images: Iterable[Tensor]) -> None:
+        """Images [1, 3, H, W] in [0, 1] in rows on stdout, if that is a terminal with colors."""
+        drawn = [half_blocks(image, *THUMBNAIL) for image in images if self._stdout.is_interactive]
+        if drawn and not self._json and self._stdout.color_system and not self._stdout.no_color:
+            self._write(Columns(drawn, padding=(0, 1)))
+
     @contextmanager
     def _watching(self) -> Iterator[None]:
         if self._quiet:
@@ -345,6 +355,8 @@ class Console:
         if isinstance(event, Note):
             self._warnings.append(event.text)
             self.note(event.text)
+        elif isinstance(event, Result):
+            self.result(event.record)
         elif self._watch:
             self._watch.show(event)
 

@@ -60,4 +60,11 @@ class Note:
     text: str
 
 
-Event = Stage | Step | TrainStep | Item | Note
+@dataclass(frozen=True)
+class Result:
+    """One of several inputs is done or has failed: the record of it, see `console.JSON_KEYS`."""
+
+    record: Mapping[str, object]
+
+
+Event = Stage | Step | TrainStep | Item | Note | Result

@@ -151,7 +151,8 @@ def command_line(recipe: Mapping[str, Any]) -> str:
     Raises InputError for a recipe that is not whole: it was too long for its picture, or is not ours.
     """
     try:
-        names = [str(entry["name"]) for entry in (recipe["content"], *recipe["styles"])]
+        inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
+        names = [str(entry["name"]) for entry in (*inputs, *recipe["styles"])]
         words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError("the recipe lacks parts, so no command remakes this picture") from error

@@ -19,11 +19,12 @@ from narrow import indexed, saved
 from PIL import Image, PngImagePlugin
 
 import styler
-from styler import cli, flags, painting
+from styler import cli, flags
 from styler.errors import InputError
 from styler.options import OptimizeOptions
 from styler.storage import health, images, weights
 from styler.storage.known import WEIGHTS
+from styler.workflows import painting
 
 
 def commands(group=cli.styler, path=("styler",)):

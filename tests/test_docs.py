@@ -1,6 +1,6 @@
 """README and the house files against the program.
 
-`python tests/test_docs.py --write` renews README's table of options.
+`python tests/test_docs.py --write` renews README's tables of options.
 """
 
 from __future__ import annotations
@@ -24,18 +24,32 @@ import pytest
 import styler
 from styler import cli
 from styler.flags import FULL
-from styler.options import Layers, OptimizeOptions, flag_of, format_layers
+from styler.options import (
+    FastOptions,
+    Layers,
+    OptimizeOptions,
+    Options,
+    TrainFastOptions,
+    flag_of,
+    format_layers,
+)
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BEGIN, END = "<!-- options -->\n", "<!-- /options -->\n"
-RENEW = "README.md's table of options is old; renew it: python tests/test_docs.py --write"
+RENEW = "a table of options in README.md is old; renew it: python tests/test_docs.py --write"
+OPTIONS: dict[str, type[Options]] = {
+    "optimize": OptimizeOptions,
+    "fast": FastOptions,
+    "train-fast": TrainFastOptions,
+}
+"""Commands whose options README lists, between `<!-- options of NAME -->` and `<!-- /options -->`."""
 
 
-def option_table() -> str:
-    """README's table of `styler optimize`, from the very fields that its flags are made of."""
-    hints = typing.get_type_hints(OptimizeOptions)
-    rows = [row(field, hints[field.name]) for field in own_first(OptimizeOptions)]
+def option_table(name: str) -> str:
+    """README's table of a command, from the very fields that its flags are made of."""
+    kind = OPTIONS[name]
+    hints = typing.get_type_hints(kind)
+    rows = [row(field, hints[field.name]) for field in own_first(kind)]
     return "\n".join(["| Option | Default | |", "| --- | --- | --- |", *rows]) + "\n"
 
 
@@ -49,6 +63,7 @@ def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     flag, default = flag_of(field.name), field.default
+    default = "none" if default == "" else default
     if hint is bool:
         flag, default = f"{flag}`, `--no-{flag[2:]}", "yes" if default else "no"
     elif hint == Layers:
@@ -60,11 +75,12 @@ def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"
 
 
-def parts(readme: str) -> tuple[str, str, str]:
-    """README before, in and after the table's marks."""
-    before, begin, rest = readme.partition(BEGIN)
-    table, end, after = rest.partition(END)
-    assert begin and end, f"README.md has no {BEGIN.strip()} ... {END.strip()}"
+def parts(readme: str, name: str) -> tuple[str, str, str]:
+    """README before, in and after a table's marks."""
+    mark = f"<!-- options of {name} -->\n"
+    before, begin, rest = readme.partition(mark)
+    table, end, after = rest.partition("<!-- /options -->\n")
+    assert begin and end, f"README.md has no {mark.strip()} ... <!-- /options -->"
     return before + begin, table, end + after
 
 
@@ -88,14 +104,18 @@ def readme() -> str:
     return README.read_text("utf-8")
 
 
-def test_the_option_table_is_that_of_the_program(readme):
-    assert parts(readme)[1] == option_table(), RENEW
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_option_table_is_that_of_the_program(readme, name):
+    assert parts(readme, name)[1] == option_table(name), RENEW
 
 
-def test_every_option_of_the_program_is_in_the_table():
-    flags = {name for p in cli.optimize.params if isinstance(p, click.Option) for name in p.opts}
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_of_the_program_is_in_the_table_or_the_text(readme, name):
+    flags = {flag for p in cli.styler.commands[name].params if isinstance(p, click.Option) for flag in p.opts}
     elsewhere = {"--output", "-o", "--quiet", "-q", "--verbose", "-v", "--json", "--debug"}
-    assert flags - elsewhere == set(re.findall(r"^\| `(--[\w-]+)`", option_table(), re.MULTILINE))
+    listed = set(re.findall(r"^\| `(--[\w-]+)`", option_table(name), re.MULTILINE))
+    assert listed <= flags
+    assert all(re.search(rf"{flag}\b", readme) for flag in flags - listed - elsewhere)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -195,5 +215,6 @@ def test_pictures_in_the_project_are_small():
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
         sys.exit("usage: python tests/test_docs.py --write")
-    before, _, after = parts(README.read_text("utf-8"))
-    README.write_text(before + option_table() + after, "utf-8")
+    for command in OPTIONS:
+        before, _, after = parts(README.read_text("utf-8"), command)
+        README.write_text(before + option_table(command) + after, "utf-8")

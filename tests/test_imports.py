@@ -24,6 +24,7 @@ RANKS = {
     "events": 1,
     "interrupt": 1,
     "device": 2,
+    "distributed": 2,
     "networks": 2,
     "features": 2,
     "color": 2,
@@ -36,10 +37,10 @@ RANKS = {
     "tasks": 5,
     "flags": 6,
     "console": 6,
-    "painting": 6,
-    "training": 6,
-    "cli": 7,
-    "__main__": 8,
+    "workflows": 6,
+    "commands": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 
 # The packages inside one rank: each module with those of its own package or rank that it may import.
@@ -47,6 +48,8 @@ WITHIN = {
     "features": {"networks"},
     "networks": set[str](),
     "networks.narrow": {"networks.vgg"},
+    "networks.strips": {"networks.transform", "device"},
+    "networks.texture": {"networks.transform"},
     "storage.files": set[str](),
     "storage.kinds": set[str](),
     "storage.pixels": set[str](),
@@ -55,7 +58,27 @@ WITHIN = {
     "storage.known": {"storage.files"},
     "storage.fetch": {"storage.files"},
     "storage.sheets": {"storage.files"},
-    "storage.slim": {"storage.files", "storage.kinds"},
+    "storage.curves": {"storage.files"},
+    "storage.journal": {"storage.files"},
+    "storage.sealed": {"storage.kinds"},
+    "storage.slim": {"storage.files", "storage.kinds", "storage.sealed"},
+    "storage.foreign": {"storage.files", "storage.kinds"},
+    "storage.layouts": {"storage.files", "storage.foreign"},
+    "storage.cards": {"storage.files", "storage.sealed"},
+    "storage.models": {"storage.files", "storage.layouts", "storage.sealed", "storage.cards"},
+    "storage.onnx": {"storage.files"},
+    "storage.inputs": {"storage.files", "storage.images"},
+    "storage.footage": set[str](),
+    "storage.animation": {"storage.files", "storage.footage", "storage.pixels", "storage.recipe"},
+    "storage.video": {
+        "storage.animation",
+        "storage.files",
+        "storage.footage",
+        "storage.kinds",
+        "storage.recipe",
+    },
+    "storage.segments": {"storage.files", "storage.footage", "storage.video"},
+    "storage.remux": {"storage.files", "storage.recipe", "storage.segments", "storage.video"},
     "storage.images": {
         "storage.files",
         "storage.kinds",
@@ -67,6 +90,19 @@ WITHIN = {
     "storage.data": {"storage.files", "storage.images"},
     "storage.weights": {"storage.files", "storage.fetch", "storage.known", "storage.slim"},
     "storage.health": {"storage.files", "storage.known", "storage.weights"},
+    "workflows.stylizing": {"workflows.filming"},
+    "workflows.distillation": {"workflows.resuming"},
+    "workflows.fast_training": {
+        "workflows.diary",
+        "workflows.fast_models",
+        "workflows.feeds",
+        "workflows.resuming",
+    },
+    "commands.machine": {"commands.settings"},
+    "commands.models": {"commands.settings"},
+    "commands.networks": {"commands.settings"},
+    "commands.painting": {"commands.settings"},
+    "commands.training": {"commands.settings"},
 }
 
 # What these may import of styler, where it is less than all lower ranks.
@@ -79,7 +115,10 @@ ONLY = {
 }
 
 # Modules and packages that are loaded when `styler --help` is asked for: no torch there.
-LIGHT = ("__init__", "__main__", "errors", "options", "events", "console", "cli", "flags", "interrupt")
+LIGHT = (
+    *("__init__", "__main__", "errors", "options", "events", "console", "cli", "flags", "interrupt"),
+    *(f"commands.{name}" for name in ("settings", "painting", "training", "models", "networks", "machine")),
+)
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}
 TORCHVISION = {f"storage.{name}" for name in ("weights", "data", "images", "health")}
 
@@ -171,7 +210,7 @@ def test_packages_are_empty():
 def test_only_commands_import_styler_or_torch_where_they_need_it():
     """A local import could dodge the ranks; commands have them so that `--help` is quick."""
     for name, tree in MODULES.items():
-        if name == "cli":
+        if place(name) == "commands":
             continue
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         local = {other for f in functions for node in imports(f) for other in imported(node)}

@@ -12,11 +12,11 @@ from PIL import Image
 
 from styler import device
 from styler.options import INITS
-from styler.painting import output_for, partial_for
 from styler.solvers import LBFGS
 from styler.storage import images
 from styler.storage import weights as stored
 from styler.tasks import transfer
+from styler.workflows.painting import output_for, partial_for
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from styler import training
 from styler.errors import CheckpointError, InputError, OutputError, WeightsError
 from styler.events import Note, TrainStep
 from styler.networks.vgg import random_convolutions
 from styler.options import DistillOptions
 from styler.storage import checkpoint
 from styler.storage.slim import read_about, read_slim, write_slim
+from styler.workflows import distillation as training
 
 WIDTHS = (6, 8, 10, 12, 12)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,7 @@ from typing import Any
 import torch
 
 from styler import __version__, device
-from styler.engine import TrainingState
-from styler.errors import CheckpointError, InputError
-from styler.events import Event, Note, Stage
+from styler.events import Event, Stage
 from styler.networks.vgg import TORCHVISION, Convolution
 from styler.options import DistillOptions
 from styler.storage import checkpoint, files, weights
@@ -21,6 +18,7 @@ from styler.storage.data import Pictures, mixed
 from styler.storage.teachers import read_collaborative
 from styler.tasks import distill as task
 from styler.tasks.distill import Teacher
+from styler.workflows import resuming
 
 LICENCE = "MIT"
 
@@ -50,21 +48,22 @@ def distill(
     Raises:
         StylerError: of each kind.
     """
-    begun, states = time.monotonic(), Path(f"{output}.training")
+    begun, states = time.monotonic(), resuming.folder_for(output)
     files.prove_writable(output, overwrite=overwrite)
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
-    start = _start(states, options) if resume else None
+    made_of = {"options": resuming.frozen(options)}
+    start = resuming.start(states, made_of, "styler distill") if resume else None
     taught = [_teacher(source, place) for source in teachers]
     parts = _parts(dataset, artworks, options)
     batches = mixed(parts, options.crop)
     yield Stage("distill", options.crop, options.crop, options.steps)
     run = task.distill(taught, lambda step: batches(step).to(place), options, start, stop)
-    convolutions = yield from _saving(run, states, options)
-    yield from _skipped(parts)
+    convolutions = yield from resuming.saving(run, states, made_of)
+    yield from resuming.skipped([pictures for pictures, _ in parts])
     record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if stop():
-        yield Note(f"stopped; go on with --resume (the state is in {files.display(states)})")
+        yield resuming.stopped(states)
         return {**record, "output": None}
     count = sum(len(pictures) for pictures, _ in parts)
     _write(output, convolutions, _about(options, teachers, count, credits))
@@ -77,7 +76,7 @@ def _about(
 ) -> dict[str, object]:
     """How a network was trained, for its file: no path, no time."""
     return {
-        "options": _frozen(options),
+        "options": resuming.frozen(options),
         "styler": __version__,
         "teachers": [Path(source).name for source in teachers],
         "pictures": pictures,
@@ -90,13 +89,6 @@ def _write(output: str, convolutions: dict[str, Convolution], about: Mapping[str
     weights.write_slim(
         Path(output), "compact", convolutions, TORCHVISION, "reflect", information, torch.float16
     )
-
-
-def _skipped(parts: Sequence[tuple[Pictures, int]]) -> Generator[Event, None, None]:
-    skipped = {name: reason for pictures, _ in parts for name, reason in pictures.skipped.items()}
-    if skipped:
-        name, reason = next(iter(skipped.items()))
-        yield Note(f"{len(skipped)} pictures were skipped, for example {files.display(name)}: {reason}")
 
 
 def _teacher(source: str, place: Any) -> Teacher:
@@ -117,35 +109,3 @@ def _parts(photos: str, paintings: str | None, options: DistillOptions) -> list[
     if paintings:
         parts.append((Pictures(paintings, options.seed), count))
     return parts
-
-
-def _start(states: Path, options: DistillOptions) -> TrainingState:
-    saved = checkpoint.load_state(states)
-    if saved.pop("options", None) != _frozen(options):
-        raise InputError(
-            f"{files.display(states)} was made with other options; repeat those, or leave --resume out"
-        )
-    try:
-        return TrainingState(**saved)
-    except TypeError as error:
-        raise CheckpointError(f"{files.display(states)} holds no state of styler distill") from error
-
-
-def _frozen(options: DistillOptions) -> dict[str, Any]:
-    """The options that a resumed run must have too."""
-    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
-
-
-def _saving(
-    run: Generator[Any, None, Any], states: Path, options: DistillOptions
-) -> Generator[Event, None, Any]:
-    """Pass events on and write each TrainingState that comes between them."""
-    while True:
-        try:
-            event = next(run)
-        except StopIteration as end:
-            return end.value
-        if isinstance(event, TrainingState):
-            checkpoint.save_state(states, {**vars(event), "options": _frozen(options)})
-        else:
-            yield event

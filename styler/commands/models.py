@@ -1,0 +1,129 @@
+"""Commands about trained style networks: `styler models`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styler.commands.settings import Settings, console_of
+from styler.flags import talking
+
+if TYPE_CHECKING:
+    from styler.storage.models import Card, Entry
+
+STYLE = click.option("--style", default="", metavar="NAME[:WEIGHT],...", help="Which of its styles.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+
+
+@click.group("models", invoke_without_command=True)
+@talking
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List, show, add, convert and export trained style networks.
+
+    Without a command it lists those that are here: the ones that came with styler and your own.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_models)
+
+
+@models.command("list")
+@talking
+@click.pass_obj
+def list_models(settings: Settings) -> None:
+    """List the networks that are here, with their styles."""
+    from styler.storage import models
+
+    console, entries = console_of(settings), models.installed()
+    columns = ("name", "styles", "kind", "size", "licence", "from")
+    console.table("Trained style networks", columns, [_row(entry) for entry in entries])
+    for entry in entries:
+        if entry.card:
+            pictures = models.read(entry.path).thumbnails
+            console.pictures([] if pictures is None else [p[None] / 255 for p in pictures])
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FILE")
+@talking
+@click.pass_obj
+def show(settings: Settings, model: str) -> None:
+    """Print what a network's file says of itself, or what is found in another tool's."""
+    from styler.storage import models
+
+    console = console_of(settings)
+    found = models.read(models.locate(model, ""))
+    if found.thumbnails is not None and not settings.get("json"):
+        console.pictures([picture[None] / 255 for picture in found.thumbnails])
+    told = {**_told(found.card), **({"found": found.found} if found.found else {})}
+    console.text(json.dumps(told, indent=None if settings.get("json") else 2, ensure_ascii=False))
+
+
+@models.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What to call it. [default: the file's name]")
+@OVERWRITE
+@talking
+@click.pass_obj
+def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
+    """Keep a network, so that its name and its styles' are known to `styler fast`."""
+    from styler.storage import models
+
+    console_of(settings).note(f"it is in {models.add(file, name or models.slug(file.stem), overwrite)}")
+
+
+@models.command()
+@click.argument("file", metavar="NAME|FILE")
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors of ours, or a .pth.")
+@STYLE
+@OVERWRITE
+@talking
+@click.pass_obj
+def convert(settings: Settings, file: str, output: str, style: str, overwrite: bool) -> None:
+    """Write a network in our format (.safetensors), or a style in pytorch/examples' (.pth)."""
+    from styler.storage import models
+
+    console = console_of(settings)
+    found = models.convert(models.locate(file, ""), output, style, overwrite)
+    console.note(f"Wrote {output}, from {found or 'a network of ours'}")
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FILE")
+@click.argument("output", metavar="OUT.onnx")
+@STYLE
+@OVERWRITE
+@talking
+@click.pass_obj
+def export(settings: Settings, model: str, output: str, style: str, overwrite: bool) -> None:
+    """Write one style, or a blend, as ONNX for pictures of any size, checked in onnxruntime."""
+    from styler.storage import models, onnx
+
+    console = console_of(settings)
+    found = models.read_transform(models.locate(model, style))
+    parity = onnx.export(output, found.network, models.mix(found.card, style), overwrite)
+    rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
+    console.table(f"Wrote {output}", ("size", "largest difference"), rows)
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    origin = "styler" if entry.bundled else "you"
+    size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
+    if entry.card is None:
+        return entry.name, "", "", size, "", f"{origin}; {entry.problem}"
+    card = entry.card
+    return entry.name, ", ".join(style.name for style in card.styles), card.kind, size, card.licence, origin
+
+
+def _told(card: Card) -> dict[str, object]:
+    return {
+        "kind": card.kind,
+        "network": dict(card.network),
+        "styles": [{k: v for k, v in vars(style).items() if v} for style in card.styles],
+        "licence": card.licence,
+        "information": dict(card.information),
+        "sha256": card.sha256,
+    }

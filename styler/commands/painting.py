@@ -1,0 +1,88 @@
+"""Commands that paint, and that tell how a picture was painted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from styler.commands.settings import Settings, console_of
+from styler.flags import command_line, options_of, talking
+from styler.interrupt import interruptible
+from styler.options import FastOptions, OptimizeOptions
+
+
+@click.command()
+@click.argument("content")
+@click.argument("styles", metavar="STYLE...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER",
+    help="Where to write; - is standard output. [default: CONTENT-STYLE.png]",
+)
+@options_of(OptimizeOptions)
+@talking
+@click.pass_obj
+def optimize(
+    settings: Settings, content: str, styles: Sequence[str], output: str | None, options: OptimizeOptions
+) -> int:
+    """Paint CONTENT in the manner of STYLE, or of several styles blended.
+
+    Writes one picture and nothing else. Ctrl-C saves the picture as it stands.
+    """
+    from styler.workflows import painting
+
+    if output == "-" and settings.get("json"):
+        raise click.UsageError("--json and --output - would both write to standard output")
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        console.result(console.follow(painting.optimize(content, styles, output, options, interrupt)))
+    return interrupt.exit_code
+
+
+@click.command()
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER",
+    help="Where to write; - is standard output. [default: INPUT-STYLE.png, of a folder FOLDER-STYLE]",
+)
+@options_of(FastOptions)
+@talking
+@click.pass_obj
+def fast(settings: Settings, inputs: Sequence[str], output: str | None, options: FastOptions) -> int:
+    """Paint pictures, folders and films at once with a trained network, each in one pass.
+
+    \b
+    styler fast photo.jpg --style waves
+    styler fast holiday/ --style waves:0.7,ink:0.3 -o painted/
+
+    A network of textures needs no INPUT: it paints --size WxH from noise.
+    """
+    from styler.workflows import stylizing
+
+    if output == "-" and settings.get("json"):
+        raise click.UsageError("--json and --output - would both write to standard output")
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        summary = console.follow(stylizing.fast(inputs, output, options, interrupt))
+    if summary != stylizing.Summary(done=1):
+        console.note(str(summary))
+    return interrupt.exit_code or summary.exit_code
+
+
+@click.command()
+@click.argument("picture")
+@talking
+@click.pass_obj
+def show(settings: Settings, picture: str) -> None:
+    """Print the recipe inside PICTURE, and the command that remakes it."""
+    from styler.storage import images
+
+    console, recipe = console_of(settings), images.read_recipe(picture)
+    console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
+    if not settings.get("json"):
+        console.text(command_line(recipe))

@@ -1,0 +1,119 @@
+"""What a training leaves to look at: a log, loss curves, and a grid of pictures as they get better."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from styler.engine import TrainingState, schedule
+from styler.events import TrainStep
+from styler.options import TrainFastOptions
+from styler.storage import images
+from styler.storage.curves import chart
+from styler.storage.journal import Journal
+from styler.tasks import faults
+from styler.tasks.train_fast import Inputs
+
+LOG, CURVES, PREVIEW = "log.jsonl", "losses.png", "preview.png"
+MOST = 6
+"""Styles that a preview shows."""
+
+
+class Diary:
+    """The log, curves and preview of a training of `network`, all in one folder.
+
+    Args:
+        folder: where they are written.
+        done: steps that are done already.
+        samples: what the network makes pictures of, one each: photos [1, 3, H, W] or noise.
+        styles: names and Images of the styles that are learned, the last ones of the network's.
+        skipped: tells how many pictures could not be read so far.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        done: int,
+        network: nn.Module,
+        samples: Sequence[Inputs],
+        styles: Sequence[tuple[str, Tensor]],
+        options: TrainFastOptions,
+        skipped: Callable[[], int],
+    ) -> None:
+        self.folder, self.network, self.samples, self.options = folder, network, samples, options
+        self.styles, self.total, self.skipped = styles[:MOST], len(styles), skipped
+        self.journal = Journal(folder / LOG, done)
+        earlier = self.journal.entries[-1].get("seconds", 0) if self.journal.entries else 0
+        self.begun = time.monotonic() - earlier
+        self.painted: list[list[Tensor]] = []
+
+    def keep(
+        self, run: Generator[TrainStep | TrainingState, None, TrainingState]
+    ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
+        """Pass on what a training yields; log each report, and draw after each state is dealt with."""
+        while True:
+            try:
+                event = next(run)
+            except StopIteration as end:
+                state: TrainingState = end.value
+                return state
+            if isinstance(event, TrainStep) and event.losses:
+                self.journal.add(self._entry(event))
+            yield event
+            if isinstance(event, TrainingState):
+                self.draw()
+
+    def _entry(self, event: TrainStep) -> dict[str, Any]:
+        factor = schedule(event.index - 1, self.options.steps, self.options.warmup)
+        return {
+            "step": event.index,
+            "losses": event.losses,
+            "seconds": round(time.monotonic() - self.begun, 2),
+            "learning_rate": self.options.learning_rate * factor,
+            "skipped": self.skipped(),
+        }
+
+    def draw(self) -> None:
+        """Write curves and preview anew; `painted` has a row of Images for each style."""
+        images.save(self.folder / CURVES, chart(self.journal.curves()), overwrite=True)
+        self.painted = [
+            [paint(self.network, sample, self._mix(style)) for sample in self.samples]
+            for style in range(len(self.styles))
+        ]
+        heads = [style.cpu() for _, style in self.styles]
+        rows = [[head, *row] for head, row in zip(heads, self.painted, strict=True)]
+        labels = [name for name, _ in self.styles]
+        shown = [sample for sample in self.samples if isinstance(sample, Tensor)]
+        if shown:
+            blank = torch.ones(1, 3, 16, 16)
+            rows, labels = [[blank, *shown], *rows], ["", *labels]
+        images.save(self.folder / PREVIEW, images.sheet(rows, row_labels=labels), overwrite=True)
+
+    def _mix(self, style: int) -> Tensor:
+        known: int = self.network.made.styles  # type: ignore[union-attr, assignment]
+        index = torch.tensor([known - self.total + style])
+        return F.one_hot(index, known).float()
+
+    def faults(self) -> list[str]:
+        """What the last preview shows to be wrong, by style."""
+        photos = [sample for sample in self.samples if isinstance(sample, Tensor)]
+        found = [
+            (name, faults.found(photos, painted, style.cpu()))
+            for (name, style), painted in zip(self.styles, self.painted, strict=False)
+        ]
+        return [f"{name}: {fault}" for name, fault in found if fault]
+
+
+@torch.no_grad()
+def paint(network: nn.Module, inputs: Inputs, mix: Tensor) -> Tensor:
+    """The Image [1, 3, H, W] that a network makes of one photo or of noise, on the CPU."""
+    place = next(network.parameters()).device
+    moved = inputs.to(place) if isinstance(inputs, Tensor) else [noise.to(place) for noise in inputs]
+    painted: Tensor = network(moved, mix.to(place))
+    return painted.float().clamp(0, 1).cpu()

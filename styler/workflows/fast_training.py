@@ -1,0 +1,238 @@
+"""From style pictures and photos to a trained model file: open, train, save, write. A generator of events."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from styler import __version__, device, distributed
+from styler.distributed import Group
+from styler.engine import TrainingState
+from styler.errors import OutputError
+from styler.events import Event, Note, Stage, TrainStep
+from styler.features import Extractor
+from styler.networks.texture import TextureNetwork
+from styler.options import TrainFastOptions
+from styler.storage import checkpoint, files, models, weights
+from styler.storage.data import ahead
+from styler.storage.models import Model
+from styler.tasks import train_fast as task
+from styler.tasks.train_fast import Targets
+from styler.workflows import resuming
+from styler.workflows.diary import Diary
+from styler.workflows.fast_models import Learned, Network, file_of, model_of, network_for, open_styles
+from styler.workflows.feeds import Feed, moved, noise_feed, photo_feed
+
+FEW = 500
+"""With fewer photos a network learns these photos rather than the style."""
+WORKERS = 2
+"""Threads that decode pictures; more would wait for one another."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be trained, of what, and where it is to be written."""
+
+    styles: Sequence[str]
+    dataset: str
+    output: str
+    options: TrainFastOptions
+    add_to: str | None
+    credits: str
+
+    @property
+    def states(self) -> Path:
+        """The folder of training states, log and previews."""
+        return resuming.folder_for(self.output)
+
+
+def train_fast(
+    styles: Sequence[str],
+    dataset: str,
+    output: str,
+    options: TrainFastOptions,
+    *,
+    add_to: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    credits: str = "",
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Event, None, dict[str, Any]]:
+    """Train a network that paints in some styles, and write it; returns the record of what was done.
+
+    In OUTPUT.training are kept the last two states until the model is written, and for good the log, the
+    loss curves and a preview. Started by torchrun, all processes train one network; the first one writes and
+    tells, the others yield nothing and return {}.
+
+    Args:
+        styles: picture files, as FILE or NAME=FILE.
+        dataset: folder or list of photos; texture networks need none.
+        output: the model's file.
+        add_to: a trained model to which the styles are added; those that it has stay exactly as they are.
+        resume: go on from the last state. Processes that torchrun starts again do that by themselves.
+        overwrite: replace a model, or a state that a run without `resume` would lose.
+        credits: whom the photos' licences ask to name; goes into the file.
+        stop: asked after each step; once true, the state is saved and no model is written.
+
+    Raises:
+        StylerError: of each kind; after DivergedError the last good state is still there.
+    """
+    order = Order(styles, dataset, output, options, add_to, credits)
+    place = distributed.placed(device.choose(options.device))
+    with distributed.join(place) as group, _claimed(order, group, resume, overwrite):
+        run = _train(order, place, group, resume, lambda: group.any(stop()))
+        return (yield from _told(run, group))
+
+
+def _told(
+    run: Generator[Event, None, dict[str, Any]], group: Group
+) -> Generator[Event, None, dict[str, Any]]:
+    """Pass on what a run yields and returns, if this process is the one that talks."""
+    with contextlib.closing(run):
+        while True:
+            try:
+                event = next(run)
+            except StopIteration as end:
+                record: dict[str, Any] = end.value if group.main else {}
+                return record
+            if group.main:
+                yield event
+
+
+@contextlib.contextmanager
+def _claimed(order: Order, group: Group, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Prove that the output can be written and nothing is lost by it; the main process does so for all."""
+    if not group.main:
+        yield
+        return
+    inputs = [*map(file_of, order.styles), *filter(None, [order.add_to])]
+    files.prove_writable(order.output, overwrite=overwrite, inputs=inputs)
+    with resuming.claimed(order.states):
+        if not resume and not group.restarts and checkpoint.exists(order.states):
+            if not overwrite:
+                raise OutputError(
+                    f"{files.display(order.states)} holds a training that was interrupted: "
+                    "go on with --resume, or start again with --overwrite"
+                )
+            checkpoint.discard(order.states)
+        yield
+
+
+def _train(
+    order: Order, place: torch.device, group: Group, resume: bool, stop: Callable[[], bool]
+) -> Generator[Event, None, dict[str, Any]]:
+    begun, options = time.monotonic(), order.options
+    device.prepare(options.seed, options.threads)
+    learned = yield from open_styles(order.styles, options.style_size)
+    base = models.read(Path(order.add_to)) if order.add_to else None
+    network = network_for(options, [one.style.name for one in learned], base).to(place)
+    feed = _feed(order, network, group)
+    yield from _few(feed)
+    made_of = _made_of(order, learned, base, feed)
+    start = _start(order, made_of, group, resume)
+    extractor, targets = _wanted(options, learned, feed, place)
+    yield Stage("train-fast", options.crop, options.crop, options.steps)
+    with ahead(lambda step: moved(feed.batch(step), place), WORKERS) as batches:
+        run = task.train_fast(network, extractor, targets, batches, options, start, stop, group)
+        run = _averaged(run, group)
+        if not group.main:
+            deque(run, 0)  # all of it, and nothing kept
+            return {}
+        diary = _diary(order, network, learned, feed, start)
+        state = yield from resuming.saving(diary.keep(run), order.states, made_of)
+    yield from resuming.skipped(feed.pictures)
+    record = {"output": order.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
+    if state.step < options.steps:
+        yield resuming.stopped(order.states)
+        return {**record, "output": None}
+    about = _about(order, feed, group, diary)
+    models.write(Path(order.output), model_of(network, learned, base, about))
+    checkpoint.discard(order.states)
+    yield from map(Note, diary.faults())
+    return {**record, "device": str(place), "losses": about["losses"]}
+
+
+def _averaged(
+    run: Generator[TrainStep | TrainingState, None, TrainingState], group: Group
+) -> Generator[TrainStep | TrainingState, None, TrainingState]:
+    """Pass on what a training yields, with the means of all processes' losses for this one's."""
+    while True:
+        try:
+            event = next(run)
+        except StopIteration as end:
+            state: TrainingState = end.value
+            return state
+        if isinstance(event, TrainStep) and event.losses:
+            event = dataclasses.replace(event, losses=group.mean(event.losses))
+        yield event
+
+
+def _feed(order: Order, network: Network, group: Group) -> Feed:
+    if isinstance(network, TextureNetwork):
+        return noise_feed(network, order.options, group)
+    return photo_feed(order.dataset, order.options, group)
+
+
+def _few(feed: Feed) -> Generator[Event, None, None]:
+    count = sum(map(len, feed.pictures))
+    if feed.pictures and count < FEW:
+        yield Note(f"{count} photos are few: with {FEW} or more the network does better on other photos")
+
+
+def _made_of(order: Order, learned: Sequence[Learned], base: Model | None, feed: Feed) -> dict[str, object]:
+    """What a run that goes on must have in common with the one that it continues."""
+    return {
+        "options": resuming.frozen(order.options),
+        "styles": {one.style.name: one.sha256 for one in learned},
+        "photos": feed.digest(),
+        "weights to start from": base.card.sha256 if base else "",
+    }
+
+
+def _start(order: Order, made_of: Mapping[str, object], group: Group, resume: bool) -> TrainingState | None:
+    """The state to go on from, if there is one and it is wanted."""
+    if resume or (group.restarts and checkpoint.exists(order.states)):
+        return resuming.start(order.states, made_of, "styler train-fast")
+    return None
+
+
+def _wanted(
+    options: TrainFastOptions, learned: Sequence[Learned], feed: Feed, place: torch.device
+) -> tuple[Extractor, Targets]:
+    """The network that compares, and what it is to see."""
+    names = {name for name, _ in (*options.content_layers, *options.style_layers)}
+    extractor = weights.load(options.loss_network).until(names).to(place)
+    pictures = [one.image.to(place) for one in learned]
+    photos = [batch.to(place) for batch in feed.calibration]
+    return extractor, task.make_targets(extractor, pictures, photos, options)
+
+
+def _diary(
+    order: Order, network: Network, learned: Sequence[Learned], feed: Feed, start: TrainingState | None
+) -> Diary:
+    styles = [(one.style.name, one.image) for one in learned]
+    done = start.step if start else 0
+    return Diary(order.states, done, network, feed.samples, styles, order.options, feed.skipped)
+
+
+def _about(order: Order, feed: Feed, group: Group, diary: Diary) -> dict[str, Any]:
+    """How a network was trained, for its file: no path."""
+    options, last = resuming.frozen(order.options), diary.journal.entries[-1]
+    return {
+        "command": "train-fast",
+        "options": {**options, "loss_network": Path(order.options.loss_network).name},
+        "processes": group.size,
+        "pictures": sum(map(len, feed.pictures)),
+        "credits": order.credits,
+        "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
+        "seconds_per_step": round(last["seconds"] / last["step"], 3),
+        "versions": {"styler": __version__, "torch": torch.__version__},
+    }

@@ -1,0 +1,119 @@
+"""What surrounds every training: states are saved and found again, and nobody else may interfere."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from styler.engine import TrainingState
+from styler.errors import CheckpointError, InputError, OutputError
+from styler.events import Event, Note
+from styler.options import TrainingOptions
+from styler.storage import checkpoint, files
+from styler.storage.data import Pictures
+from styler.storage.data import skipped as told
+
+LOCK, OWNER = ".lock", ".pid"
+
+
+def folder_for(output: str) -> Path:
+    """Where a training keeps its states until it is done."""
+    return Path(f"{output}.training")
+
+
+def frozen(options: TrainingOptions) -> dict[str, Any]:
+    """The options that a resumed run must have too."""
+    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
+
+
+def saving(
+    run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
+) -> Generator[Event, None, Any]:
+    """Pass events on and write each TrainingState that comes between them, with what the run is made of."""
+    while True:
+        try:
+            event = next(run)
+        except StopIteration as end:
+            return end.value
+        if isinstance(event, TrainingState):
+            checkpoint.save_state(states, {**vars(event), **made_of})
+        else:
+            yield event
+
+
+def start(states: Path, made_of: Mapping[str, Any], command: str) -> TrainingState:
+    """The last state in a folder, if its run was made of the same.
+
+    Raises:
+        CheckpointError: if there is none, or another command's.
+        InputError: if something differs; names it.
+    """
+    saved = checkpoint.load_state(states)
+    for name, value in made_of.items():
+        if saved.pop(name, None) != value:
+            raise InputError(
+                f"{files.display(states)} was made with other {name}; repeat those, or leave --resume out"
+            )
+    try:
+        return TrainingState(**saved)
+    except TypeError as error:
+        raise CheckpointError(f"{files.display(states)} holds no state of {command}") from error
+
+
+def stopped(states: Path) -> Note:
+    """What to tell of a run that ended early."""
+    return Note(f"stopped; go on with --resume (the state is in {files.display(states)})")
+
+
+def skipped(parts: Sequence[Pictures]) -> Generator[Event, None, None]:
+    """Tell of pictures that could not be used, if there are any."""
+    if text := told(parts):
+        yield Note(text)
+
+
+@contextmanager
+def claimed(states: Path) -> Iterator[None]:
+    """Be the only process that trains with this folder, which is made if it is not there.
+
+    Raises:
+        OutputError: if another one does; tells which. Or if the folder cannot be written.
+    """
+    try:
+        states.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{files.display(states)} cannot be made: {error.strerror}") from error
+    owner, lock = states / OWNER, filelock.FileLock(states / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise OutputError(
+            f"process {_owner(owner)} is training with {files.display(states)}: "
+            "wait for it, stop it, or choose another --output"
+        ) from error
+    except (OSError, NotImplementedError):
+        yield  # a file system without locks
+        return
+    try:
+        files.write(owner, str(os.getpid()).encode())
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows does not remove an open file
+            (states / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # something is in it
+            states.rmdir()
+
+
+def _owner(file: Path) -> str:
+    try:
+        return files.display(file.read_text("ascii"))
+    except (OSError, ValueError):
+        return "of unknown number"
