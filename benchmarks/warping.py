@@ -28,9 +28,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.networks.transform import TransformNetwork
+from styler.networks.transform import Moments, TransformNetwork
+from styler.options import FastOptions
 from styler.storage import images, models
 from styler.tasks import film
+from styler.tasks.fast import Painter
 
 PHOTOS = ("cat", "harbour", "lake", "still_life")
 BORDER = 24  # pixels at each side that are left out: what enters there was never seen
@@ -83,11 +85,14 @@ def alone(network: TransformNetwork, mix: Tensor) -> Paint:
 def steadily(network: TransformNetwork, mix: Tensor) -> Paint:
     """Frames by the statistics of their shot; to be made anew for each film."""
     shot: film.Shot | None = None
+    paint_frame = Painter(network, mix, FastOptions())
 
     def paint(image: Tensor) -> Tensor:
         nonlocal shot
-        shot = film.followed(shot, image, lambda seen: film.gathered(network, seen, mix))
-        return network(image, mix, shot.moments).clamp(0, 1)
+        shot, found = film.followed(shot, image), list[Moments]()
+        painted = paint_frame(image, shot.moments, found if shot.asks else None)
+        shot = film.learned(shot, found) if found else shot
+        return painted
 
     return paint
 

@@ -157,15 +157,9 @@ class SolverOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizeOptions(NetworkOptions, SolverOptions, MachineOptions, OutputOptions):
-    """Options of `styler optimize`."""
+class LossOptions(Options):
+    """What is minimized."""
 
-    size: int | None = opt(
-        512,
-        "Long side of the output in pixels, or 'full' for the content's own.",
-        low=16,
-        metavar="PIXELS|full",
-    )
     style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
     content_weight: float = opt(0.04, "Weight of the content.", low=0)
     tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
@@ -176,6 +170,18 @@ class OptimizeOptions(NetworkOptions, SolverOptions, MachineOptions, OutputOptio
         tuple((name, 1.0) for name in STYLE_LAYERS), "Style layers with weights, as in relu1_1:0.5,relu2_1."
     )
     content_layers: Layers = opt((("relu4_2", 1.0),), "Content layers with weights.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions, OutputOptions):
+    """Options of `styler optimize`."""
+
+    size: int | None = opt(
+        512,
+        "Long side of the output in pixels, or 'full' for the content's own.",
+        low=16,
+        metavar="PIXELS|full",
+    )
     style_scale: float = opt(
         1.0, "Size of the style's strokes: the style's long side relative to the output's.", low=0.05, high=20
     )
@@ -234,14 +240,14 @@ Coloring = Literal["style", "luminance"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFastOptions(TrainingOptions):
+class TrainFastOptions(LossOptions, TrainingOptions):
     """Options of `styler train-fast`; the defaults are the recipe for machines without a GPU."""
 
     network: Generator = opt(
         "transform", "What is trained: a network that paints photos, or one that makes texture from noise."
     )
     model_size: ModelSize = opt("small", "Width of the network: 32, 16 or 8 channels.")
-    steps: int = opt(4000, "Training steps.", low=1, high=100_000_000)
+    steps: int = opt(3000, "Training steps.", low=1, high=100_000_000)
     batch: int = opt(4, "Pictures in a batch, of each process.", low=1, high=4096)
     crop: int = opt(192, "Side of the training crops in pixels.", low=32, high=4096)
     style_size: int = opt(
@@ -250,16 +256,7 @@ class TrainFastOptions(TrainingOptions):
     style_crops: int = opt(
         0, "Random squares of each style to learn from; 0: the whole style at once.", low=0, high=1000
     )
-    style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
-    content_weight: float = opt(0.03, "Weight of the content.", low=0)
-    tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
-    style_loss: StyleLoss = opt(
-        "covariance", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
-    )
-    style_layers: Layers = opt(
-        tuple((name, 1.0) for name in STYLE_LAYERS), "Style layers with weights, as in relu1_1:0.5,relu2_1."
-    )
-    content_layers: Layers = opt((("relu4_2", 1.0),), "Content layers with weights.")
+    content_weight: float = opt(0.06, "Weight of the content.", low=0)
     loss_network: str = opt(
         "compact",
         "Network that compares: one of `styler weights list`, or a weights file.",

@@ -9,11 +9,13 @@ comes of it, and two maps of the residual part, at a quarter of the resolution.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Module
 
 from styler.device import Form
 from styler.networks.transform import STRIDE, Block, Moments, TransformNetwork
@@ -39,6 +41,28 @@ class Map:
     rows: Callable[[int, int], Tensor]
 
 
+@dataclass(frozen=True)
+class Norms:
+    """What the norms, one after another, work by: `mix`, and moments that are `given` or those of their maps.
+
+    What they see is kept in `found`, if that is a list.
+    """
+
+    mix: Tensor
+    given: Iterator[Moments]
+    found: list[Moments] | None
+
+    def moments(self, source: Map, strip: int) -> Moments:
+        """For the next norm, which sees `source`."""
+        known = next(self.given, None)
+        if known is not None and self.found is None:
+            return known
+        own = measured(source, strip)
+        if self.found is not None:
+            self.found.append(own)
+        return own if known is None else known
+
+
 def paint(
     network: TransformNetwork,
     image: Tensor,
@@ -47,6 +71,7 @@ def paint(
     out: Tensor | None = None,
     *,
     moments: Sequence[Moments] | None = None,
+    found: list[Moments] | None = None,
     form: Form = EXACT,
 ) -> Tensor:
     """What `network(image, mix, moments)` is, to rounding, with memory bounded by `rows`; without gradients.
@@ -58,6 +83,7 @@ def paint(
         rows: height of a strip in pixels; the picture's or more paints it in one piece.
         out: where to put the result, a tensor of the image's shape; None makes one of float32.
         moments: statistics to use in place of the picture's own.
+        found: where to put what the norms see of the picture, in the order of `blocks()`.
         form: the number type and memory format to compute in.
 
     Returns `out`, not clamped.
@@ -67,18 +93,36 @@ def paint(
     with torch.no_grad():
         if rows >= image.shape[2]:
             whole = form(image.to(mix.device))
-            return out.copy_(network(whole, mix, moments))
+            with overheard(network, found):
+                return out.copy_(network(whole, mix, moments))
         blocks, strip = network.blocks(), max(rows, LEAST)
-        given: Sequence[Moments | None] = moments or [None] * len(blocks)
-        x = front(blocks[:3], photo(image, mix.device, form), mix, given[:3], strip)
+        norms = Norms(mix, iter(moments or ()), found)
+        x = front(blocks[:3], photo(image, mix.device, form), norms, strip)
         branch = torch.empty_like(x)
         for k in range(3, len(blocks) - 2, 2):
-            add_residual(blocks[k : k + 2], x, branch, mix, given[k : k + 2], strip)
+            add_residual(blocks[k : k + 2], x, branch, norms, strip)
         del branch
-        picture = back(network, stored(x), mix, given[-2:], strip)
+        picture = back(network, stored(x), norms, strip)
         for a, b, made in strips(picture, strip, image.shape[2]):
             out[:, :, a:b] = made[..., : image.shape[3]]
         return out
+
+
+@contextmanager
+def overheard(network: TransformNetwork, found: list[Moments] | None) -> Iterator[None]:
+    """While the block runs, what the network's norms see is kept in `found`, if that is a list."""
+
+    def hear(norm: Module, given: tuple[Tensor, ...]) -> None:
+        assert found is not None
+        found.append(measured(stored(given[0]), given[0].shape[2]))
+
+    norms = [block.norm for block in network.blocks() if found is not None]
+    hooks = [norm.register_forward_pre_hook(hear) for norm in norms]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def memory(
@@ -116,44 +160,35 @@ def photo(image: Tensor, device: torch.device, form: Form) -> Map:
     return Map(height + -height % STRIDE, rows)
 
 
-def front(
-    blocks: Sequence[Block], x: Map, mix: Tensor, given: Sequence[Moments | None], strip: int
-) -> Tensor:
+def front(blocks: Sequence[Block], x: Map, norms: Norms, strip: int) -> Tensor:
     """From the picture to the first stored map, [1, 4w, H / 4, W / 4].
 
     A strip is of `strip` rows of pixels here, and of as many rows of the stored maps in the parts that begin
     with those: they are a quarter as wide and four times as deep.
     """
     first, second, third = blocks
-    x = normalized(first, convolved(first, x), mix, given[0], strip)
-    x = normalized(second, convolved(second, x), mix, given[1], strip // 2)
+    x = normalized(first, convolved(first, x), norms, strip)
+    x = normalized(second, convolved(second, x), norms, strip // 2)
     kept = kept_whole(convolved(third, x), strip // 4)
-    write(kept, normalized(third, stored(kept), mix, given[2], strip), strip)
+    write(kept, normalized(third, stored(kept), norms, strip), strip)
     return kept
 
 
-def add_residual(
-    blocks: Sequence[Block],
-    x: Tensor,
-    branch: Tensor,
-    mix: Tensor,
-    given: Sequence[Moments | None],
-    strip: int,
-) -> None:
+def add_residual(blocks: Sequence[Block], x: Tensor, branch: Tensor, norms: Norms, strip: int) -> None:
     """Add to x [1, C, H, W], in place, what two blocks make of it; `branch` is room for as much again."""
     first, second = blocks
     write(branch, convolved(first, stored(x)), strip)
-    y = normalized(first, stored(branch), mix, given[0], strip)
+    y = normalized(first, stored(branch), norms, strip)
     write(branch, convolved(second, y), strip)
-    y = normalized(second, stored(branch), mix, given[1], strip)
+    y = normalized(second, stored(branch), norms, strip)
     for a, b, made in strips(y, strip):
         x[:, :, a:b] += made
 
 
-def back(network: TransformNetwork, x: Map, mix: Tensor, given: Sequence[Moments | None], strip: int) -> Map:
+def back(network: TransformNetwork, x: Map, norms: Norms, strip: int) -> Map:
     """From the last stored map to the picture, [1, 3, H, W]."""
-    for block, known in zip(network.blocks()[-2:], given, strict=True):
-        x = normalized(block, convolved(block, x), mix, known, strip)
+    for block in network.blocks()[-2:]:
+        x = normalized(block, convolved(block, x), norms, strip)
     return neighboring(network.painted, x, network.last.kernel_size[0] // 2)
 
 
@@ -182,12 +217,12 @@ def neighboring(
     return Map(source.height * up // stride, rows)
 
 
-def normalized(block: Block, source: Map, mix: Tensor, known: Moments | None, strip: int) -> Map:
-    """What the block makes of what its norm sees, by the `known` moments or those of all of it."""
-    moments = measured(source, strip) if known is None else known
+def normalized(block: Block, source: Map, norms: Norms, strip: int) -> Map:
+    """What the block makes of what its norm sees."""
+    moments = norms.moments(source, strip)
 
     def rows(a: int, b: int) -> Tensor:
-        y = block.norm(source.rows(a, b), mix, moments)
+        y = block.norm(source.rows(a, b), norms.mix, moments)
         return F.relu_(y) if block.relu else y
 
     return Map(source.height, rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from styler.errors import CheckpointError, InputError, OutputError, StylerError
 from styler.networks.transform import TransformNetwork
 from styler.storage import files, layouts, sealed
 from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, empty, mix, nearest, slug, weights
+from styler.storage.places import place
 
 __all__ = ["Card", "Style", "mix", "slug"]  # found here too, beside what is below
 
@@ -193,17 +193,7 @@ def _check_values(tensors: Mapping[str, Tensor]) -> None:
 
 def folder() -> Path:
     """Where the user's models are kept: $STYLER_HOME/models, or the platform's place for data."""
-    if home := os.environ.get("STYLER_HOME"):
-        return Path(home).expanduser() / "models"
-    if sys.platform == "win32":
-        data = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        data = Path.home() / "Library" / "Application Support"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME", ""))
-        # The XDG specification: a relative path is to be ignored.
-        data = data if data.is_absolute() else Path.home() / ".local" / "share"
-    return data / "styler" / "models"
+    return place("data", "models")
 
 
 def installed() -> list[Entry]:

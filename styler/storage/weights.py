@@ -9,7 +9,6 @@ import contextlib
 import importlib.resources
 import os
 import secrets
-import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from styler.networks.vgg import Convolution, convolution_names
 from styler.storage import files
 from styler.storage.fetch import Source, download, wait
 from styler.storage.known import WEIGHTS, Weights, find, is_known
+from styler.storage.places import place
 from styler.storage.slim import DamagedError, is_slim, read_about, read_foreign, read_slim, write_slim
 
 __all__ = ["WEIGHTS", "Weights", "read_slim", "write_slim"]  # found here too, beside the functions below
@@ -41,17 +41,7 @@ DEFAULT_NOTE = (
 
 def folder() -> Path:
     """Where slim files are kept: $STYLER_HOME/weights, or the platform's place for caches."""
-    if home := os.environ.get("STYLER_HOME"):
-        return Path(home).expanduser() / "weights"
-    if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        # The XDG specification: a relative path is to be ignored.
-        cache = cache if cache.is_absolute() else Path.home() / ".cache"
-    return cache / "styler" / "weights"
+    return place("cache", "weights")
 
 
 def path(name: str) -> Path | None:

@@ -55,20 +55,28 @@ class Painter:
     largest: float = math.inf
     notes: list[str] = field(default_factory=list)
 
-    def __call__(self, image: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
+    def __call__(
+        self,
+        image: Tensor,
+        moments: Sequence[Moments] | None = None,
+        found: list[Moments] | None = None,
+    ) -> Tensor:
         """The painted Image, float32 [1, 3, H, W] on the CPU, of an image on any device; it is clamped.
 
-        `moments` are statistics to use in place of the picture's own. DeviceError if memory will not do.
+        `moments` are statistics to use in place of the picture's own; what the norms see is put into `found`,
+        if the network is needed at all. DeviceError if memory will not do.
         """
         content = image.to("cpu", torch.float32)
         if self.options.strength == 0:
             return content.clone()
-        painted = self.painted(content, moments).clamp_(0, 1)
+        painted = self.painted(content, moments, found).clamp_(0, 1)
         if self.options.color == "luminance":
             painted = luminance_only(painted, content)
         return torch.lerp(content, painted, self.options.strength)
 
-    def painted(self, content: Tensor, moments: Sequence[Moments] | None) -> Tensor:
+    def painted(
+        self, content: Tensor, moments: Sequence[Moments] | None, found: list[Moments] | None
+    ) -> Tensor:
         """What the network makes of an Image, in ever thinner strips until memory does."""
         out = torch.empty(content.shape)
         while True:
@@ -76,11 +84,20 @@ class Painter:
             try:
                 with torch.inference_mode():
                     return strips.paint(
-                        self.network, content, self.mix, rows, out, moments=moments, form=self.form
+                        self.network,
+                        content,
+                        self.mix,
+                        rows,
+                        out,
+                        moments=moments,
+                        found=found,
+                        form=self.form,
                     )
             except (MemoryError, RuntimeError) as error:
                 if not is_shortage(error):
                     raise
+                if found is not None:
+                    found.clear()
                 if rows <= LEAST:
                     raise DeviceError(too_large(content.shape[3], content.shape[2])) from error
             self.thin(rows, content.shape[3])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.networks.transform import Block, Moments, TransformNetwork, divisible
+from styler.networks.transform import Moments
 
 GRID = 24  # cells along each side of the thumbnail that frames are compared by
 REACH = 4  # cells by which a picture may move between two frames and still be the same shot
@@ -44,7 +44,9 @@ class Shot:
         lookups: of statistics so far.
         seen: the thumbnail at the last lookup.
         aim: mean of the statistics looked up.
-        moments: what the network is to use for the last frame; they follow `aim` without a jump.
+        moments: what the network is to use for the last frame; they follow `aim` without a jump. None where
+            the frame's own are to be used.
+        asks: weight that the statistics of the last frame are to have in `aim`; 0: they are not wanted.
     """
 
     look: Look
@@ -52,33 +54,41 @@ class Shot:
     frames: int
     lookups: int
     seen: Tensor
-    aim: tuple[Moments, ...]
-    moments: tuple[Moments, ...]
+    aim: tuple[Moments, ...] = ()
+    moments: tuple[Moments, ...] = ()
+    asks: float = 0.0
 
 
-Gather = Callable[[Tensor], Sequence[Moments]]
+def followed(shot: Shot | None, image: Tensor) -> Shot:
+    """The shot with one more frame, or a new one where the film cuts.
 
-
-def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
-    """The shot with one more frame, or a new one where the film cuts; `gather` looks up the statistics.
-
-    Statistics are looked up at the first frame and then at each EVERY-th, as in ReReVST (Wang et al. 2020),
+    It asks for the statistics of the first frame and then of each EVERY-th, as in ReReVST (Wang et al. 2020),
     and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
+    Where it has changed altogether, as from black, its own statistics are the ones to use.
     """
     look = look_of(image)
     if shot is None or is_cut(shot, change(shot.look, look)):
-        moments = tuple(gather(image))
-        return Shot(look, 0.0, 1, 1, look.thumbnail, moments, moments)
+        return Shot(look, 0.0, 1, 0, look.thumbnail, asks=1.0)
+    shot = replace(shot, frames=shot.frames + 1, moments=between(shot.moments, shot.aim, FOLLOW), asks=0.0)
     if is_blank(look):  # whatever comes after a black frame is compared with what was before it
-        return replace(shot, frames=shot.frames + 1)
-    usual = shot.usual + USUAL * (change(shot.look, look) - shot.usual)
-    shot = replace(shot, look=look, usual=usual, frames=shot.frames + 1)
+        return shot
+    shot = replace(shot, look=look, usual=shot.usual + USUAL * (change(shot.look, look) - shot.usual))
     stale = float((look.thumbnail - shot.seen).square().mean().sqrt() / shot.seen.std().clamp(min=BLANK))
-    if stale > STALE or (shot.frames - 1) % EVERY == 0:
-        weight = max(1 / (shot.lookups + 1), SLOWEST, min(1.0, stale))
-        aim = between(shot.aim, gather(image), weight)
-        shot = replace(shot, aim=aim, lookups=shot.lookups + 1, seen=look.thumbnail)
-    return replace(shot, moments=between(shot.moments, shot.aim, FOLLOW))
+    if stale <= STALE and (shot.frames - 1) % EVERY:
+        return shot
+    weight = max(1 / (shot.lookups + 1), SLOWEST, stale)
+    return replace(shot, asks=weight) if weight < 1 else replace(shot, asks=1.0, moments=())
+
+
+def learned(shot: Shot, found: Sequence[Moments]) -> Shot:
+    """The shot once the statistics that it asked for were found while its last frame was painted.
+
+    They are what the norms saw while those before them worked by the shot's own statistics, so that in time
+    each norm knows the mean over the shot of just what it sees, as in batch norm (Ioffe and Szegedy 2015).
+    """
+    aim = between(shot.aim, found, shot.asks) if shot.aim else tuple(found)
+    moments, seen = shot.moments or aim, shot.look.thumbnail
+    return replace(shot, aim=aim, moments=moments, lookups=shot.lookups + 1, seen=seen, asks=0.0)
 
 
 def between(one: Sequence[Moments], other: Sequence[Moments], weight: float) -> tuple[Moments, ...]:
@@ -137,33 +147,6 @@ def is_cut(shot: Shot, changed: float) -> bool:
 def is_blank(look: Look) -> bool:
     """Whether a frame shows nothing."""
     return float(look.thumbnail.std()) < BLANK
-
-
-# Statistics
-
-
-def gathered(network: TransformNetwork, image: Tensor, mix: Tensor) -> list[Moments]:
-    """Mean and variance of what each of the network's norms sees of an image, in the order of `blocks()`."""
-    found: list[Moments] = []
-    blocks = network.blocks()
-    with torch.no_grad():
-        x = divisible(image)
-        for block in blocks[:3]:
-            x = _through(block, x, mix, found)
-        for first, second in zip(blocks[3:-2:2], blocks[4:-2:2], strict=True):
-            y = _through(first, x, mix, found)
-            x = _through(second, y, mix, found).add_(x)
-        for block in blocks[-2:]:
-            x = _through(block, x, mix, found)
-    return found
-
-
-def _through(block: Block, x: Tensor, mix: Tensor, found: list[Moments]) -> Tensor:
-    y = block.convolved(x)
-    variance, mean = torch.var_mean(y.float(), dim=(2, 3), correction=0)
-    found.append(Moments(mean, variance))
-    y = block.norm(y, mix, found[-1])
-    return F.relu_(y) if block.relu else y
 
 
 # Saved and restored

@@ -20,7 +20,7 @@ from styler.options import FastOptions
 from styler.storage import animation, files, remux, segments, video
 from styler.storage.footage import Footage, Frame
 from styler.tasks.fast import Painter
-from styler.tasks.film import Shot, followed, from_tensors, gathered, to_tensors
+from styler.tasks.film import Shot, followed, from_tensors, learned, to_tensors
 
 CUT_OFF = 0.9  # of the frames that a file promises; with less it is told to break off
 
@@ -139,14 +139,15 @@ def _painted(
     """Paint all frames that are not done yet into `sink`; returns the duration of the last one."""
     total, last = _count(found.footage), None
     shot = from_tensors(sink.state, painter.mix.device) if sink.state else None
-    gather = partial(_gathered, painter)
     yield Stage("film", *found.size, total)
     for frame in _readable(found, sink.done):
         if isinstance(frame, Note):
             yield frame
             continue
-        shot = followed(shot, frame.image, gather) if steady else None
-        image = painter(frame.image, shot.moments if shot else None)
+        shot = followed(shot, frame.image) if steady else None
+        found: list[Moments] = []
+        image = painter(frame.image, shot.moments if shot else None, found if shot and shot.asks else None)
+        shot = learned(shot, found) if shot and found else shot
         sink.add(replace(frame, image=image), partial(_carried, shot))
         last = frame.duration
         while painter.notes:
@@ -186,10 +187,6 @@ def _count(footage: Footage) -> int:
 def _resized(frame: Frame, size: geometry.Size) -> Frame:
     alpha = None if frame.alpha is None else geometry.resize(frame.alpha, size)
     return replace(frame, image=geometry.resize(frame.image, size), alpha=alpha)
-
-
-def _gathered(painter: Painter, image: Tensor) -> list[Moments]:
-    return gathered(painter.network, painter.form(image.to(painter.mix.device)), painter.mix)
 
 
 def _written(
