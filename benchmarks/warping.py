@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.networks.transform import Moments, TransformNetwork
+from styler.networks.transform import TransformNetwork
 from styler.options import FastOptions
 from styler.storage import images, models
 from styler.tasks import film
@@ -85,14 +85,12 @@ def alone(network: TransformNetwork, mix: Tensor) -> Paint:
 def steadily(network: TransformNetwork, mix: Tensor) -> Paint:
     """Frames by the statistics of their shot; to be made anew for each film."""
     shot: film.Shot | None = None
-    paint_frame = Painter(network, mix, FastOptions())
+    painter = Painter(network, mix, FastOptions())
 
     def paint(image: Tensor) -> Tensor:
         nonlocal shot
-        shot, found = film.followed(shot, image), list[Moments]()
-        painted = paint_frame(image, shot.moments, found if shot.asks else None)
-        shot = film.learned(shot, found) if found else shot
-        return painted
+        shot = film.followed(shot, image, painter.moments)
+        return painter(image, shot.moments)
 
     return paint
 

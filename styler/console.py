@@ -331,10 +331,17 @@ class Console:
         for line in text.split("\n"):
             self._line(printable(line, self._stdout.encoding))
 
-    def pictures(self, images: Iterable[Tensor]) -> None:
-        """Images [1, 3, H, W] in [0, 1] in rows on stdout, if that is a terminal with colors."""
-        drawn = [half_blocks(image, *THUMBNAIL) for image in images if self._stdout.is_interactive]
-        if drawn and not self._json and self._stdout.color_system and not self._stdout.no_color:
+    def pictures(self, images: Iterable[Tensor], names: Iterable[str] = ()) -> None:
+        """Images [1, 3, H, W] in [0, 1] over their names, on stdout if that is a terminal with colors."""
+        screen = self._stdout
+        if self._json or not screen.is_interactive or not screen.color_system or screen.no_color:
+            return
+        if not screen.encoding.startswith("utf"):
+            return
+        drawn = [half_blocks(image, *THUMBNAIL) for image in images]
+        for picture, name in zip(drawn, names, strict=False):
+            picture.append(f"\n{printable(name, screen.encoding)}")
+        if drawn:
             self._write(Columns(drawn, padding=(0, 1)))
 
     @contextmanager

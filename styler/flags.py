@@ -16,7 +16,10 @@ from styler.options import Layers, Options, flag_of, format_layers, parse_layers
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
+Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
+"""What the shell offers for an option, by field name."""
 
+NONE: Completions = {}
 FULL = "full"
 """How a size of None is written."""
 
@@ -69,7 +72,7 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     return FiniteRange(low, high) if hint is float else str
 
 
-def option_of(field: dataclasses.Field[Any], hint: Any) -> click.Option:
+def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions) -> click.Option:
     """One flag."""
     flag, default = flag_of(field.name), typing.cast(Any, field.default)
     # The same in every command; click's own names would have the command in them.
@@ -82,11 +85,12 @@ def option_of(field: dataclasses.Field[Any], hint: Any) -> click.Option:
         default=default,
         show_default=format_layers(default) if hint == Layers else True,
         metavar=field.metadata["metavar"],
+        shell_complete=completions.get(field.name),
         **shared,
     )
 
 
-def options_of(kind: type[Kind]) -> Callable[[Command], Command]:
+def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[Command], Command]:
     """Give a command a flag for each field of an options class; it is called with `options` built of them."""
     hints = typing.get_type_hints(kind)
     # A class's own fields come before its parents', which are less often wanted.
@@ -99,7 +103,7 @@ def options_of(kind: type[Kind]) -> Callable[[Command], Command]:
             return command(*args, options=kind(**chosen | dict.fromkeys(full)), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
-        flags = [option_of(f, hints[f.name]) for f in reversed(fields)]
+        flags = [option_of(f, hints[f.name], completions) for f in reversed(fields)]
         vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
         return called
 

@@ -263,7 +263,7 @@ class TrainFastOptions(LossOptions, TrainingOptions):
         metavar="NAME|FILE",
     )
     video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady films.")
-    stable_weight: float = opt(10.0, "Weight of --video-stable.", low=0)
+    stable_weight: float = opt(30.0, "Weight of --video-stable.", low=0)
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
 
 

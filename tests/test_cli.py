@@ -189,7 +189,7 @@ def test_ctrl_c_outside_of_any_loop_is_130(run, monkeypatch, studio):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(images, "read_recipe", interrupted)
-    assert run("show", "x.png").code == 130
+    assert run("show", "photo.png").code == 130
 
 
 # show

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from styler.console import JSON_KEYS, Console, by_kind, duration, half_blocks, printable
 from styler.errors import InputError
-from styler.events import Event, Item, Note, Stage, Step, TrainStep
+from styler.events import Event, Item, Note, Result, Stage, Step, TrainStep
 
 LOSSES = {"content/relu4_2": 1.0, "style/relu1_1": 0.25, "style/relu2_1": 0.5, "tv": 0.0012345}
 SHOW_CURSOR = "\x1b[?25h"
@@ -487,3 +487,55 @@ def test_a_closed_stdout_ends_quietly() -> None:
     assert process.stderr.read() == b""
     assert process.wait(timeout=30) == 1
     process.stderr.close()
+
+
+# Batches and pictures
+
+
+DONE = Result({"input": "a.jpg", "output": "b.png", "seconds": 0.5, "sizes": [[20, 30]]})
+FAILED = Result({"input": "c.jpg", "output": None, "error": "InputError", "message": "c.jpg is empty"})
+PLANNED = Result({"input": "d.jpg", "output": None, "message": "d.jpg -> e.png, whole"})
+
+
+def test_each_input_of_a_batch_gets_a_line():
+    screen = Screen()
+    screen.console.follow(run([DONE, FAILED, PLANNED]))
+    assert screen.err.splitlines() == [
+        "Wrote b.png (30 x 20) in 0.5 s",
+        "Error: c.jpg is empty",
+        "d.jpg -> e.png, whole",
+    ]
+
+
+def test_a_quiet_batch_tells_errors_only():
+    screen = Screen(quiet=True)
+    screen.console.follow(run([DONE, FAILED, PLANNED]))
+    assert screen.err == "Error: c.jpg is empty\n"
+
+
+def test_a_batch_in_json_is_an_object_an_input():
+    screen = Screen(json=True)
+    screen.console.follow(run([Note("small"), DONE, FAILED]))
+    done, failed = screen.objects()
+    assert set(done) == {"version", *JSON_KEYS}
+    assert (done["output"], done["error"], done["warnings"]) == ("b.png", None, ["small"])
+    assert (failed["error"], failed["message"], failed["warnings"]) == ("InputError", "c.jpg is empty", [])
+
+
+def test_pictures_are_drawn_on_a_terminal_with_colors():
+    screen = Screen(tty_out=True)
+    screen.console.pictures([torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 32)])
+    lines = screen.out.splitlines()
+    assert 8 <= len(lines) <= 9 and lines[0].count("▀") == 32
+
+
+def test_pictures_have_their_names_below():
+    screen = Screen(tty_out=True)
+    screen.console.pictures([torch.rand(1, 3, 32, 32)] * 2, ["ink", "o\x1bil"])
+    assert screen.out.splitlines()[8].split() == ["ink", "o\\x1bil"]
+
+
+def test_pictures_are_drawn_nowhere_else():
+    for screen in (Screen(), Screen(tty_out=True, json=True)):
+        screen.console.pictures([torch.rand(1, 3, 32, 32)])
+        assert screen.out == ""

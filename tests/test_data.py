@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from styler.errors import InputError
-from styler.storage.data import Pictures, ahead, find, mixed, skipped
+from styler.storage.data import FLAT, Pictures, ahead, find, mixed, skipped
 
 
 def paint(path: Path, size: tuple[int, int] = (60, 48), color: tuple[int, int, int] | None = None) -> None:
@@ -86,7 +86,9 @@ def test_no_picture_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no pictures: give a folder"):
         Pictures(tmp_path)
     (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"cannot be read, for example .*bad\.png: .*empty"):
+    with pytest.raises(
+        InputError, match=r"no pictures that can be read.* 1 cannot be, for example .*bad\.png is empty"
+    ):
         Pictures(tmp_path).batch(0, 1, 16)
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InputError, match="neither a folder nor a list"):
@@ -161,3 +163,12 @@ def test_skipped_names_one(photos: Path) -> None:
     (photos / "town" / "c.PNG").write_bytes(b"")
     pictures.batch(0, 20, 16)
     assert skipped([pictures]).startswith("1 picture was skipped") and "c.PNG" in skipped([pictures])
+
+
+def test_crops_of_one_color_are_passed_over(tmp_path: Path) -> None:
+    """As on white paper; where there is nothing else they are taken."""
+    for index in range(9):
+        paint(tmp_path / f"flat{index}.png", color=(200, 200, 20 * index))
+    assert Pictures(tmp_path).batch(0, 2, 16).std((2, 3)).max() < FLAT
+    paint(tmp_path / "noise.png")
+    assert Pictures(tmp_path).batch(0, 8, 16).std((2, 3)).amax(1).min() >= FLAT

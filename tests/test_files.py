@@ -431,3 +431,11 @@ def test_a_folder_that_is_not_there_is_refused_in_one_line(tmp_path):
     with pytest.raises(OutputError, match="missing"):
         files.write(tmp_path / "missing" / "a.png", b"x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_standard_output_is_told_and_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=full, isatty=lambda: False))
+        with pytest.raises(OutputError, match=r"standard output cannot be written: No space left"):
+            files.send(b"data")

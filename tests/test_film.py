@@ -47,7 +47,7 @@ def cuts(frames):
     """Indices of the frames that begin a shot."""
     shot, found = None, []
     for index, image in enumerate(frames):
-        shot = film.followed(shot, image)
+        shot = film.followed(shot, image, lambda seen: ())
         found += [index] * (shot.frames == 1)
     return found
 
@@ -93,10 +93,8 @@ def test_noise_and_zoom_are_no_cuts(photos):
 
 
 def follow(shot, image, value):
-    """The shot one frame later, with the value for all statistics if it asks for some."""
-    shot = film.followed(shot, image)
-    found = [Moments(torch.full((1, 2), value), torch.ones(1, 2))]
-    return film.learned(shot, found) if shot.asks else shot
+    """The shot one frame later, with the value for all statistics if it looks them up."""
+    return film.followed(shot, image, lambda seen: [Moments(torch.full((1, 2), value), torch.ones(1, 2))])
 
 
 def used(shot):
@@ -114,52 +112,46 @@ def test_statistics_are_looked_up_rarely_and_move_without_a_jump(photos):
     assert max(b - a for a, b in itertools.pairwise(seen)) <= film.FOLLOW
 
 
-def test_a_cut_looks_up_anew_and_so_does_a_fade(photos):
+def test_a_cut_looks_up_anew_and_a_fade_soon(photos):
     shot = follow(follow(None, photos[0], 0.0), photos[1], 1.0)
     assert (shot.frames, shot.lookups, used(shot)) == (1, 1, 1.0)
-    shot = follow(shot, photos[1] * 0.5, 2.0)
-    assert (shot.frames, shot.lookups, used(shot)) == (2, 2, 1.0)
-    shot = follow(shot, photos[1] * 0.5, 2.0)
+    for _ in range(film.GAP):
+        assert shot.lookups == 1
+        shot = follow(shot, photos[1] * 0.8, 2.0)
+    assert (shot.frames, shot.lookups) == (1 + film.GAP, 2)
     assert 1.0 < used(shot) < 2.0
 
 
 def test_what_comes_out_of_the_dark_is_painted_by_its_own_statistics(photos):
-    shot = follow(None, torch.zeros_like(photos[0]), 0.0)
-    shot = film.followed(shot, photos[0])
-    assert (shot.frames, shot.moments, shot.asks) == (2, (), 1.0)
-    shot = film.learned(shot, [Moments(torch.full((1, 2), 5.0), torch.ones(1, 2))])
-    assert used(shot) == 5.0
+    shot = follow(follow(None, torch.zeros_like(photos[0]), 0.0), photos[0], 5.0)
+    assert (shot.frames, used(shot)) == (2, 5.0)
 
 
-def test_a_shot_comes_to_know_what_its_norms_see(network, photos):
-    """Whatever the statistics were at first: each norm is right once those before it are."""
-    painter, image = Painter(network, MIX, FastOptions()), photos[0][..., :96, :128]
-    own, shot = [], None
-    right = painter(image, None, own)
-    assert torch.allclose(painter(image, own), right, atol=1e-4)
-    wrong = [Moments(m.mean + 0.3, m.variance * 2) for m in own]
-    shot = film.learned(film.followed(None, image), wrong)
-    for _ in range(300):
-        found = []
-        shot = film.followed(shot, image)
-        painter(image, shot.moments, found)
-        shot = film.learned(replace(shot, asks=0.3), found)
-    assert torch.allclose(painter(image, shot.moments), right, atol=1e-3)
+def test_a_painter_tells_the_statistics_of_a_picture_whole_and_in_strips(network, photos):
+    image = photos[0][..., :161, :83]
+    whole = Painter(network, MIX, FastOptions())
+    thin = replace(whole, largest=16 * 83)
+    assert thin.rows(161, 83) == 16
+    right = whole(image)
+    for painter in (whole, thin):
+        assert torch.allclose(whole(image, painter.moments(image)), right, atol=1e-3)
+
+
+def test_what_is_not_painted_needs_no_statistics(tmp_path, network, monkeypatch):
+    monkeypatch.setattr(Painter, "moments", None)
+    run(make(tmp_path / "a.mp4", pictures(2)), tmp_path / "b.mp4", network, strength=0.0)
 
 
 def test_a_still_background_stays_when_something_passes(network, photos):
     """The statistics of the whole picture change with what passes, and with them all of it, by itself."""
     background, passing = photos[0][..., :144, :320], photos[1][..., 60:156, :64]
-    painted = {True: [], False: []}
-    shot = None
+    painter, painted, shot = Painter(network, MIX, FastOptions()), {True: [], False: []}, None
     for t in range(10):
         image = background.clone()
         image[..., 20:116, 4 + 8 * t : 68 + 8 * t] = passing
-        shot, found = film.followed(shot, image), []
-        Painter(network, MIX, FastOptions())(image, shot.moments, found)
-        shot = film.learned(shot, found) if shot.asks else shot
-        for steady, moments in ((True, shot.moments), (False, None)):
-            painted[steady].append(network(image, MIX, moments)[..., 210:].detach())
+        shot = film.followed(shot, image, painter.moments)
+        painted[True].append(painter(image, shot.moments)[..., 210:])
+        painted[False].append(painter(image)[..., 210:])
     flicker = {
         steady: sum(float((a - b).square().mean().sqrt()) for a, b in itertools.pairwise(frames))
         for steady, frames in painted.items()
@@ -169,9 +161,7 @@ def test_a_still_background_stays_when_something_passes(network, photos):
 
 def test_a_shot_is_saved_and_restored_whole(network, photos):
     """After its first frame, when its aim is what it uses: files refuse tensors that share memory."""
-    found = []
-    Painter(network, MIX, FastOptions())(photos[0], None, found)
-    shot = film.learned(film.followed(None, photos[0]), found)
+    shot = film.followed(None, photos[0], Painter(network, MIX, FastOptions()).moments)
     assert shot.aim[0].mean is shot.moments[0].mean
     again = film.from_tensors(load(save(film.to_tensors(shot))), torch.device("cpu"))
     assert film.to_tensors(again).keys() == film.to_tensors(shot).keys()
@@ -204,6 +194,28 @@ def run(source, target, network, stop=lambda: False, **options):
 def short(monkeypatch):
     monkeypatch.setattr(segments, "LONGEST", 4)
     monkeypatch.setattr(segments, "SHORTEST", 4)
+
+
+def test_frames_are_read_ahead_by_one_and_errors_come_in_their_place():
+    """What is read while an earlier frame is painted is that much time saved."""
+    read = []
+
+    def numbers():
+        for number in (1, 2, 3):
+            read.append(number)
+            yield number
+        raise InputError("it breaks off")
+
+    found = filming.ahead(numbers())
+    assert next(found) == 1
+    assert next(found) == 2 and read[:2] == [1, 2]
+    assert next(found) == 3
+    with pytest.raises(InputError, match="breaks off"):
+        next(found)
+    assert list(filming.ahead(iter(()))) == []
+    early = filming.ahead(iter((1, 2, 3)))
+    assert next(early) == 1
+    early.close()
 
 
 def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, network):
@@ -251,9 +263,12 @@ def test_a_resumed_film_is_the_uninterrupted_one(tmp_path, network, short, after
     source = make(tmp_path / "a.mp4", pictures(9), sound="aac")
     run(source, tmp_path / "whole.mp4", network)
     target = tmp_path / "b.mp4"
-    _, record = run(source, target, network, stopping(after))
+    events, record = run(source, target, network, stopping(after))
+    assert events[-1] == Note(f"{target} ends with frame {after}: add --resume to go on")
     assert record["frames"] == after == len(decoded(target))
     assert video.read_recipe(target)["interrupted"] is True
+    with pytest.raises(OutputError, match="is left of an interrupted run: add --resume"):
+        run(source, target, network)
     events, _ = run(source, target, network, resume=True)
     steps = [event.index for event in events if isinstance(event, Step)]
     assert steps == list(range(after + 1, 10))
@@ -297,13 +312,32 @@ def test_a_film_that_is_there_is_not_replaced_unasked(tmp_path, network):
         run(source, source, network, overwrite=True)
 
 
+def test_going_on_obeys_the_precision_that_was_measured_and_takes_other_memory(tmp_path, network, short):
+    source, target = make(tmp_path / "a.mp4", pictures(6)), tmp_path / "b.mp4"
+
+    def go(stop=lambda: False, **options):
+        given = FastOptions(**options)
+        recipe = {"options": {"precision": "bfloat16", **given.changed()}}
+        for _ in filming.film(source, target, Painter(network, MIX, given), given, recipe, stop):
+            pass
+
+    assert filming.begun_with(target, FastOptions(resume=True)) is None
+    go(stopping(3))
+    assert filming.begun_with(target, FastOptions(resume=True)) == "bfloat16"
+    assert filming.begun_with(target, FastOptions(overwrite=True)) is None
+    assert filming.begun_with(target, FastOptions(resume=True, precision="float32")) is None
+    go(resume=True, memory=1.0)
+    assert len(decoded(target)) == 6
+
+
 def test_a_film_that_breaks_off_is_painted_so_far_and_told(tmp_path, network):
     noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8)
     source = make(tmp_path / "a.mkv", list(noise))
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2])
-    _, record = run(source, tmp_path / "b.mkv", network)
+    events, record = run(source, tmp_path / "b.mkv", network)
     assert 0 < record["frames"] < 20
+    assert any("a.mkv: the pictures end after 0." in e.text for e in events if isinstance(e, Note))
     assert len(decoded(tmp_path / "b.mkv")) == record["frames"]
 
 

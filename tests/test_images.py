@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +28,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from styler.errors import InputError, OutputError
 from styler.storage import images, kinds, pixels, recipe
+from styler.storage.pillow import SETTINGS
 
 resource = pytest.importorskip("resource")  # no Windows: limits, FIFOs and sockets are tested here
 ROOT = Path(__file__).parent.parent
@@ -224,6 +227,35 @@ def test_threads_take_turns_since_pillows_limit_is_global(
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
+def test_threads_with_one_limit_decode_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what another thread warns of meanwhile is not taken for the picture's."""
+    path = stored(tmp_path, corpus.encoded(corpus.picture(), "PNG"))
+    both, opened, limit = threading.Barrier(2), images._opened, Image.MAX_IMAGE_PIXELS
+    told: list[str] = []
+
+    def met(file: BinaryIO, head: bytes) -> Image.Image:
+        both.wait(10)
+        warnings.warn("of this thread", UserWarning, stacklevel=1)
+        return opened(file, head)
+
+    monkeypatch.setattr(images, "_opened", met)
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: told.append(str(message)))
+    with ThreadPoolExecutor(2) as pool:
+        for picture in pool.map(images.load, [path, path]):
+            assert picture.warnings == ("of this thread",)
+    assert (told, Image.MAX_IMAGE_PIXELS) == ([], limit)
+    with SETTINGS.used(100), ThreadPoolExecutor(1) as pool:
+        pool.submit(warnings.warn, "of another", UserWarning).result()
+    assert told == ["of another"]
+
+
+def test_levels_are_those_of_load(tmp_path: Path) -> None:
+    for mode, format in (("RGB", "JPEG"), ("I;16", "PNG"), ("RGBA", "PNG")):
+        path = stored(tmp_path, corpus.encoded(corpus.picture(mode), format))
+        wanted = (images.load(path, long_side=30).image[0] * 255).round().to(torch.uint8)
+        assert torch.equal(images.load_levels(path, 30), wanted)
+
+
 # Orientation
 
 
@@ -240,6 +272,17 @@ def test_all_eight_orientations_give_the_same_picture(tmp_path: Path, format: st
         assert picture.image.shape == (1, 3, 32, 48)
         assert (picture.image - smooth()).abs().mean() < 0.02
         assert np.array_equal(as_levels(picture.image), np.array(reference))
+        assert images.measure(tmp_path / "a.png") == (32, 48)
+
+
+def test_measuring_decodes_nothing_and_refuses_what_the_header_shows(tmp_path: Path) -> None:
+    data = corpus.encoded(corpus.picture(), "PNG")
+    cut = stored(tmp_path, data[: data.index(b"IDAT") + 8])
+    assert images.measure(cut) == (32, 48)
+    with pytest.raises(InputError, match="limit"):
+        images.measure(cut, max_pixels=100)
+    with pytest.raises(InputError, match="not a picture"):
+        images.measure(stored(tmp_path, b"no"))
 
 
 def as_levels(image: torch.Tensor) -> np.ndarray:

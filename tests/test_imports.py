@@ -49,7 +49,7 @@ WITHIN = {
     "networks": set[str](),
     "networks.narrow": {"networks.vgg"},
     "networks.strips": {"networks.transform", "device"},
-    "networks.texture": {"networks.transform"},
+    "networks.texture": {"networks.transform", "device"},
     "storage.files": set[str](),
     "storage.kinds": set[str](),
     "storage.places": set[str](),
@@ -75,7 +75,7 @@ WITHIN = {
         "storage.cards",
     },
     "storage.onnx": {"storage.files"},
-    "storage.inputs": {"storage.files", "storage.images"},
+    "storage.inputs": {"storage.animation", "storage.files", "storage.images", "storage.video"},
     "storage.footage": set[str](),
     "storage.animation": {"storage.files", "storage.footage", "storage.pixels", "storage.recipe"},
     "storage.video": {
@@ -99,7 +99,8 @@ WITHIN = {
     "storage.data": {"storage.files", "storage.images"},
     "storage.weights": {"storage.files", "storage.fetch", "storage.known", "storage.places", "storage.slim"},
     "storage.health": {"storage.files", "storage.known", "storage.weights"},
-    "workflows.stylizing": {"workflows.filming"},
+    "tasks.sampling": {"tasks.fast"},
+    "workflows.stylizing": {"workflows.filming", "workflows.studio"},
     "workflows.distillation": {"workflows.resuming"},
     "workflows.fast_training": {
         "workflows.diary",
@@ -107,11 +108,11 @@ WITHIN = {
         "workflows.feeds",
         "workflows.resuming",
     },
-    "commands.machine": {"commands.settings"},
-    "commands.models": {"commands.settings"},
+    "commands.machine": {"commands.completion", "commands.settings"},
+    "commands.models": {"commands.completion", "commands.settings"},
     "commands.networks": {"commands.settings"},
-    "commands.painting": {"commands.settings"},
-    "commands.training": {"commands.settings"},
+    "commands.painting": {"commands.completion", "commands.settings"},
+    "commands.training": {"commands.completion", "commands.settings"},
 }
 
 # What these may import of styler, where it is less than all lower ranks.

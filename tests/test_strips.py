@@ -68,6 +68,25 @@ def test_given_moments_take_the_place_of_the_pictures_own() -> None:
     assert psnr(found, network(image, MIX)) < 60
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_the_norms_see_is_found_while_painting(layout: torch.memory_format, shared: bool) -> None:
+    """Whole and in strips alike, with the picture's own moments and with given ones."""
+    network, image, form = NETWORKS["nearest"], picture(70, 30), Form(torch.float32, layout)
+    lists: dict[int, list[Moments]] = {16: [], 70: []}
+    strips.paint(network, picture(50, 40, seed=1), MIX, 50, found=(other := []))
+    moments = other if shared else None
+    for rows, found in lists.items():
+        made = strips.paint(network, image, MIX, rows, moments=moments, found=found, form=form)
+        assert psnr(made, network(image, MIX, moments)) > 100
+    assert [m.mean.shape[1] for m in lists[16]] == [b.conv.out_channels for b in network.blocks()]
+    for one, two in zip(lists[16], lists[70], strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
+    if not shared:
+        assert psnr(network(image, MIX, lists[70]), network(image, MIX)) > 90
+    assert not any(block.norm._forward_pre_hooks for block in network.blocks())
+
+
 def test_paints_into_a_tensor_that_is_there() -> None:
     image, network = picture(40, 30), made().requires_grad_(True)
     for rows in (16, 40):

@@ -362,7 +362,7 @@ def test_warnings_of_many_name_the_file(here):
 def test_the_first_signal_ends_it_after_the_picture_in_hand(here):
     asked = iter([False, True])
     _, summary = fast("in", output="out", stop=lambda: next(asked))
-    assert summary == Summary(done=1) and names("out") == {"a.png"}
+    assert summary == Summary(done=1, left=1) and names("out") == {"a.png"}
 
 
 def test_nothing_half_written_is_left_where_it_breaks_off(here, monkeypatch):

@@ -106,6 +106,9 @@ def test_refusals(tmp_path: Path, dataset: Path, teacher: Path) -> None:
     run(output, dataset, teacher, 2)
     with pytest.raises(InputError, match="other options"):
         run(output, dataset, teacher, resume=True, options=options(steps=7))
+    with pytest.raises(OutputError, match="interrupted: go on with --resume"):
+        run(output, dataset, teacher)
+    output = tmp_path / "other.safetensors"
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no pictures"):
         run(output, tmp_path / "empty", teacher)

@@ -11,6 +11,7 @@ import torch
 from films import decoded, make, pictures, rms
 from PIL import Image
 
+from styler import cli
 from styler.errors import InputError, OutputError
 from styler.storage import animation, remux, segments, video
 from styler.storage.footage import Footage, Frame
@@ -201,6 +202,15 @@ def test_even_sizes_play_everywhere(tmp_path):
     assert films.stream_of(tmp_path / "a.mp4") == ("h264", "yuv420p", 64, 48)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_the_table_comes_first_so_that_a_film_plays_while_it_is_loaded(tmp_path, ending):
+    target = tmp_path / f"a{ending}"
+    written(target, pictures(30), sound=make(tmp_path / "s.mp4", pictures(30), sound="aac"))
+    data = target.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+    assert len(decoded(target)) == 30
+
+
 def test_crf_trades_size_for_quality(tmp_path):
     shown, sizes = pictures(6), []
     for crf in (0, 40):
@@ -289,6 +299,11 @@ def test_parts_of_another_order_are_refused_and_parts_are_not_lost_by_accident(t
     begin(target, shown, order={"input": "a", "crf": 1}).close()
     with pytest.raises(OutputError, match="another crf"):
         begin(target, shown, order={"input": "a", "crf": 2}, resume=True)
+    assert segments.order_of(target) == {"input": "a", "crf": 1}
+    nested = [{"options": {"precision": "float32", "threads": n}} for n in (1, 2)]
+    begin(target, shown, order=nested[0], overwrite=True).close()
+    with pytest.raises(OutputError, match="with another threads: repeat"):
+        begin(target, shown, order=nested[1], resume=True)
     with pytest.raises(OutputError, match="--resume to go on, or --overwrite"):
         begin(target, shown)
     begin(target, shown, order={"input": "b"}, overwrite=True).close()
@@ -393,6 +408,18 @@ def test_a_film_has_white_where_an_animation_is_transparent(tmp_path):
 def test_a_gif_has_its_recipe_in_the_comment(tmp_path):
     rolled(tmp_path / "a.gif", painted(pictures(2)), recipe={"command": "fast"})
     assert video.read_recipe(tmp_path / "a.gif") == {"command": "fast"}
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".gif", ".webp", ".png"])
+def test_show_prints_the_recipe_of_films_and_animations(tmp_path, ending, capsys):
+    target, shown = tmp_path / f"a{ending}", pictures(2)
+    recipe = {"command": "fast", "options": {"style": "waves"}, "content": {"name": "b.mp4"}, "styles": []}
+    if ending == ".mp4":
+        written(target, shown, recipe=recipe)
+    else:
+        rolled(target, painted(shown), recipe=recipe)
+    cli.styler.main(["show", str(target)], standalone_mode=False, obj={})
+    assert capsys.readouterr().out.splitlines()[-1] == "styler fast --style waves b.mp4"
 
 
 def test_a_damaged_animation_gets_one_line(tmp_path):

@@ -26,7 +26,8 @@ CHOSEN: dict[str, Any] = {
     "report": 1,
     "save": 2,
     "warmup": 1,
-    "learning_rate": 4e-5,  # so little that rounding errors do not grow tenfold with each step
+    "content_weight": 0.03,
+    "learning_rate": 2e-5,  # so little that rounding errors do not grow tenfold with each step
     "precision": "float32",
     "loss_network": "net.safetensors",
     "device": "cpu",

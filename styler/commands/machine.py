@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from styler.commands import completion
 from styler.commands.settings import Settings, console_of
 from styler.flags import options_of, talking
 from styler.interrupt import interruptible
@@ -24,7 +25,7 @@ def doctor(settings: Settings) -> int:
 
 
 @click.command()
-@options_of(BenchOptions)
+@options_of(BenchOptions, {"model": completion.networks})
 @talking
 @click.pass_obj
 def bench(settings: Settings, options: BenchOptions) -> int:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from styler.commands import completion
 from styler.commands.settings import Settings, console_of
 from styler.flags import talking
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from styler.console import Console
     from styler.storage.models import Card, Entry
 
-STYLE = click.option("--style", default="", metavar="NAME[:WEIGHT],...", help="Which of its styles.")
+STYLE = click.option(
+    "--style",
+    default="",
+    metavar="NAME[:WEIGHT],...",
+    help="Which of its styles.",
+    shell_complete=completion.styles,
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 
 
@@ -40,14 +51,13 @@ def list_models(settings: Settings) -> None:
     console, entries = console_of(settings), models.installed()
     columns = ("name", "styles", "kind", "size", "licence", "from")
     console.table("Trained style networks", columns, [_row(entry) for entry in entries])
-    for entry in entries:
-        if entry.card:
-            pictures = models.read(entry.path).thumbnails
-            console.pictures([] if pictures is None else [p[None] / 255 for p in pictures])
+    if not entries:
+        console.note("none is here yet: styler train-fast makes one, styler models add keeps one")
+    _draw(console, [(e.card, models.read_thumbnails(e.path)) for e in entries if e.card])
 
 
 @models.command()
-@click.argument("model", metavar="NAME|FILE")
+@click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
 @talking
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
@@ -56,8 +66,7 @@ def show(settings: Settings, model: str) -> None:
 
     console = console_of(settings)
     found = models.read(models.locate(model, ""))
-    if found.thumbnails is not None and not settings.get("json"):
-        console.pictures([picture[None] / 255 for picture in found.thumbnails])
+    _draw(console, [(found.card, found.thumbnails)])
     told = {**_told(found.card), **({"found": found.found} if found.found else {})}
     console.text(json.dumps(told, indent=None if settings.get("json") else 2, ensure_ascii=False))
 
@@ -76,7 +85,7 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 
 
 @models.command()
-@click.argument("file", metavar="NAME|FILE")
+@click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
 @click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors of ours, or a .pth.")
 @STYLE
 @OVERWRITE
@@ -92,7 +101,7 @@ def convert(settings: Settings, file: str, output: str, style: str, overwrite: b
 
 
 @models.command()
-@click.argument("model", metavar="NAME|FILE")
+@click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
 @click.argument("output", metavar="OUT.onnx")
 @STYLE
 @OVERWRITE
@@ -106,7 +115,15 @@ def export(settings: Settings, model: str, output: str, style: str, overwrite: b
     found = models.read_transform(models.locate(model, style))
     parity = onnx.export(output, found.network, models.mix(found.card, style), overwrite)
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
-    console.table(f"Wrote {output}", ("size", "largest difference"), rows)
+    console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
+    console.table("styler models export", ("size", "largest difference"), rows)
+
+
+def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:
+    """The thumbnails of models that have some, over the names of their styles."""
+    kept = [(card, pictures) for card, pictures in models if pictures is not None]
+    names = [style.name for card, _ in kept for style in card.styles]
+    console.pictures([picture[None] / 255 for _, pictures in kept for picture in pictures], names)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from styler.commands import completion
 from styler.commands.settings import Settings, console_of
 from styler.flags import command_line, options_of, talking
 from styler.interrupt import interruptible
@@ -50,7 +51,7 @@ def optimize(
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: INPUT-STYLE.png, of a folder FOLDER-STYLE]",
 )
-@options_of(FastOptions)
+@options_of(FastOptions, {"style": completion.styles, "model": completion.networks})
 @talking
 @click.pass_obj
 def fast(settings: Settings, inputs: Sequence[str], output: str | None, options: FastOptions) -> int:
@@ -79,10 +80,11 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 @talking
 @click.pass_obj
 def show(settings: Settings, picture: str) -> None:
-    """Print the recipe inside PICTURE, and the command that remakes it."""
-    from styler.storage import images
+    """Print the recipe inside PICTURE, which may be a film, and the command that remakes it."""
+    from styler.storage import images, video
 
-    console, recipe = console_of(settings), images.read_recipe(picture)
+    read = video.read_recipe if picture != "-" and video.has_comment(picture) else images.read_recipe
+    console, recipe = console_of(settings), read(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
     if not settings.get("json"):
         console.text(command_line(recipe))

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from styler.commands import completion
 from styler.commands.settings import Settings, console_of
 from styler.flags import options_of, talking
 from styler.interrupt import interruptible
@@ -29,7 +30,10 @@ def recipe(ctx: click.Context, param: click.Parameter, name: str) -> None:
 @click.option("--dataset", metavar="FOLDER|LIST", help="Photos to learn on; textures need none.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
 @click.option(
-    "--add-to", metavar="NAME|FILE", help="Trained network to add the styles to; its own stay as they are."
+    "--add-to",
+    metavar="NAME|FILE",
+    help="Trained network to add the styles to; its own stay as they are.",
+    shell_complete=completion.networks,
 )
 @click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")

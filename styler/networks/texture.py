@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.networks.transform import Norm
 
+PLAIN = Form()
 SLOPE = 0.01
 """Of the leaky ReLUs below zero."""
 
@@ -131,12 +133,13 @@ class TextureNetwork(nn.Module):
         """Pixels of the picture that one of the coarsest noise stands for."""
         return 1 << (self.made.scales - 1)
 
-    def sample(self, height: int, width: int, mix: Tensor, seed: int) -> Tensor:
+    def sample(self, height: int, width: int, mix: Tensor, seed: int, form: Form = PLAIN) -> Tensor:
         """Image [N, 3, height, width] of texture for each row of mix [N, S], the same for the same seed.
 
         Its opposite edges fit when `stride` divides both sides; otherwise it is cut out of one that does.
+        `form` is the number type and memory format to compute in, and what comes out has.
         """
-        painted: Tensor = self(self.noise(height, width, seed, len(mix)), mix)
+        painted: Tensor = self(list(map(form, self.noise(height, width, seed, len(mix)))), mix)
         return painted[..., :height, :width].clamp(0, 1)
 
 

@@ -24,6 +24,8 @@ SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
+FLAT = 1 / 255
+"""Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
 FEW = 20
 """Of so many pictures for each that would be held out, none is: they are needed."""
 
@@ -87,7 +89,18 @@ class Pictures:
         return torch.cat([self.crop(draw, side) for draw in draws])
 
     def crop(self, draw: np.random.Generator, side: int) -> Tensor:
-        """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`."""
+        """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`.
+
+        Squares of one color are passed over as long as there are others: networks that normalize what they
+        see make of nothing an endless gradient, which would take that of the whole batch along.
+        """
+        for _ in range(TRIES):
+            square = self._square(draw, side)
+            if square.std((2, 3)).max() >= FLAT:
+                break
+        return square
+
+    def _square(self, draw: np.random.Generator, side: int) -> Tensor:
         picture = self._draw(draw)
         height, width = picture.shape[1:]
         shortest = min(height, width)
@@ -106,10 +119,9 @@ class Pictures:
             picture = self._picture(folder[draw.integers(len(folder))])
             if picture is not None:
                 return picture
-        name, reason = next(iter(self.skipped.items()))
         raise InputError(
-            f"{files.display(self.source)}: {TRIES} pictures in a row cannot be read, "
-            f"for example {files.display(name)}: {reason}"
+            f"{files.display(self.source)} has no pictures that can be read, or too few of them: "
+            f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
         )
 
     def _picture(self, path: Path) -> Tensor | None:
@@ -119,11 +131,10 @@ class Pictures:
         if str(path) in self.skipped:
             return None
         try:
-            loaded = images.load(path, long_side=self.long_side).image[0]
+            picture = images.load_levels(path, self.long_side)
         except InputError as error:
             self.skipped[str(path)] = str(error)
             return None
-        picture = (loaded * 255).round().to(torch.uint8)
         with self._keeping:
             if picture.numel() <= self.room and path not in self._kept:
                 self.room -= picture.numel()
@@ -166,11 +177,8 @@ def skipped(parts: Sequence[Pictures]) -> str:
     found = {name: reason for pictures in parts for name, reason in pictures.skipped.copy().items()}
     if not found:
         return ""
-    name, reason = next(iter(found.items()))
-    count = (
-        "1 picture was skipped," if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
-    )
-    return f"{count} {files.display(name)}: {reason}"
+    count = "1 picture was skipped" if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
+    return f"{count}: {next(iter(found.values()))}"
 
 
 def find(source: Path) -> list[Path]:

@@ -191,6 +191,21 @@ def standard_output() -> BinaryIO:
     return cast(BinaryIO, sys.stdout.buffer)
 
 
+def send(data: bytes) -> None:
+    """Write to standard output.
+
+    Raises OutputError if it is a terminal, closed or full; BrokenPipeError if the reader went away.
+    """
+    output = standard_output()
+    try:
+        output.write(data)
+        output.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}. Write to a file") from error
+
+
 def fit_name(stem: str, suffix: str) -> str:
     """A file name of at most 255 bytes that stays in its folder.
 

@@ -25,7 +25,18 @@ from styler.storage.kinds import HEAD_BYTES, HEIC, PICTURES, kind_of
 from styler.storage.pillow import SETTINGS, hushed
 from styler.storage.sheets import sheet
 
-__all__ = ["FORMATS", "Picture", "encode", "format_of", "load", "load_levels", "read_recipe", "save", "sheet"]
+__all__ = [
+    "FORMATS",
+    "Picture",
+    "encode",
+    "format_of",
+    "load",
+    "load_levels",
+    "measure",
+    "read_recipe",
+    "save",
+    "sheet",
+]
 
 MAX_PIXELS = 100_000_000
 MINIMUM = 16  # pixels a side; VGG's pooling leaves nothing of less
@@ -87,6 +98,19 @@ def load(
             warnings=tuple(dict.fromkeys(heard)),
             notes=notes,
         )
+
+
+def measure(source: Path | str, *, max_pixels: int = MAX_PIXELS, minimum: int = MINIMUM) -> tuple[int, int]:
+    """Height and width of the Image that `load` would make, from the file's header.
+
+    Raises InputError as `load`, as far as the header shows what is wrong.
+    """
+    with _opening(source, max_pixels, minimum) as (image, _, heard):
+        width, height = image.size
+        # Of a TIFF Pillow gives the upright size. A whole PNG it decodes in search of tags after the pixels.
+        known = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+        turned = not known and pixels.lies(_tags(image, heard).get(ExifTags.Base.Orientation))
+        return (width, height) if turned else (height, width)
 
 
 def load_levels(source: Path | str, long_side: int) -> Tensor:
@@ -259,8 +283,7 @@ def save(
     ending = f"a.{format.lower()}" if format else ("a.png" if str(target) == "-" else target)
     data = encode(image, format_of(ending), alpha=alpha, recipe=recipe, credits=credits, quality=quality)
     if str(target) == "-":
-        files.standard_output().write(data)
-        files.standard_output().flush()
+        files.send(data)
     else:
         files.write(target, data, overwrite=overwrite)
 

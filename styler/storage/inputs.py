@@ -12,14 +12,14 @@ from itertools import takewhile
 from pathlib import Path
 
 from styler.errors import InputError, OutputError
-from styler.storage import files, images
+from styler.storage import animation, files, images, video
 
 STREAM = "-"
-PICTURES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jfif", ".apng", ".heic", ".heif"})
+PICTURES = frozenset({*images.FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
-ANIMATIONS = frozenset({".gif", ".webp", ".png", ".apng"})
+ANIMATIONS = animation.FORMATS.keys()
 """Endings of moving pictures, which keep their format."""
-FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+FILMS = video.CONTAINERS.keys()
 MAGIC = "*?["
 
 
@@ -134,7 +134,7 @@ def _ending(source: str, film: bool, *, kept: bool) -> str:
     """The ending of an output, with its dot: the input's if that is wanted and can be written."""
     suffix = Path(source).suffix
     if film:
-        held = ANIMATIONS | (FILMS if kept else frozenset())
+        held = ANIMATIONS | (FILMS if kept else set())
         return suffix if suffix.lower() in held else ".mp4"
     return suffix if kept and suffix.lower() in images.FORMATS else ".png"
 

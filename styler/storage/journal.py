@@ -39,6 +39,11 @@ class Journal:
         except OSError as error:
             raise OutputError(f"{files.display(self.path)} cannot be written: {error.strerror}") from error
 
+    @property
+    def last(self) -> Entry:
+        """The newest entry; one of no step if somebody has removed the file."""
+        return self.entries[-1] if self.entries else {"step": 0, "losses": {}, "seconds": 0.0}
+
     def curves(self) -> dict[str, list[tuple[float, float]]]:
         """The losses by name, and their total first, as points (step, value)."""
         found: dict[str, list[tuple[float, float]]] = {"total": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 HEAD_BYTES = 512  # enough for every rule below
+GIF = "a GIF picture"
 HEIC = "a HEIC picture"
 PICTURES = {f"a {name} picture" for name in ("PNG", "JPEG", "GIF", "TIFF", "WebP", "BMP")} | {
     HEIC,
@@ -13,7 +14,7 @@ PICTURES = {f"a {name} picture" for name in ("PNG", "JPEG", "GIF", "TIFF", "WebP
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     (0, b"\xff\xd8\xff", "a JPEG picture"),
-    (0, b"GIF8", "a GIF picture"),
+    (0, b"GIF8", GIF),
     (0, b"II*\0", "a TIFF picture"),
     (0, b"MM\0*", "a TIFF picture"),
     (8, b"WEBP", "a WebP picture"),

@@ -131,6 +131,16 @@ def read_card(path: Path | str) -> Card:
         return _parse(path, file)
 
 
+def read_thumbnails(path: Path | str) -> Tensor | None:
+    """The thumbnails in a file of ours as in `Model`, None without; nothing is checked against the seal.
+
+    Raises as `read_card`.
+    """
+    read_card(path)  # which proves type and shape
+    with safetensors.safe_open(path, "pt") as file:
+        return file.get_tensor(THUMBNAILS).clone() if THUMBNAILS in file.keys() else None  # noqa: SIM118
+
+
 def _is_ours(path: Path | str) -> bool:
     """Whether a file claims to be of ours, whatever its state."""
     mark = f'"{sealed.KEY}":'.encode()
@@ -211,7 +221,7 @@ def _bundled() -> Path | None:
 
 
 def _entries(place: Path | None, bundled: bool) -> Iterable[Entry]:
-    for path in sorted(place.glob(f"*{SUFFIX}")) if place else ():
+    for path in sorted(place.glob(f"*{SUFFIX}"), key=lambda path: path.stem) if place else ():
         try:
             yield Entry(path.stem, path, read_card(path), bundled)
         except (StylerError, OSError) as error:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styler import __version__
-from styler.errors import CheckpointError, InputError
+from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.transform import STRIDE, Block, TransformNetwork
 from styler.storage import files
 
@@ -117,9 +117,12 @@ def export(path: Path | str, network: TransformNetwork, mix: Tensor, overwrite: 
     Raises:
         InputError: if the extra `onnx` is not installed.
         CheckpointError: if a difference is over TOLERANCE: then nothing is written.
-        OutputError: if the file cannot be written, or exists without `overwrite`.
+        OutputError: if `path` has another ending, cannot be written, or exists without `overwrite`.
     """
+    if Path(path).suffix.lower() != ".onnx":
+        raise OutputError(f"{files.display(path)} does not end in .onnx: choose such a name")
     onnx, runtime = _extra()
+    files.prove_writable(path, overwrite=overwrite)
     data: bytes = _described(onnx, network, mix).SerializeToString()
     found = _compared(runtime, data, network, mix)
     if not all(parity.difference <= TOLERANCE for parity in found):  # also if it is no number

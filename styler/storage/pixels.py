@@ -89,6 +89,11 @@ def _unit(values: NDArray[Any], warn: Warn) -> NDArray[np.float32]:
     return ((values.astype(np.float64) - low) / max(high - low, 1e-12)).astype(np.float32)
 
 
+def lies(orientation: object) -> bool:
+    """Whether `upright` turns a picture of that EXIF orientation by a quarter."""
+    return isinstance(orientation, int) and 5 <= orientation <= 8
+
+
 def upright(split: Layers, orientation: object) -> Layers:
     """Turn by an EXIF orientation; anything but 2 to 8 leaves the picture as it is."""
     turn = TURNS.get(orientation) if isinstance(orientation, int) else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from styler.errors import OutputError
 from styler.storage import files, video
@@ -43,11 +44,8 @@ def join(
 
     Raises OutputError if it cannot be written, or if segments do not fit together.
     """
-    format = video.CONTAINERS[Path(target).suffix.lower()]
-    # MP4 tells when a stream starts in these units, and by itself only in milliseconds.
-    options = {"movie_timescale": str(made.time_base.denominator)} if format in {"mp4", "mov"} else {}
     with files.atomic(target, overwrite=overwrite) as file, ExitStack() as stack:
-        out = stack.enter_context(video.codecs().open(file, "w", format=format, options=options))
+        out = stack.enter_context(_opened(file, video.CONTAINERS[Path(target).suffix.lower()], made))
         out.metadata.update(_tags(credits or {}, recipe))
         pictures = _pictures(out, pieces, made, last, stack)
         end = None if whole else _end(pieces, made)
@@ -55,6 +53,47 @@ def join(
         for packet in heapq.merge(pictures, *streams, key=lambda packet: packet.dts * packet.time_base):
             out.mux_one(packet)
     return notes
+
+
+def _opened(file: BinaryIO, format: str, made: Encoding) -> Any:
+    """A container to write; the table of an MP4 goes to its front, so that it plays while it is loaded."""
+    options = {"movflags": "faststart"} if format in {"mp4", "mov"} else {}
+    if options:  # it tells when a stream starts in these units, and by itself only in milliseconds
+        options["movie_timescale"] = str(made.time_base.denominator)
+    # FFmpeg opens what it has written once more, to move it.
+    return video.codecs().open(file, "w", format=format, options=options, io_open=lambda *_: _Again(file))
+
+
+class _Again:
+    """A second place to read at in a file that is being written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._place = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """What comes next."""
+        kept = self._file.tell()
+        self._file.seek(self._place)
+        data = self._file.read(size)
+        self._file.seek(kept)
+        self._place += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another place, as files do."""
+        kept = self._file.tell()
+        self._file.seek(self._place)
+        self._place = self._file.seek(offset, whence)
+        self._file.seek(kept)
+        return self._place
+
+    def tell(self) -> int:
+        """The place, in bytes."""
+        return self._place
+
+    def close(self) -> None:
+        """Leave the file to whoever writes it."""
 
 
 def _tags(credits: Mapping[str, str], recipe: Mapping[str, object] | None) -> dict[str, str]:

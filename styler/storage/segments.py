@@ -94,6 +94,15 @@ def parts_of(target: Path | str) -> Path:
     return path.with_name(files.fit_name(path.name, ".parts"))
 
 
+def order_of(target: Path | str) -> dict[str, Any]:
+    """What the folder beside `target` is of, as `Segments` was told; empty if none is there or readable."""
+    try:
+        found = json.loads((parts_of(target) / ORDER).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class Segments:
     """Takes painted frames one by one and keeps them on the disk, segment by segment.
 
@@ -110,13 +119,14 @@ class Segments:
         Raises OutputError if a folder of an interrupted run is there and neither `resume` nor `overwrite`
         says what to do with it, or if it is of another film or of other options.
         """
-        self.folder, self.made = parts_of(target), made
+        self.made = made
         self._frames: list[Any] = []
         self._whole = 0
         self._worker = ThreadPoolExecutor(1)
         self._pending: Future[None] | None = None
         self.state: State | None = None
-        _claim(self.folder, json.loads(json.dumps(order)), resume=resume, overwrite=overwrite)
+        order = json.loads(json.dumps(order))
+        self.folder = _claim(target, order, resume=resume, overwrite=overwrite)
         self._restore()
 
     @property
@@ -129,6 +139,8 @@ class Segments:
 
         A whole segment is encoded and written while the next frames are painted. Raises OutputError.
         """
+        if self._pending is not None and self._pending.done():
+            self._settle()  # which tells at once if the disk is full
         self._frames.append(_coded(frame, self.made))
         if len(self._frames) == self.made.length:
             self._settle()
@@ -191,7 +203,9 @@ class Segments:
             self.state = _state(state) if state.exists() else None
 
 
-def _claim(folder: Path, order: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+def _claim(target: Path | str, order: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
+    """The folder beside `target`, made if need be; see `Segments` for what is refused."""
+    folder = parts_of(target)
     shown, note = files.display(folder), folder / ORDER
     if folder.exists() and not note.exists() and any(folder.iterdir()):
         raise OutputError(f"{shown} is in the way and not of an interrupted film: move it away")
@@ -200,28 +214,33 @@ def _claim(folder: Path, order: Mapping[str, Any], *, resume: bool, overwrite: b
             raise OutputError(f"{shown} is left of an interrupted run: add --resume to go on, or --overwrite")
         shutil.rmtree(folder)
     if note.exists():
-        _compare(note, order)
-        return
+        _compare(target, order)
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{shown} cannot be made ({error.strerror}): choose another --output") from error
     files.write(note, json.dumps(order, indent=1).encode())
+    return folder
 
 
-def _compare(note: Path, order: Mapping[str, Any]) -> None:
+def _compare(target: Path | str, order: Mapping[str, Any]) -> None:
     """Refuse to go on with what another command began."""
-    try:
-        found = json.loads(note.read_text("utf-8"))
-    except (OSError, ValueError):
-        found = None
-    known = found if isinstance(found, dict) else {}
-    different = sorted(key for key in {*known, *order} if known.get(key) != order.get(key))
-    if different:
+    if different := sorted(_differences(order_of(target), order)):
         raise OutputError(
-            f"{files.display(note.parent)} was begun with another {', '.join(different)}: "
+            f"{files.display(parts_of(target))} was begun with another {', '.join(different)}: "
             "repeat that command with --resume, or start anew with --overwrite and no --resume"
         )
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Keys, of nested mappings too, whose values differ."""
+    for key in {*one, *other}:
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _differences(a, b)
+        elif a != b:
+            yield key
 
 
 def _state(path: Path) -> State | None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from styler.errors import InputError, StylerError
 from styler.storage import animation, files
 from styler.storage.footage import Footage, Frame
-from styler.storage.kinds import HEAD_BYTES, kind_of
+from styler.storage.kinds import GIF, HEAD_BYTES, kind_of
 from styler.storage.recipe import MAX_READ_BYTES
 
 CONTAINERS = {
@@ -59,8 +59,7 @@ def is_film(path: Path | str) -> bool:
     if ending in animation.FORMATS:
         return animation.is_animated(path)
     try:
-        with files.open_input(path) as file:
-            return (kind_of(file.read(HEAD_BYTES)) or "").endswith("video")
+        return (kind_at(path) or "").endswith("video")
     except StylerError:
         return False
 
@@ -146,7 +145,7 @@ def _image(frame: Any, footage: Footage) -> Tensor:
     rgb = frame.reformat(format="rgb48le" if deep else "rgb24", interpolation=careful())
     values = np.asarray(rgb.to_ndarray(), dtype=np.float32)
     image = torch.from_numpy(values).permute(2, 0, 1)[None].div(65535 if deep else 255)
-    return torch.rot90(image, footage.turn, (-2, -1)).contiguous()
+    return (torch.rot90(image, footage.turn, (-2, -1)) if footage.turn else image).contiguous()
 
 
 def careful() -> int:
@@ -176,8 +175,7 @@ def _refusals(source: Path | str) -> Iterator[None]:
     try:
         yield
     except (codecs().error.FFmpegError, OSError, ValueError) as error:  # as when a damaged file is sought in
-        with files.open_input(source) as file:
-            kind = kind_of(file.read(HEAD_BYTES))
+        kind = kind_at(source)
         reason = files.display(getattr(error, "strerror", None) or str(error))
         what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no film ({reason})"
         raise InputError(f"{files.display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
@@ -193,12 +191,24 @@ def _stream(container: Any, source: Path | str) -> Any:
     return streams[0]
 
 
+def has_comment(source: Path | str) -> bool:
+    """Whether this is a film or a GIF, which have their recipe in the comment; pictures have it elsewhere."""
+    kind = kind_at(source) or ""
+    return kind == GIF or kind.endswith("video")
+
+
+def kind_at(path: Path | str) -> str | None:
+    """What a file is by its first bytes; raises InputError if it cannot be read."""
+    with files.open_input(path) as file:
+        return kind_of(file.read(HEAD_BYTES))
+
+
 def read_recipe(source: Path | str) -> dict[str, object]:
     """The recipe in the comment of a film or a GIF. Foreign data, as `images.read_recipe` says.
 
     Raises InputError if the file is no film or has no recipe.
     """
-    text = animation.comment(source) if Path(source).suffix.lower() == ".gif" else _comment(source)
+    text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
     try:
         found = json.loads(text) if len(text) <= MAX_READ_BYTES else None
     except (ValueError, RecursionError):

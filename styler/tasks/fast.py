@@ -55,27 +55,30 @@ class Painter:
     largest: float = math.inf
     notes: list[str] = field(default_factory=list)
 
-    def __call__(
-        self,
-        image: Tensor,
-        moments: Sequence[Moments] | None = None,
-        found: list[Moments] | None = None,
-    ) -> Tensor:
+    def __call__(self, image: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
         """The painted Image, float32 [1, 3, H, W] on the CPU, of an image on any device; it is clamped.
 
-        `moments` are statistics to use in place of the picture's own; what the norms see is put into `found`,
-        if the network is needed at all. DeviceError if memory will not do.
+        `moments` are statistics to use in place of the picture's own. DeviceError if memory will not do.
         """
         content = image.to("cpu", torch.float32)
         if self.options.strength == 0:
             return content.clone()
-        painted = self.painted(content, moments, found).clamp_(0, 1)
+        painted = self.painted(content, moments).clamp_(0, 1)
         if self.options.color == "luminance":
             painted = luminance_only(painted, content)
         return torch.lerp(content, painted, self.options.strength)
 
+    def moments(self, image: Tensor) -> list[Moments]:
+        """The statistics by which the network paints an image by itself, in the order of its blocks."""
+        found: list[Moments] = []
+        self.painted(image.to("cpu", torch.float32), None, found)
+        return found
+
     def painted(
-        self, content: Tensor, moments: Sequence[Moments] | None, found: list[Moments] | None
+        self,
+        content: Tensor,
+        moments: Sequence[Moments] | None = None,
+        found: list[Moments] | None = None,
     ) -> Tensor:
         """What the network makes of an Image, in ever thinner strips until memory does."""
         out = torch.empty(content.shape)
@@ -111,7 +114,7 @@ class Painter:
         needed = self.needed(height, width, rows)
         if needed <= self.room:
             return rows, needed
-        room = f"{needed / 1e9:.1f} GB of memory, and it may take {self.room / 1e9:.1f}"
+        room = f"{needed / 1e9:.2f} GB of memory, and it may take {self.room / 1e9:.2f}"
         raise DeviceError(
             f"{too_large(width, height)}: it takes {room}; use --size {self.possible((height, width))}"
         )
@@ -165,8 +168,7 @@ def painter(
         work: pixels that will be painted in all, or None for many.
     """
     network, mix = network.to(place).eval(), mix.to(place)
-    free = free_memory(place)
-    room = options.memory * 1e9 or (math.inf if free is None else SHARE * free)
+    room = room_for(options, place)
     comfort = COMFORT if place.type == "cpu" and not options.memory else math.inf
     exact, rough = form_for("float32", place), form_for("bfloat16", place)
     if options.precision == "auto":
@@ -175,6 +177,12 @@ def painter(
     else:
         form = rough if options.precision == "bfloat16" else exact
     return Painter(network, mix, options, form, room, comfort)
+
+
+def room_for(options: FastOptions, place: torch.device) -> float:
+    """Bytes that painting may take: what `--memory` says, or a share of what is free."""
+    free = free_memory(place)
+    return options.memory * 1e9 or (math.inf if free is None else SHARE * free)
 
 
 def chosen(network: TransformNetwork, mix: Tensor, sample: Tensor, exact: Form, rough: Form) -> Form:

@@ -13,6 +13,8 @@ SAME = 0.02
 DULL = 0.03
 """Contrast and color below which nothing can be said: what is painted may well be flat then."""
 
+MORE = "try more --steps"
+
 
 def found(photos: list[Tensor], painted: list[Tensor], style: Tensor) -> str:
     """What is wrong with pictures painted in a style, and what to do; empty if nothing is.
@@ -25,10 +27,10 @@ def found(photos: list[Tensor], painted: list[Tensor], style: Tensor) -> str:
     for measure, lack in ((contrast, "nearly flat"), (color, "nearly gray")):
         wanted = min(_mean(measure, photos or [style]), measure(style))
         if wanted > DULL and _mean(measure, painted) < LEAST * wanted:
-            return f"it is {lack}: try more --steps, or a smaller --learning-rate"
+            return f"it is {lack}: {MORE}, or a smaller --learning-rate"
     changes = [float((after - before).abs().mean()) for before, after in zip(photos, painted, strict=False)]
     if changes and sum(changes) < SAME * len(changes):
-        return "photos hardly change: try more --steps, or a larger --style-weight"
+        return f"photos hardly change: {MORE}, or a larger --style-weight"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,7 +21,8 @@ BLANK = 0.01  # spread of brightness under which a frame shows nothing
 
 EVERY = 8  # frames between two lookups of the statistics
 SLOWEST = 0.05  # weight of a lookup in a long shot; in a short one all weigh the same
-STALE = 0.3  # how much, relative to its contrast, the picture has to change to call for a lookup at once
+STALE = 0.3  # how much, relative to its contrast, the picture has to change to call for a lookup
+GAP = 4  # frames between two lookups even so, unless it is all of the contrast
 FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
 
 
@@ -42,53 +43,46 @@ class Shot:
         usual: change from frame to frame in this shot.
         frames: of this shot so far.
         lookups: of statistics so far.
+        recent: frames since the last lookup.
         seen: the thumbnail at the last lookup.
         aim: mean of the statistics looked up.
-        moments: what the network is to use for the last frame; they follow `aim` without a jump. None where
-            the frame's own are to be used.
-        asks: weight that the statistics of the last frame are to have in `aim`; 0: they are not wanted.
+        moments: what the network is to use for the last frame; they follow `aim` without a jump.
     """
 
     look: Look
     usual: float
     frames: int
     lookups: int
+    recent: int
     seen: Tensor
-    aim: tuple[Moments, ...] = ()
-    moments: tuple[Moments, ...] = ()
-    asks: float = 0.0
+    aim: tuple[Moments, ...]
+    moments: tuple[Moments, ...]
 
 
-def followed(shot: Shot | None, image: Tensor) -> Shot:
-    """The shot with one more frame, or a new one where the film cuts.
+Gather = Callable[[Tensor], Sequence[Moments]]
 
-    It asks for the statistics of the first frame and then of each EVERY-th, as in ReReVST (Wang et al. 2020),
+
+def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
+    """The shot with one more frame, or a new one where the film cuts; `gather` looks up the statistics.
+
+    Statistics are looked up at the first frame and then at each EVERY-th, as in ReReVST (Wang et al. 2020),
     and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
-    Where it has changed altogether, as from black, its own statistics are the ones to use.
+    Where it has changed altogether, as from black, the new ones are used at once.
     """
     look = look_of(image)
     if shot is None or is_cut(shot, change(shot.look, look)):
-        return Shot(look, 0.0, 1, 0, look.thumbnail, asks=1.0)
-    shot = replace(shot, frames=shot.frames + 1, moments=between(shot.moments, shot.aim, FOLLOW), asks=0.0)
+        moments = tuple(gather(image))
+        return Shot(look, 0.0, 1, 1, 0, look.thumbnail, moments, moments)
+    shot = replace(shot, frames=shot.frames + 1, recent=shot.recent + 1)
     if is_blank(look):  # whatever comes after a black frame is compared with what was before it
         return shot
     shot = replace(shot, look=look, usual=shot.usual + USUAL * (change(shot.look, look) - shot.usual))
     stale = float((look.thumbnail - shot.seen).square().mean().sqrt() / shot.seen.std().clamp(min=BLANK))
-    if stale <= STALE and (shot.frames - 1) % EVERY:
-        return shot
-    weight = max(1 / (shot.lookups + 1), SLOWEST, stale)
-    return replace(shot, asks=weight) if weight < 1 else replace(shot, asks=1.0, moments=())
-
-
-def learned(shot: Shot, found: Sequence[Moments]) -> Shot:
-    """The shot once the statistics that it asked for were found while its last frame was painted.
-
-    They are what the norms saw while those before them worked by the shot's own statistics, so that in time
-    each norm knows the mean over the shot of just what it sees, as in batch norm (Ioffe and Szegedy 2015).
-    """
-    aim = between(shot.aim, found, shot.asks) if shot.aim else tuple(found)
-    moments, seen = shot.moments or aim, shot.look.thumbnail
-    return replace(shot, aim=aim, moments=moments, lookups=shot.lookups + 1, seen=seen, asks=0.0)
+    if stale >= 1 or shot.recent == EVERY or (stale > STALE and shot.recent >= GAP):
+        weight = max(1 / (shot.lookups + 1), SLOWEST, min(1.0, stale))
+        aim = between(shot.aim, gather(image), weight)
+        shot = replace(shot, aim=aim, lookups=shot.lookups + 1, recent=0, seen=look.thumbnail)
+    return replace(shot, moments=between(shot.moments, shot.aim, FOLLOW if stale < 1 else 1.0))
 
 
 def between(one: Sequence[Moments], other: Sequence[Moments], weight: float) -> tuple[Moments, ...]:
@@ -156,7 +150,7 @@ _NAMES = ("aim", "moments")
 
 def to_tensors(shot: Shot) -> dict[str, Tensor]:
     """All of a shot, to be saved."""
-    numbers = torch.tensor([shot.usual, shot.frames, shot.lookups], dtype=torch.float64)
+    numbers = torch.tensor([shot.usual, shot.frames, shot.lookups, shot.recent], dtype=torch.float64)
     look = {"thumbnail": shot.look.thumbnail, "chroma": shot.look.chroma, "seen": shot.seen}
     tensors = {"numbers": numbers, **look}
     for name, several in zip(_NAMES, (shot.aim, shot.moments), strict=True):
@@ -166,7 +160,7 @@ def to_tensors(shot: Shot) -> dict[str, Tensor]:
 
 def from_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> Shot:
     """The inverse of `to_tensors`; the statistics go to `device`."""
-    usual, frames, lookups = tensors["numbers"].tolist()
+    usual, frames, lookups, recent = tensors["numbers"].tolist()
     count = sum(name.startswith("aim.") for name in tensors) // 2
     aim, moments = (
         tuple(
@@ -176,4 +170,4 @@ def from_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> Shot:
         for name in _NAMES
     )
     look = Look(tensors["thumbnail"], tensors["chroma"])
-    return Shot(look, usual, int(frames), int(lookups), tensors["seen"], aim, moments)
+    return Shot(look, usual, int(frames), int(lookups), int(recent), tensors["seen"], aim, moments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Callable, Generator
@@ -14,6 +15,7 @@ from styler import device
 from styler.device import Form
 from styler.errors import InputError
 from styler.events import Event, Item
+from styler.geometry import SMALLEST
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
 from styler.options import BenchOptions, FastOptions
 from styler.storage import images, models
@@ -78,14 +80,13 @@ def sizes_of(text: str) -> list[tuple[int, int]]:
     """(height, width) of each of "512,1920x1080"; InputError for what is written otherwise or too small."""
     sizes = []
     for part in text.split(","):
-        width, _, height = part.strip().partition("x")
-        if not (
-            width.isdecimal()
-            and (height or width).isdecimal()
-            and min(int(width), int(height or width)) >= 16
-        ):
-            raise InputError(f"--sizes is '{text}'; write for example 512,1920x1080, with 16 pixels at least")
-        sizes.append((int(height or width), int(width)))
+        found = re.fullmatch("([0-9]{1,5})(?:x([0-9]{1,5}))?", part.strip())
+        width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if min(width, height) < SMALLEST:
+            raise InputError(
+                f"--sizes is '{text}'; write for example 512,1920x1080, with {SMALLEST} pixels at least"
+            )
+        sizes.append((height, width))
     return sizes
 
 
@@ -109,7 +110,7 @@ def measured(
             whole = pace(from_file_to_file, mix.device)
         memory = risen()
         alone = pace(lambda: network(ready, mix), mix.device)
-    return alone, whole, "unknown" if memory is None else f"{memory / 1e9:.2f} GB"
+    return alone, whole, "unknown" if memory is None else f"{memory / 1e6:.0f} MB"
 
 
 def pace(run: Callable[[], object], place: torch.device) -> float:

@@ -49,8 +49,7 @@ class Diary:
         self.folder, self.network, self.samples, self.options = folder, network, samples, options
         self.styles, self.total, self.skipped = styles[:MOST], len(styles), skipped
         self.journal = Journal(folder / LOG, done)
-        earlier = self.journal.entries[-1].get("seconds", 0) if self.journal.entries else 0
-        self.begun = time.monotonic() - earlier
+        self.begun = time.monotonic() - self.journal.last.get("seconds", 0)
         self.painted: list[list[Tensor]] = []
 
     def keep(
@@ -101,13 +100,21 @@ class Diary:
         return F.one_hot(index, known).float()
 
     def faults(self) -> list[str]:
-        """What the last preview shows to be wrong, by style."""
+        """What the last preview and the last losses show to be wrong, by style."""
         photos = [sample for sample in self.samples if isinstance(sample, Tensor)]
         found = [
             (name, faults.found(photos, painted, style.cpu()))
             for (name, style), painted in zip(self.styles, self.painted, strict=False)
         ]
-        return [f"{name}: {fault}" for name, fault in found if fault]
+        return [f"{name}: {fault}" for name, fault in found if fault] or self._far(bool(photos))
+
+    def _far(self, photos: bool) -> list[str]:
+        """A fault if the style errors, which are relative to those of photos, have not become less."""
+        style = [loss for name, loss in self.journal.last["losses"].items() if name.startswith("style/")]
+        if not self.options.style_weight or sum(style) < self.options.style_weight:
+            return []
+        other = "photos are" if photos else "blank paper is"
+        return [f"it is no nearer to the style than {other}: {faults.MORE}"]
 
 
 @torch.no_grad()

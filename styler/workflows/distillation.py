@@ -48,8 +48,25 @@ def distill(
     Raises:
         StylerError: of each kind.
     """
-    begun, states = time.monotonic(), resuming.folder_for(output)
+    states = resuming.folder_for(output)
     files.prove_writable(output, overwrite=overwrite)
+    with resuming.claimed(states):
+        if not resume:
+            resuming.begin(states, overwrite)
+        return (yield from _distill(dataset, artworks, teachers, output, options, resume, credits, stop))
+
+
+def _distill(
+    dataset: str,
+    artworks: str | None,
+    teachers: Sequence[str],
+    output: str,
+    options: DistillOptions,
+    resume: bool,
+    credits: str,
+    stop: Callable[[], bool],
+) -> Generator[Event, None, dict[str, Any]]:
+    begun, states = time.monotonic(), resuming.folder_for(output)
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
     made_of = {"options": resuming.frozen(options)}
@@ -64,7 +81,7 @@ def distill(
     record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if stop():
         yield resuming.stopped(states)
-        return {**record, "output": None}
+        return {**record, "output": None, "message": "stopped before the end"}
     count = sum(len(pictures) for pictures, _ in parts)
     _write(output, convolutions, _about(options, teachers, count, credits))
     checkpoint.discard(states)

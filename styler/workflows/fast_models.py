@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from styler.events import Event, Note
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
 from styler.options import TrainFastOptions
-from styler.storage import images
+from styler.storage import files, images
 from styler.storage.models import Card, Model, Style, slug
 
 THUMBNAIL = 64
@@ -65,6 +66,8 @@ def file_of(text: str) -> str:
 def _style(text: str, credits: Mapping[str, str]) -> Style:
     file = file_of(text)
     name = text.removesuffix(f"={file}") if file != text else Path(file).stem
+    if file != text and not re.search("[a-z0-9]", name.lower()):
+        raise InputError(f"a style's name is made of a to z and digits, and '{files.display(name)}' has none")
     about = {key: credits.get(key, "") for key in ("description", "artist", "copyright")}
     return Style(slug(name), about["description"], about["artist"], about["copyright"])
 

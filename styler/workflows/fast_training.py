@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from styler.errors import OutputError
 from styler.events import Event, Note, Stage, TrainStep
 from styler.features import Extractor
 from styler.networks.texture import TextureNetwork
+from styler.networks.transform import TransformNetwork
 from styler.options import TrainFastOptions
 from styler.storage import checkpoint, files, models, weights
 from styler.storage.data import ahead
@@ -33,8 +35,9 @@ from styler.workflows.feeds import Feed, moved, noise_feed, photo_feed
 
 FEW = 500
 """With fewer photos a network learns these photos rather than the style."""
-WORKERS = 2
-"""Threads that decode pictures; more would wait for one another."""
+WORKERS = 8
+"""Threads that decode pictures, at most; a core decodes about 200 a second."""
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Order:
     dataset: str
     output: str
     options: TrainFastOptions
-    add_to: str | None
+    base: Path | None
     credits: str
 
     @property
@@ -76,7 +79,8 @@ def train_fast(
         styles: picture files, as FILE or NAME=FILE.
         dataset: folder or list of photos; texture networks need none.
         output: the model's file.
-        add_to: a trained model to which the styles are added; those that it has stay exactly as they are.
+        add_to: name or file of a trained model to which the styles are added; those that it has stay exactly
+            as they are.
         resume: go on from the last state. Processes that torchrun starts again do that by themselves.
         overwrite: replace a model, or a state that a run without `resume` would lose.
         credits: whom the photos' licences ask to name; goes into the file.
@@ -85,7 +89,8 @@ def train_fast(
     Raises:
         StylerError: of each kind; after DivergedError the last good state is still there.
     """
-    order = Order(styles, dataset, output, options, add_to, credits)
+    base = models.locate(add_to, "") if add_to else None
+    order = Order(styles, dataset, output, options, base, credits)
     place = distributed.placed(device.choose(options.device))
     with distributed.join(place) as group, _claimed(order, group, resume, overwrite):
         run = _train(order, place, group, resume, lambda: group.any(stop()))
@@ -113,16 +118,13 @@ def _claimed(order: Order, group: Group, resume: bool, overwrite: bool) -> Itera
     if not group.main:
         yield
         return
-    inputs = [*map(file_of, order.styles), *filter(None, [order.add_to])]
+    if Path(order.output).suffix.lower() != SUFFIX:
+        raise OutputError(f"{files.display(order.output)} must end in {SUFFIX}, as trained networks do")
+    inputs: list[Path | str] = [*map(file_of, order.styles), *([order.base] if order.base else [])]
     files.prove_writable(order.output, overwrite=overwrite, inputs=inputs)
     with resuming.claimed(order.states):
-        if not resume and not group.restarts and checkpoint.exists(order.states):
-            if not overwrite:
-                raise OutputError(
-                    f"{files.display(order.states)} holds a training that was interrupted: "
-                    "go on with --resume, or start again with --overwrite"
-                )
-            checkpoint.discard(order.states)
+        if not resume and not group.restarts:
+            resuming.begin(order.states, overwrite)
         yield
 
 
@@ -132,15 +134,15 @@ def _train(
     begun, options = time.monotonic(), order.options
     device.prepare(options.seed, options.threads)
     learned = yield from open_styles(order.styles, options.style_size)
-    base = models.read(Path(order.add_to)) if order.add_to else None
+    base = models.read(order.base) if order.base else None
     network = network_for(options, [one.style.name for one in learned], base).to(place)
     feed = _feed(order, network, group)
-    yield from _few(feed)
+    yield from _noted(order, network, feed)
     made_of = _made_of(order, learned, base, feed)
     start = _start(order, made_of, group, resume)
     extractor, targets = _wanted(options, learned, feed, place)
     yield Stage("train-fast", options.crop, options.crop, options.steps)
-    with ahead(lambda step: moved(feed.batch(step), place), WORKERS) as batches:
+    with ahead(lambda step: moved(feed.batch(step), place), _workers(group)) as batches:
         run = task.train_fast(network, extractor, targets, batches, options, start, stop, group)
         run = _averaged(run, group)
         if not group.main:
@@ -152,7 +154,8 @@ def _train(
     record = {"output": order.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if state.step < options.steps:
         yield resuming.stopped(order.states)
-        return {**record, "output": None}
+        told = f"stopped after {state.step} of {options.steps} steps"
+        return {**record, "output": None, "message": told}
     about = _about(order, feed, group, diary)
     models.write(Path(order.output), model_of(network, learned, base, about))
     checkpoint.discard(order.states)
@@ -181,10 +184,20 @@ def _feed(order: Order, network: Network, group: Group) -> Feed:
     return photo_feed(order.dataset, order.options, group)
 
 
-def _few(feed: Feed) -> Generator[Event, None, None]:
+def _workers(group: Group) -> int:
+    """How many threads of a process decode: in all processes together about one for each core."""
+    return min(WORKERS, max(2, (os.cpu_count() or 2) // group.size))
+
+
+def _noted(order: Order, network: Network, feed: Feed) -> Generator[Event, None, None]:
+    """Tell what may not be as the user thinks."""
     count = sum(map(len, feed.pictures))
     if feed.pictures and count < FEW:
-        yield Note(f"{count} photos are few: with {FEW} or more the network does better on other photos")
+        yield Note(f"few photos ({count}): with {FEW} or more the network does better on other photos")
+    if order.dataset and not feed.pictures:
+        yield Note("textures are made of noise: --dataset is not used")
+    if order.base and isinstance(network, TransformNetwork) and "model_size" in order.options.changed():
+        yield Note(f"the network that is added to has width {network.made.width}: --model-size is not used")
 
 
 def _made_of(order: Order, learned: Sequence[Learned], base: Model | None, feed: Feed) -> dict[str, object]:
@@ -225,7 +238,7 @@ def _diary(
 
 def _about(order: Order, feed: Feed, group: Group, diary: Diary) -> dict[str, Any]:
     """How a network was trained, for its file: no path."""
-    options, last = resuming.frozen(order.options), diary.journal.entries[-1]
+    options, last = resuming.frozen(order.options), diary.journal.last
     return {
         "command": "train-fast",
         "options": {**options, "loss_network": Path(order.options.loss_network).name},
@@ -233,6 +246,6 @@ def _about(order: Order, feed: Feed, group: Group, diary: Diary) -> dict[str, An
         "pictures": sum(map(len, feed.pictures)),
         "credits": order.credits,
         "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
-        "seconds_per_step": round(last["seconds"] / last["step"], 3),
+        "seconds_per_step": round(last["seconds"] / order.options.steps, 3),
         "versions": {"styler": __version__, "torch": torch.__version__},
     }

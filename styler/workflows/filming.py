@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from styler import geometry
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
-from styler.networks.transform import Moments
-from styler.options import FastOptions
+from styler.options import FastOptions, Precision
 from styler.storage import animation, files, remux, segments, video
 from styler.storage.footage import Footage, Frame
 from styler.tasks.fast import Painter
-from styler.tasks.film import Shot, followed, from_tensors, learned, to_tensors
+from styler.tasks.film import Shot, followed, from_tensors, to_tensors
 
-CUT_OFF = 0.9  # of the frames that a file promises; with less it is told to break off
+CUT_OFF = 0.9  # of the time that a file promises; with less it is told to break off
+LEADER = 25  # frames of a film after which it shows what it is like
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,10 @@ def film(
     """
     begun = time.monotonic()
     found = _open(source, options)
-    if options.resume and segments.parts_of(target).exists():
-        options = replace(options, overwrite=True)  # what is there is what the interruption left
-    files.prove_writable(target, overwrite=options.overwrite, inputs=[source])
+    unfinished = segments.parts_of(target).exists()  # so what is there is what the interruption left
+    files.prove_writable(target, overwrite=options.overwrite or unfinished, inputs=[source])
+    if options.resume and unfinished:
+        options = replace(options, overwrite=True)
     for note in found.footage.notes:
         yield Note(f"{files.display(source)}: {note}")
     whole = {**recipe, "size": [found.size[1], found.size[0]]}
@@ -71,6 +76,11 @@ def film(
         if stop():
             whole["interrupted"] = True
         yield from _written(found, target, sink, options, whole, last)
+        if stop():
+            again = (
+                "--overwrite to paint it anew" if isinstance(sink, animation.Roll) else "--resume to go on"
+            )
+            yield Note(f"{files.display(target)} ends with frame {sink.done}: add {again}")
     return {
         "input": str(source),
         "output": str(target),
@@ -95,6 +105,25 @@ def _open(path: Path, options: FastOptions) -> _Source:
     return _Source(path, footage, size, lambda skip: video.frames(path, footage, skip=skip), moving)
 
 
+def glance(path: Path, options: FastOptions) -> tuple[Footage, Tensor]:
+    """What a film is, and one frame [1, 3, H, W] of it: not the first, which may be black."""
+    found = _open(path, options)
+    (frame,) = deque(islice(found.frames(0), LEADER), maxlen=1)
+    return found.footage, frame.image
+
+
+def begun_with(target: Path, options: FastOptions) -> Precision | None:
+    """The precision of the interrupted film that `target` goes on with, None if there is nothing to obey.
+
+    Measured anew, `auto` could come out differently.
+    """
+    if not options.resume or options.precision != "auto":
+        return None
+    known = segments.order_of(target).get("options")
+    found = known.get("precision") if isinstance(known, dict) else None
+    return found if found in ("float32", "bfloat16") else None
+
+
 def output_size(size: str, footage: Footage) -> geometry.Size:
     """(height, width) that `--size` asks for, with even sides, or the footage's own, whatever they are."""
     own = footage.height, footage.width
@@ -108,6 +137,7 @@ def output_size(size: str, footage: Footage) -> geometry.Size:
     return max(geometry.SMALLEST, height - height % 2), max(geometry.SMALLEST, width - width % 2)
 
 
+T = TypeVar("T")
 Sink = segments.Segments | animation.Roll
 
 
@@ -123,6 +153,7 @@ def _sink(
         yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
     order = {
         **recipe,
+        "options": {**recipe.get("options", {}), "memory": None},  # which may change, as may what is free
         "input": files.sha256_of(found.path),
         "crf": options.crf,
         "PyAV": video.codecs().__version__,
@@ -138,16 +169,15 @@ def _painted(
 ) -> Generator[Event, None, int | None]:
     """Paint all frames that are not done yet into `sink`; returns the duration of the last one."""
     total, last = _count(found.footage), None
+    steady = steady and painter.options.strength > 0  # else the network is not needed
     shot = from_tensors(sink.state, painter.mix.device) if sink.state else None
     yield Stage("film", *found.size, total)
-    for frame in _readable(found, sink.done):
+    for frame in ahead(_readable(found, sink.done)):
         if isinstance(frame, Note):
             yield frame
             continue
-        shot = followed(shot, frame.image) if steady else None
-        found: list[Moments] = []
-        image = painter(frame.image, shot.moments if shot else None, found if shot and shot.asks else None)
-        shot = learned(shot, found) if shot and found else shot
+        shot = followed(shot, frame.image, painter.moments) if steady else None
+        image = painter(frame.image, shot.moments if shot else None)
         sink.add(replace(frame, image=image), partial(_carried, shot))
         last = frame.duration
         while painter.notes:
@@ -159,20 +189,29 @@ def _painted(
     return last
 
 
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same, each made in another thread while the one before it is in use."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
+            yield item
+
+
 def _readable(found: _Source, done: int) -> Iterator[Frame | Note]:
     """The frames that are not done, of the output's size; a film that breaks off ends there, with a note."""
-    total, count = found.footage.frames, done
+    count, end, seconds = done, math.inf, found.footage.seconds
     try:
         for frame in found.frames(done):
-            count += 1
+            count, end = count + 1, float((frame.time + frame.duration) * found.footage.time_base)
             yield _resized(frame, found.size)
     except InputError as error:
         if not count:
             raise
         yield Note(f"{error}; painted are the {count} frames before that")
     else:
-        if count < CUT_OFF * total:
-            yield Note(f"{files.display(found.path)} breaks off after {count} of {total} frames")
+        if end < CUT_OFF * seconds:
+            yield Note(f"{files.display(found.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
 
 
 def _carried(shot: Shot | None) -> dict[str, Tensor] | None:

@@ -37,6 +37,17 @@ def saving(
     run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
 ) -> Generator[Event, None, Any]:
     """Pass events on and write each TrainingState that comes between them, with what the run is made of."""
+    try:
+        return (yield from _saving(run, states, made_of))
+    except OutputError as error:
+        if not checkpoint.exists(states):
+            raise
+        raise OutputError(f"{error}, then go on with --resume") from error
+
+
+def _saving(
+    run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
+) -> Generator[Event, None, Any]:
     while True:
         try:
             event = next(run)
@@ -65,6 +76,18 @@ def start(states: Path, made_of: Mapping[str, Any], command: str) -> TrainingSta
         return TrainingState(**saved)
     except TypeError as error:
         raise CheckpointError(f"{files.display(states)} holds no state of {command}") from error
+
+
+def begin(states: Path, overwrite: bool) -> None:
+    """Start anew in a folder; raises OutputError if a state would be lost by it, or removes that."""
+    if not checkpoint.exists(states):
+        return
+    if not overwrite:
+        raise OutputError(
+            f"{files.display(states)} holds a training that was interrupted: "
+            "go on with --resume, or start again with --overwrite"
+        )
+    checkpoint.discard(states)
 
 
 def stopped(states: Path) -> Note:

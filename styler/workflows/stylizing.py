@@ -5,47 +5,38 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
-import torch
 from torch import Tensor
 
-from styler import __version__, device, distributed, geometry
+from styler import device, distributed, geometry
 from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Note, Result
 from styler.geometry import SMALLEST, Size
-from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options import FastOptions
-from styler.storage import animation, cards, files, images, inputs, models, segments, video
-from styler.storage.footage import Footage
+from styler.storage import files, images, inputs, models, segments, video
 from styler.storage.images import Picture
 from styler.storage.inputs import Job
 from styler.storage.models import Model
 from styler.tasks import fast as task
 from styler.tasks.fast import Painter
 from styler.workflows import filming
+from styler.workflows.studio import Record, Studio, styles_of
 
 TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
-LEADER = 25
-"""Frames of a film after which it shows what it is like."""
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many inputs were painted, left alone because their output exists, and given up."""
+    """How many inputs were painted, left alone as their output exists, given up, and not come to."""
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    left: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -53,81 +44,13 @@ class Summary:
         return int(self.failed > 0)
 
     def __str__(self) -> str:
-        parts = {"done": self.done, "skipped (their outputs exist)": self.skipped, "failed": self.failed}
+        parts = {
+            "done": self.done,
+            "skipped (their outputs exist)": self.skipped,
+            "failed": self.failed,
+            "not begun": self.left,
+        }
         return ", ".join(f"{count} {what}" for what, count in parts.items() if count or what == "done")
-
-
-class Studio:
-    """A network at its place, with its styles mixed: what the `count` inputs of a batch have in common."""
-
-    def __init__(self, path: Path, model: Model, options: FastOptions, count: int) -> None:
-        self.model, self.options, self.count = model, options, count
-        self.name = Path(options.model).name or path.stem
-        self.place = distributed.placed(device.choose(options.device))
-        self.mix = models.mix(model.card, options.style).to(self.place)
-        self.network = model.network.to(self.place).eval()
-        self._painter: Painter | None = None
-        self._pace: float | None = None
-
-    def painter(self, sample: Tensor, work: int | None = None) -> Painter:
-        """The painter, which finds out on the first sample [1, 3, H, W] how to paint all.
-
-        `work` is the pixels that will be painted in all, None for many.
-        """
-        if self._painter is None:
-            network = cast(TransformNetwork, self.network)
-            self._painter = task.painter(network, self.mix, self.options, self.place, sample, work)
-        return self._painter
-
-    @property
-    def precision(self) -> str:
-        """The number type that painting is done in, as `--precision` takes it."""
-        return "float32" if self._painter is None else str(self._painter.form.dtype).removeprefix("torch.")
-
-    def pace(self, sample: Tensor) -> float:
-        """Seconds that a pixel takes, measured on the first sample."""
-        if self._pace is None:
-            paint, piece = self.painter(sample), task.shrunk(sample)
-            paint(piece)  # the first time takes longer
-            begun = time.monotonic()
-            paint(piece)
-            self._pace = (time.monotonic() - begun) / (piece.shape[-2] * piece.shape[-1])
-        return self._pace
-
-    def recipe(self, more: Mapping[str, object]) -> Record:
-        """What makes a picture and can make it again; no path, no time."""
-        certain = {
-            "model": self.name,
-            "style": self.options.style or styles_of(self.model, self.options)[0],
-            "seed": self.options.seed,
-            "threads": torch.get_num_threads(),
-            "precision": self.precision,
-        }
-        return {
-            "version": 1,
-            "command": "fast",
-            "options": dict(sorted((self.options.changed() | certain).items())),
-            "model": {"name": self.name, "sha256": self.model.card.sha256},
-            "styles": [],
-            **more,
-            "versions": {"styler": __version__, "torch": torch.__version__},
-        }
-
-    def record(self, job: Job, size: Size, begun: float) -> Record:
-        """What is told of a picture that is done, by `console.JSON_KEYS`; it was begun at that time."""
-        return {
-            "input": job.source,
-            "output": job.target,
-            "seed": self.options.seed,
-            "device": str(self.place),
-            "seconds": round(time.monotonic() - begun, 2),
-            "sizes": [list(size)],
-        }
-
-
-def styles_of(model: Model, options: FastOptions) -> list[str]:
-    """The names in "waves:0.6,ink:0.4", or the model's only style if none is named."""
-    return list(cards.weights(options.style)) if options.style else [model.card.styles[0].name]
 
 
 def fast(
@@ -168,7 +91,7 @@ def fast(
         yield Note(f"{len(jobs)} of {len(plan.jobs)} inputs are in this part")
     todo = [job for job in jobs if not (plan.many or options.dry_run) or not finished(job, options)]
     done, failed = yield from work(todo, Studio(path, model, options, len(todo)), plan.many, stop)
-    return Summary(done, len(jobs) - len(todo), failed)
+    return Summary(done, len(jobs) - len(todo), failed, len(todo) - done - failed)
 
 
 def check_kind(model: Model, name: str, sources: Sequence[str]) -> None:
@@ -260,14 +183,14 @@ def paint(job: Job, studio: Studio, many: bool, stop: Callable[[], bool]) -> Gen
 def paint_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, Record]:
     """Load, paint and save a picture, or with `dry_run` tell what that would take."""
     begun, options = time.monotonic(), studio.options
+    if options.dry_run:
+        return forecast_picture(job, studio)
     picture = images.load(job.source, max_pixels=options.max_pixels, long_side=long_side(options.size))
     for text in picture.warnings:
         yield Note(f"{files.display(job.source)}: {text}" if many else text)
     size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
     image = geometry.resize(picture.image, size)
     painter = studio.painter(image, size[0] * size[1] * studio.count)
-    if options.dry_run:
-        return forecast(job, studio, size, image)
     painted = painter(image)
     yield from told(painter)
     save(job.target, painted, studio, picture)
@@ -277,12 +200,12 @@ def paint_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None
 def paint_film(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Paint a film, or with `dry_run` tell what that would take."""
     source, options = Path(job.source), studio.options
-    found, frame = glance(source, options)
+    found, frame = filming.glance(source, options)
     if options.dry_run:
         count = found.frames or round(found.seconds * found.rate)
         return forecast(job, studio, filming.output_size(options.size, found), frame, count)
     content = {"name": source.name, "sha256": files.sha256_of(source)}
-    painter = studio.painter(frame)
+    painter = studio.painter(frame, precision=filming.begun_with(Path(job.target), options))
     recipe = studio.recipe({"content": content})
     record = yield from filming.film(source, Path(job.target), painter, options, recipe, stop)
     yield from told(painter)
@@ -293,18 +216,6 @@ def told(painter: Painter) -> Generator[Event, None, None]:
     """What the painter has to tell, which is once."""
     while painter.notes:
         yield Note(painter.notes.pop(0))
-
-
-def glance(path: Path, options: FastOptions) -> tuple[Footage, Tensor]:
-    """What a film is, and one frame [1, 3, H, W] of it: not the first, which may be black."""
-    if path.suffix.lower() in animation.FORMATS:
-        found = animation.inspect(path, max_pixels=options.max_pixels)
-        frames = animation.frames(path)
-    else:
-        found = video.inspect(path, max_pixels=options.max_pixels)
-        frames = video.frames(path, found)
-    (frame,) = deque(islice(frames, LEADER), maxlen=1)
-    return found, frame.image
 
 
 def long_side(size: str) -> int | None:
@@ -366,9 +277,7 @@ def texture(output: str | None, label: str, studio: Studio) -> Record:
     if options.dry_run:
         return {**studio.record(job, size, begun), "output": None, "message": f"would make {job.target}"}
     files.prove_writable(job.target, overwrite=options.overwrite)
-    with torch.inference_mode():
-        image = cast(TextureNetwork, studio.network).sample(*size, studio.mix, options.seed)
-    save(job.target, image, studio)
+    save(job.target, studio.texture(size), studio)
     return studio.record(job, size, begun)
 
 
@@ -385,10 +294,24 @@ def texture_size(size: str) -> Size:
 # Dry runs
 
 
-def forecast(job: Job, studio: Studio, size: Size, sample: Tensor, frames: int = 1) -> Record:
+def forecast_picture(job: Job, studio: Studio) -> Record:
+    """What painting a picture would take, by its header; the first one is a sample, and seen small."""
+    options = studio.options
+    if job.source == inputs.STREAM:  # which can be read once only
+        image = images.load(job.source, max_pixels=options.max_pixels).image
+        return forecast(job, studio, output_size((image.shape[-2], image.shape[-1]), options), image)
+    size = output_size(images.measure(job.source, max_pixels=options.max_pixels), options)
+    if not studio.sampled:
+        sample = images.load(job.source, max_pixels=options.max_pixels, long_side=task.SAMPLE)
+        return forecast(job, studio, size, sample.image)
+    return forecast(job, studio, size)
+
+
+def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None, frames: int = 1) -> Record:
     """What painting would take, as a record with no output and a `message` that says it."""
-    rows, needed = studio.painter(sample).plan(*size)
-    seconds = frames * size[0] * size[1] * studio.pace(sample)
+    pixels = frames * size[0] * size[1]
+    rows, needed = studio.painter(sample, pixels * studio.count).plan(*size)
+    seconds = pixels * studio.pace(sample)
     facts = (
         f"{size[1]} x {size[0]}" + (f", {frames} frames" if job.film else ""),
         f"strips of {rows} rows" if rows < size[0] else "whole",

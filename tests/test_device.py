@@ -1,0 +1,44 @@
+"""Where the work runs: forms, and how far memory rises."""
+
+import pytest
+import torch
+
+from styler import device
+from styler.device import Form
+from styler.errors import DeviceError
+
+CPU = torch.device("cpu")
+
+
+def test_a_form_puts_tensors_in_its_number_type_and_layout():
+    x = torch.rand(2, 3, 4, 5)
+    y = Form(torch.bfloat16, torch.channels_last)(x)
+    assert y.dtype == torch.bfloat16 and y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y.float(), x, atol=2**-8, rtol=0)
+    assert torch.equal(Form()(x), x)
+
+
+def test_precision_is_obeyed_and_auto_asks_the_processor(monkeypatch):
+    assert device.form_for("float32", CPU) == Form(torch.float32, torch.channels_last)
+    assert device.form_for("bfloat16", CPU) == Form(torch.bfloat16, torch.channels_last)
+    for able, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"avx512_bf16": able})
+        assert device.form_for("auto", CPU).dtype == dtype
+    assert device.form_for("auto", torch.device("cuda")) == Form(torch.bfloat16, torch.contiguous_format)
+
+
+@pytest.mark.skipif(device.free_memory(CPU) is None, reason="the system does not tell")
+def test_memory_that_is_taken_and_given_back_is_seen():
+    with device.peak_memory(CPU) as risen:
+        del_me = torch.ones(64 << 20, dtype=torch.uint8)
+        del del_me
+        found = risen()
+    if found is not None:  # Linux
+        assert 48 << 20 < found < 160 << 20
+
+
+def test_what_cannot_fit_is_refused_with_a_size_that_does(monkeypatch):
+    monkeypatch.setattr(device, "free_memory", lambda place: 2**30)
+    device.require(2**30, CPU)
+    with pytest.raises(DeviceError, match=r"4\.0 GiB of memory and 1\.0 GiB are free.*50%"):
+        device.require(2**32, CPU)
