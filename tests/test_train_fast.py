@@ -57,15 +57,17 @@ def run(extractor, net, count=1, **changed):
     return [e.losses for e in events if not isinstance(e, TrainingState) and e.losses], events[-1]
 
 
-def test_photos_as_they_are_have_the_style_loss_one(extractor):
+def test_the_style_loss_of_photos_is_the_root_of_their_distance(extractor):
     o = options(batch=4)
     targets = make_targets(extractor, [style(0), style(1)], [photos(99, 4)], o)
     evaluate = objective_for(extractor, targets, o, FLOAT)
     for index in (0, 1):
         chosen = torch.full((4,), index)
         losses = evaluate(photos(99, 4), photos(99, 4), chosen, chosen * 0)
-        assert sum(v for k, v in losses.items() if k.startswith("style")).item() == pytest.approx(1, rel=1e-4)
+        found = sum(v for k, v in losses.items() if k.startswith("style")).item()
+        assert found == pytest.approx(targets.distance[index].item(), rel=1e-4)
         assert losses["content/relu2_1"] == 0
+    assert make_targets(extractor, [style()], [], o).distance.tolist() == [1]
 
 
 def test_content_one_is_to_lose_all_variance(extractor):

@@ -46,7 +46,9 @@ class Targets:
 
     Attributes:
         statistics: layer -> mean [S, K, C] and second moment [S, K, C, C] of K views of each style.
-        distance: [S], the style error of photos as they are, or 1; errors are told relative to it.
+        distance: [S], the square root of the style error of photos as they are, or 1; errors are divided by
+            it. Divided by the error itself, styles far from photos come out pale; by nothing, they swallow
+            the photo.
         spread: content layer -> the spatial variance of photos' features, a mean over channels and photos.
     """
 
@@ -187,7 +189,7 @@ def make_targets(
     features = [extractor(batch, names | contents, padding=padding) for batch in photos]
     distances = [_distance(features, targets, index, options) for index in range(len(styles))]
     spread = {name: torch.stack([_spread(found[name]) for found in features]).mean() for name in contents}
-    return Targets(statistics, torch.stack(distances), spread)
+    return Targets(statistics, torch.stack(distances).sqrt(), spread)
 
 
 def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tensor]:
