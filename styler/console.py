@@ -227,7 +227,10 @@ class _Watch:
             self._report(step)
 
     def _report(self, step: Step | TrainStep) -> None:
-        left = self._progress.tasks[-1].time_remaining
+        task = self._progress.tasks[-1]
+        left = task.time_remaining
+        if left is None and step.index == 1:  # rich wants two steps to tell a speed
+            left = (task.elapsed or 0) * (step.total - 1)
         losses = _listed(by_kind(self._losses))
         remaining = f"{duration(left)} left" if left else ""
         self._line(", ".join(filter(None, (f"step {step.index} of {step.total}", losses, remaining))))

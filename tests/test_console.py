@@ -227,6 +227,14 @@ def test_a_training_without_a_stage_is_followed() -> None:
     assert "steps: step 2 of 3, style 2, 11 s left" in screen.err
 
 
+def test_the_first_slow_step_tells_how_long_the_rest_takes() -> None:
+    screen = Screen()
+    screen.console.follow(
+        timed(screen.clock, 15.0, [Stage("train", 8, 8, 9), TrainStep(1, 9), TrainStep(2, 9)])
+    )
+    assert "train 8 x 8: step 1 of 9, 2 min 00 s left" in screen.err
+
+
 def test_a_stage_that_is_left_early_is_reported_once() -> None:
     screen = Screen()
     screen.console.follow(run([*steps(9)[:4], *steps(2)]))
