@@ -76,6 +76,13 @@ def decoded(path):
         ]
 
 
+def same(path, other):
+    """Whether two films have the same frames at the same times, but for what an encoder may round."""
+    pairs = list(zip(decoded(path), decoded(other), strict=True))
+    times = all(one[0] == two[0] for one, two in pairs)
+    return times and all(abs(one[1].astype(int) - two[1]).mean() < 1 for one, two in pairs)
+
+
 def packets(path, index=0):
     """The bytes of all packets of an audio stream."""
     with av.open(str(path)) as container:

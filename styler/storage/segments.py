@@ -85,7 +85,9 @@ def encoding(target: Path | str, footage: Footage, size: tuple[int, int], crf: i
             quality["lossless"] = "1"
         return Encoding("libvpx-vp9", "yuv420p", {**quality, "row-mt": "1"}, *shape)
     odd = size[0] % 2 or size[1] % 2
-    return Encoding("libx264", "yuv444p" if odd else "yuv420p", {"crf": str(crf)}, *shape)
+    # x264 looks ahead in step with what it encodes, so that timing cannot tell in what comes out.
+    options = {"crf": str(crf), "x264-params": "sync-lookahead=0"}
+    return Encoding("libx264", "yuv444p" if odd else "yuv420p", options, *shape)
 
 
 def parts_of(target: Path | str) -> Path:
