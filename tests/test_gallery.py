@@ -13,7 +13,7 @@ PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
 
 
 def test_there_are_some_and_they_are_small():
-    assert len(GALLERY) >= 4
+    assert len(GALLERY) >= 6
     assert sum(entry.path.stat().st_size for entry in GALLERY) < 12e6
     names = [style.name for entry in GALLERY for style in entry.card.styles]
     assert len(names) == len(set(names))
