@@ -58,8 +58,8 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     """Paint pictures, folders and films at once with a trained network, each in one pass.
 
     \b
-    styler fast photo.jpg --style waves
-    styler fast holiday/ --style waves:0.7,ink:0.3 -o painted/
+    styler fast photo.jpg --style wave
+    styler fast holiday/ --style starry-night -o painted/
 
     A network of textures needs no INPUT: it paints --size WxH from noise.
     """
