@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+E = TypeVar("E")
+F = TypeVar("F")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,14 @@ class Result:
 
 
 Event = Stage | Step | TrainStep | Item | Note | Result
+
+
+def relayed(run: Generator[E, None, R], answer: Callable[[E], Iterable[F]]) -> Generator[F, None, R]:
+    """Pass on, for each event of a run, what `answer` gives for it; returns what the run returns."""
+    while True:
+        try:
+            event = next(run)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        yield from answer(event)

@@ -89,17 +89,31 @@ def parse_layers(text: str) -> Layers:
 
     Raises InputError if a weight is no number, is negative or not finite, or if a layer comes twice.
     """
-    layers: dict[str, float] = {}
+    try:
+        return tuple(weighted(text).items())
+    except ValueError as error:
+        raise InputError(
+            f"'{error}' is no layer with a weight; write for example relu1_1:0.5,relu2_1"
+        ) from error
+
+
+def weighted(text: str) -> dict[str, float]:
+    """`a:0.5,b` -> {"a": 0.5, "b": 1.0}.
+
+    Raises ValueError, with the part that is wrong, if a weight is no number, is negative or not finite, or if
+    a name is empty or comes twice.
+    """
+    found: dict[str, float] = {}
     for part in text.split(","):
         name, _, number = part.strip().partition(":")
         try:
             weight = float(number or 1)
         except ValueError:
             weight = -1.0
-        if not name or name in layers or not 0 <= weight < float("inf"):
-            raise InputError(f"'{part}' is no layer with a weight; write for example relu1_1:0.5,relu2_1")
-        layers[name] = weight
-    return tuple(layers.items())
+        if not name or name in found or not 0 <= weight < math.inf:
+            raise ValueError(part)
+        found[name] = weight
+    return found
 
 
 def format_layers(layers: Layers) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from styler.errors import InputError
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork, Upsampling
+from styler.options import weighted
 from styler.storage import files, sealed
 
 Kind = Literal["transform", "texture"]
@@ -167,18 +168,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 def weights(style: str) -> dict[str, float]:
     """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
-    found: dict[str, float] = {}
-    for part in style.split(","):
-        name, _, number = part.strip().partition(":")
-        try:
-            weight = float(number or 1)
-        except ValueError:
-            weight = -1.0
-        if not name or name in found or not 0 <= weight < math.inf:
-            raise InputError(
-                f"'{files.display(part)}' is no style with a weight: write for example waves:0.6,ink:0.4"
-            )
-        found[name] = weight
+    try:
+        found = weighted(style)
+    except ValueError as error:
+        part = files.display(str(error))
+        raise InputError(
+            f"'{part}' is no style with a weight: write for example waves:0.6,ink:0.4"
+        ) from error
     if not 0 < sum(found.values()) < math.inf:
         raise InputError(f"the weights of '{files.display(style)}' sum to nothing usable: give one above 0")
     return found

@@ -184,6 +184,14 @@ def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_paren
         os.fsync(file.fileno())
 
 
+def is_folder(name: str) -> bool:
+    """Whether a folder has that name, whatever the name."""
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name that is too long for the system even to ask
+        return False
+
+
 def standard_output() -> BinaryIO:
     """Standard output as a binary file; raises OutputError if it is a terminal or closed."""
     if sys.stdout is None or sys.stdout.isatty():

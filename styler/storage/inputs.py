@@ -76,7 +76,7 @@ def plan(
         InputError: for an input that is not there or holds no picture.
         OutputError: for an output that does not suit, that two inputs would get, or that is an input.
     """
-    many = len(inputs) > 1 or any(_is_folder(word) or _is_glob(word) for word in inputs)
+    many = len(inputs) > 1 or any(files.is_folder(word) or _is_glob(word) for word in inputs)
     if not many:
         return Plan((_single(inputs[0], output, label, is_film),), False)
     _check_folder(inputs, output)
@@ -153,7 +153,7 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     if looks_like_file or (path.exists() and not path.is_dir()):
         raise OutputError(f"{files.display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
-        if _is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
+        if files.is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
             raise OutputError(f"{files.display(output)} is also an input: choose another output folder")
 
 
@@ -166,7 +166,7 @@ def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list
     for word in inputs:
         if word == STREAM:
             found = [_Find(STREAM, homes[word], Path("stdin"), output is None)]
-        elif _is_folder(word):
+        elif files.is_folder(word):
             inside = Path(_name_of(word)) if output is not None and len(inputs) > 1 else Path()
             found = [
                 _Find(str(p), homes[word], inside / q, False) for p, q in _below(Path(word), shut, notes)
@@ -185,7 +185,7 @@ def _home(word: str, output: str | None, label: str) -> Path:
     """The folder that the results of an input go to."""
     if output is not None:
         return Path(output)
-    return Path(files.fit_name(f"{_name_of(word)}-{label}", "")) if _is_folder(word) else Path()
+    return Path(files.fit_name(f"{_name_of(word)}-{label}", "")) if files.is_folder(word) else Path()
 
 
 def _name_of(folder: str) -> str:
@@ -322,13 +322,6 @@ def _inside(path: str, folder: str) -> bool:
     return path != folder and Path(path).is_relative_to(folder)
 
 
-def _is_folder(word: str) -> bool:
-    try:
-        return Path(word).is_dir()
-    except OSError:  # a name that is too long for the system even to ask
-        return False
-
-
 def _is_glob(word: str) -> bool:
     """Whether a word is a pattern and not the odd name of a file that is there."""
     return any(mark in word for mark in MAGIC) and _identity(word) is None
@@ -336,7 +329,7 @@ def _is_glob(word: str) -> bool:
 
 def is_folder_name(output: str) -> bool:
     """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
-    return output.endswith(("/", os.sep)) or _is_folder(output)
+    return output.endswith(("/", os.sep)) or files.is_folder(output)
 
 
 def _files(count: int) -> str:

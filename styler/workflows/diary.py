@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.engine import TrainingState, schedule
-from styler.events import TrainStep
+from styler.events import TrainStep, relayed
 from styler.options import TrainFastOptions
 from styler.storage import images
 from styler.storage.curves import chart
@@ -56,17 +56,14 @@ class Diary:
         self, run: Generator[TrainStep | TrainingState, None, TrainingState]
     ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
         """Pass on what a training yields; log each report, and draw after each state is dealt with."""
-        while True:
-            try:
-                event = next(run)
-            except StopIteration as end:
-                state: TrainingState = end.value
-                return state
-            if isinstance(event, TrainStep) and event.losses:
-                self.journal.add(self._entry(event))
-            yield event
-            if isinstance(event, TrainingState):
-                self.draw()
+        return relayed(run, self._kept)
+
+    def _kept(self, event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
+        if isinstance(event, TrainStep) and event.losses:
+            self.journal.add(self._entry(event))
+        yield event
+        if isinstance(event, TrainingState):
+            self.draw()
 
     def _entry(self, event: TrainStep) -> dict[str, Any]:
         factor = schedule(event.index - 1, self.options.steps, self.options.warmup)

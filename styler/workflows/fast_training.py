@@ -18,7 +18,7 @@ from styler import __version__, device, distributed
 from styler.distributed import Group
 from styler.engine import TrainingState
 from styler.errors import OutputError
-from styler.events import Event, Note, Stage, TrainStep
+from styler.events import Event, Note, Stage, TrainStep, relayed
 from styler.features import Extractor
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
@@ -102,14 +102,8 @@ def _told(
 ) -> Generator[Event, None, dict[str, Any]]:
     """Pass on what a run yields and returns, if this process is the one that talks."""
     with contextlib.closing(run):
-        while True:
-            try:
-                event = next(run)
-            except StopIteration as end:
-                record: dict[str, Any] = end.value if group.main else {}
-                return record
-            if group.main:
-                yield event
+        record = yield from relayed(run, lambda event: (event,) if group.main else ())
+    return record if group.main else {}
 
 
 @contextlib.contextmanager
@@ -167,15 +161,13 @@ def _averaged(
     run: Generator[TrainStep | TrainingState, None, TrainingState], group: Group
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
     """Pass on what a training yields, with the means of all processes' losses for this one's."""
-    while True:
-        try:
-            event = next(run)
-        except StopIteration as end:
-            state: TrainingState = end.value
-            return state
+
+    def averaged(event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
         if isinstance(event, TrainStep) and event.losses:
             event = dataclasses.replace(event, losses=group.mean(event.losses))
         yield event
+
+    return relayed(run, averaged)
 
 
 def _feed(order: Order, network: Network, group: Group) -> Feed:

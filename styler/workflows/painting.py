@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import typing
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from styler import __version__, device, geometry
 from styler.errors import DivergedError, InputError
-from styler.events import Event, Note, Step
+from styler.events import Event, Note, Step, relayed
 from styler.options import INITS, OptimizeOptions
 from styler.storage import files, images, weights
 from styler.storage.images import Picture
@@ -73,17 +73,10 @@ def optimize(
 
 def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
     """The file to write: as given, or CONTENT-STYLE.png in the folder given or in this one."""
-    if output is not None and not _is_folder(output):
+    if output is not None and not files.is_folder(output):
         return output
     stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
     return str(Path(output or ".") / files.fit_name("-".join(stems), ".png"))
-
-
-def _is_folder(output: str) -> bool:
-    try:
-        return Path(output).is_dir()
-    except OSError:  # a name that is too long for the system even to ask
-        return False
 
 
 def partial_for(target: str) -> str:
@@ -175,12 +168,10 @@ def _noting_losses(
     task: Generator[Event, None, Tensor], recipe: dict[str, Any]
 ) -> Generator[Event, None, Tensor]:
     """Pass on what a task yields and returns; the recipe gets the losses of its last step."""
-    while True:
-        try:
-            event = next(task)
-        except StopIteration as end:
-            image: Tensor = end.value
-            return image
+
+    def noted(event: Event) -> Iterator[Event]:
         if isinstance(event, Step) and event.losses:
             recipe["losses"] = {name: float(f"{value:.4g}") for name, value in event.losses.items()}
         yield event
+
+    return relayed(task, noted)

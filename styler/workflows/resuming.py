@@ -14,7 +14,7 @@ import filelock
 
 from styler.engine import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
-from styler.events import Event, Note
+from styler.events import Event, Note, relayed
 from styler.options import TrainingOptions
 from styler.storage import checkpoint, files
 from styler.storage.data import Pictures
@@ -37,26 +37,19 @@ def saving(
     run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
 ) -> Generator[Event, None, Any]:
     """Pass events on and write each TrainingState that comes between them, with what the run is made of."""
-    try:
-        return (yield from _saving(run, states, made_of))
-    except OutputError as error:
-        if not checkpoint.exists(states):
-            raise
-        raise OutputError(f"{error}, then go on with --resume") from error
 
-
-def _saving(
-    run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
-) -> Generator[Event, None, Any]:
-    while True:
-        try:
-            event = next(run)
-        except StopIteration as end:
-            return end.value
+    def saved(event: Event | TrainingState) -> Iterator[Event]:
         if isinstance(event, TrainingState):
             checkpoint.save_state(states, {**vars(event), **made_of})
         else:
             yield event
+
+    try:
+        return (yield from relayed(run, saved))
+    except OutputError as error:
+        if not checkpoint.exists(states):
+            raise
+        raise OutputError(f"{error}, then go on with --resume") from error
 
 
 def start(states: Path, made_of: Mapping[str, Any], command: str) -> TrainingState:
