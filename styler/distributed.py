@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -108,6 +109,9 @@ def join(device: torch.device) -> Iterator[Group]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    # DistributedDataParallel imports it: after the start, its default arguments would keep the group and the
+    # group's threads, and one that is busy while the interpreter ends aborts the process.
+    importlib.import_module("torch.distributed.nn.functional")
     store, rank, size = next(rendezvous("env://"))
     # Without --standalone torchrun keeps its store over a restart, with the addresses of those who died.
     fresh = dist.PrefixStore(f"restart {restarts}", store)  # type: ignore[attr-defined]  # it is there

@@ -138,6 +138,7 @@ def test_what_a_group_says(studio: Path) -> None:
         assert said["gradient"] == 2.0  # the mean of 1 and 3
         assert said["keys"] == ["weight", "bias"]
         assert said["weight"] == 0.0  # rank 0's
+        assert said["threads"] == 0  # one that outlives the group can abort the process at its end
 
 
 def test_alone_it_comes_to_nothing() -> None:
