@@ -98,7 +98,7 @@ def fit(
     first, norms = _restore(network, optimizers, start)
     finite = torch.zeros((), device=norms.device)
     for index in range(first, options.steps):
-        _set_rates(optimizers, rates, schedule(index, options.steps, options.warmup))
+        _set_rates(optimizers, rates, schedule(index, options))
         losses = step(index, batches(index))
         for optimizer in optimizers:
             optimizer.zero_grad()
@@ -118,11 +118,18 @@ def fit(
     return _state(max(first, options.steps), network, optimizers, norms)
 
 
-def schedule(index: int, steps: int, warmup: int) -> float:
-    """The learning rate of step `index` over the highest: a linear rise, then half a cosine down to 0."""
-    if index < warmup:
-        return (index + 1) / (warmup + 1)
-    return 0.5 + 0.5 * math.cos(math.pi * (index - warmup) / max(1, steps - warmup))
+def schedule(index: int, options: TrainingOptions) -> float:
+    """The learning rate of step `index` over the highest: a linear rise, then as `options.decay` says.
+
+    A cosine falls from there on, `linear` over the last half; both would reach 0 in the step after the last.
+    """
+    if index < options.warmup:
+        return (index + 1) / (options.warmup + 1)
+    if options.decay == "constant":
+        return 1.0
+    if options.decay == "linear":
+        return min(1.0, 2 * (1 - index / options.steps))
+    return 0.5 + 0.5 * math.cos(math.pi * (index - options.warmup) / max(1, options.steps - options.warmup))
 
 
 def _set_rates(

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from styler.errors import InputError
-from styler.options import Layers, Options, flag_of, format_layers, parse_layers
+from styler.fields import Layers, Options, flag_of, format_layers, parse_layers
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]

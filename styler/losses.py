@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styler.errors import InputError
-from styler.options import Layers
+from styler.fields import Layers
 
 Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
 Objective = Callable[[Tensor], dict[str, Tensor]]

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import typing
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from styler.errors import InputError
-
-T = TypeVar("T")
-
-Layers = tuple[tuple[str, float], ...]
-"""Layer names with their weights, written `relu1_1:0.5,relu2_1` on the command line (no number means 1)."""
+from styler.fields import Layers, Options, opt
 
 INITS = ("content", "noise", "style", "gray")
 """What `--init` can be besides a file."""
@@ -21,105 +13,6 @@ Optimizer = Literal["lbfgs", "adam", "scipy"]
 StyleLoss = Literal["covariance", "gram"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["auto", "zero", "replicate", "reflect"]
-
-
-def opt(
-    default: T,
-    text: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    metavar: str | None = None,
-    short: str | None = None,
-    recipe: bool = True,
-) -> T:
-    """A field of an options class: its default, its line of help and its bounds (inclusive).
-
-    `recipe=False` marks what does not change the picture and so stays out of its recipe.
-    """  # fmt: skip
-    metadata = {"help": text, "low": low, "high": high, "metavar": metavar, "short": short, "recipe": recipe}
-    made: T = field(default=default, metadata=metadata)
-    return made
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Parent of all: checks choices and bounds when built, and knows what differs from the defaults."""
-
-    def __post_init__(self) -> None:
-        """Raise InputError for the first value outside its choices or bounds."""
-        hints = typing.get_type_hints(type(self))
-        for f in dataclasses.fields(self):
-            check(f, hints[f.name], getattr(self, f.name))
-
-    def changed(self) -> dict[str, Any]:
-        """The recipe: options that differ from their default and that change the picture."""
-        return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.metadata["recipe"] and getattr(self, f.name) != f.default
-        }
-
-
-def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
-    """Raise InputError if `value` is not one of a Literal's choices or is outside the field's bounds."""
-    flag = flag_of(f.name)
-    if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
-        raise InputError(f"{flag} is '{value}'; choose one of {', '.join(typing.get_args(hint))}")
-    low, high = f.metadata["low"], f.metadata["high"]
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return
-    fits = (low is None or value >= low) and (high is None or value <= high)
-    if not (fits and math.isfinite(value)):
-        bounds = "".join(f", {word} {bound:g}" for word, bound in _bounds(low, high))
-        raise InputError(f"{flag} is {value:g}; it must be a finite number{bounds}")
-
-
-def _bounds(low: float | None, high: float | None) -> list[tuple[str, float]]:
-    return [(word, b) for word, b in (("at least", low), ("at most", high)) if b is not None]
-
-
-def flag_of(name: str) -> str:
-    """The command-line flag of a field's name."""
-    return "--" + name.replace("_", "-")
-
-
-def parse_layers(text: str) -> Layers:
-    """`relu1_1:0.5,relu2_1` -> (("relu1_1", 0.5), ("relu2_1", 1.0)).
-
-    Raises InputError if a weight is no number, is negative or not finite, or if a layer comes twice.
-    """
-    try:
-        return tuple(weighted(text).items())
-    except ValueError as error:
-        raise InputError(
-            f"'{error}' is no layer with a weight; write for example relu1_1:0.5,relu2_1"
-        ) from error
-
-
-def weighted(text: str) -> dict[str, float]:
-    """`a:0.5,b` -> {"a": 0.5, "b": 1.0}.
-
-    Raises ValueError, with the part that is wrong, if a weight is no number, is negative or not finite, or if
-    a name is empty or comes twice.
-    """
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, number = part.strip().partition(":")
-        try:
-            weight = float(number or 1)
-        except ValueError:
-            weight = -1.0
-        if not name or name in found or not 0 <= weight < math.inf:
-            raise ValueError(part)
-        found[name] = weight
-    return found
-
-
-def format_layers(layers: Layers) -> str:
-    """The inverse of `parse_layers`."""
-    return ",".join(name if weight == 1 else f"{name}:{weight!r}" for name, weight in layers)
-
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -208,6 +101,7 @@ class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions
 
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Decay = Literal["cosine", "linear", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +112,9 @@ class TrainingOptions(MachineOptions):
     batch: int = opt(16, "Pictures in a batch.", low=1, high=4096)
     learning_rate: float = opt(1e-3, "Highest learning rate; it rises first, then falls.", low=0, high=1)
     warmup: int = opt(100, "Steps over which the learning rate rises.", low=0)
+    decay: Decay = opt(
+        "cosine", "How the learning rate falls: over all steps, the second half, or not at all."
+    )
     clip: float = opt(1.0, "Longest gradient; longer ones are shortened.", low=1e-9)
     report: int = opt(50, "Steps between two reports.", low=1, recipe=False)
     save: int = opt(500, "Steps between two saved training states.", low=1, recipe=False)
@@ -336,3 +233,159 @@ class BenchOptions(MachineOptions):
 
     model: str = opt("", "Trained network; none: random weights of all widths.", metavar="NAME|FILE")
     sizes: str = opt("256,512,1024", "Sizes to paint, in pixels.", metavar="N|WxH,...")
+
+
+GeneratorKind = Literal["unet", "encoder-decoder", "residual"]
+GeneratorNorm = Literal["batch", "instance", "none"]
+Adversary = Literal["bce", "least-squares", "hinge"]
+Field = Literal["1", "16", "34", "70", "142", "286"]
+Direction = Literal["AtoB", "BtoA"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeOptions(Options):
+    """How edges are drawn, all lengths in pixels of the picture that they are drawn of."""
+
+    sigma: str = opt(
+        "1-3",
+        "Width of the blur before edges are sought; of a range each picture draws one.",
+        metavar="S|S-S",
+    )
+    strong: float = opt(90.0, "Percentile of the gradient from which an edge begins.", low=0, high=100)
+    weak: float = opt(75.0, "Percentile of the gradient down to which it goes on.", low=0, high=100)
+    shortest: int = opt(10, "Edges of fewer pixels are left out.", low=0, high=100_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTranslateOptions(EdgeOptions, TrainingOptions):
+    """Options of `styler train-translate`; the defaults are the recipe for machines without a GPU."""
+
+    direction: Direction = opt("AtoB", "Which pictures become which: left, or trainA, is A.")
+    labels: bool = opt(False, "The inputs are label pictures: no color between two labels is ever made.")
+    generator: GeneratorKind = opt("unet", "Network that translates.")
+    width: int = opt(32, "Channels of the generator's first layer.", low=1, high=512)
+    halvings: int = opt(
+        0, "How often a U-Net halves the picture; 0: as often as the crops allow, up to 8.", low=0, high=10
+    )
+    blocks: int = opt(9, "Residual blocks of the residual generator.", low=0, high=64)
+    norm: GeneratorNorm = opt("instance", "Norm of the generator.")
+    upsampling: Literal["transposed", "resize"] = opt(
+        "resize", "How the generator enlarges: transposed convolutions, or nearest pixels and a convolution."
+    )
+    dropout: bool = opt(True, "Dropout in the generator, its only noise.")
+    gan: Adversary = opt("bce", "Loss of generator and discriminator.")
+    conditional: bool = opt(True, "Show the discriminator the input as well.")
+    field: Field = opt("70", "Side in pixels of the patches that the discriminator judges.")
+    scales: int = opt(1, "Discriminators, each at half the size of the one before.", low=1, high=4)
+    discriminator_width: int = opt(64, "Channels of the discriminator's first layer.", low=1, high=512)
+    spectral: bool = opt(False, "Spectral norm in the discriminator in place of its other norm.")
+    gan_weight: float = opt(1.0, "Weight of the discriminator's judgement; 0 trains without one.", low=0)
+    l1_weight: float = opt(100.0, "Weight of the absolute difference, of values in [-1, 1].", low=0)
+    feature_weight: float = opt(0.0, "Weight of the difference in the discriminator's layers.", low=0)
+    perceptual_weight: float = opt(0.0, "Weight of the difference in the loss network's layers.", low=0)
+    loss_network: str = opt(
+        "compact",
+        "Network that compares: one of `styler weights list`, or a weights file.",
+        metavar="NAME|FILE",
+    )
+    discriminator_rate: float = opt(
+        1.0, "Learning rate of the discriminator, relative to the generator's.", low=0
+    )
+    steps: int = opt(10_000, "Training steps.", low=1, high=100_000_000)
+    epochs: float = opt(
+        0.0, "Passes over the pairs, in place of --steps; 0: as many steps as that says.", low=0
+    )
+    batch: int = opt(4, "Pairs in a batch, of each process.", low=1, high=4096)
+    crop: int = opt(128, "Side of the training crops in pixels.", low=16, high=4096)
+    jitter: float = opt(1.12, "Largest size relative to the crop at which a pair is cropped.", low=1, high=16)
+    mirror: bool = opt(True, "Mirror half of the pairs.")
+    learning_rate: float = opt(2e-4, "Highest learning rate.", low=0, high=1)
+    warmup: int = opt(0, "Steps over which the learning rate rises.", low=0)
+    decay: Decay = opt(
+        "linear", "How the learning rate falls: over all steps, the second half, or not at all."
+    )
+    clip: float = opt(1e4, "Longest gradient; longer ones are shortened.", low=1e-9)
+    average: float = opt(
+        0.999, "How slowly the averaged weights, which are kept, follow; 0: no average.", low=0, high=1
+    )
+    validation: float = opt(0.1, "Share of the pairs that is held out to measure progress.", low=0, high=0.9)
+    validation_most: int = opt(64, "Most pairs that are held out.", low=0, high=100_000)
+    precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
+
+
+TRANSLATE_RECIPES: dict[str, dict[str, Any]] = {
+    "laptop": {},
+    "classic": {
+        "width": 64,
+        "norm": "batch",
+        "upsampling": "transposed",
+        "batch": 1,
+        "crop": 256,
+        "jitter": 286 / 256,
+        "epochs": 200.0,
+        "average": 0.0,
+        "decay": "linear",
+    },
+    "sharp": {
+        "width": 64,
+        "crop": 256,
+        "gan": "least-squares",
+        "scales": 2,
+        "spectral": True,
+        "l1_weight": 10.0,
+        "feature_weight": 10.0,
+        "perceptual_weight": 10.0,
+        "discriminator_rate": 0.5,
+        "epochs": 200.0,
+    },
+}
+"""What `train-translate --recipe` sets: values of TrainTranslateOptions; flags that are given win."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(BatchOptions, MachineOptions, OutputOptions):
+    """Options of `styler translate`."""
+
+    direction: Literal["auto", "AtoB", "BtoA"] = opt(
+        "auto", "What the checkpoint must have learned; auto: any."
+    )
+    statistics: Literal["auto", "picture", "stored"] = opt(
+        "auto", "Statistics of the norms: the picture's, or those of the training; auto: as it was trained."
+    )
+    dropout: bool | None = opt(None, "Dropout, the network's only noise.  [default: as it was trained]")
+    samples: int = opt(
+        1, "Translations of each picture: a grid, with a map of where they differ.", low=1, high=64
+    )
+    from_photo: bool = opt(
+        False, "The input is a photo: draw the edges, or whatever the network takes, first."
+    )
+    from_sketch: bool = opt(False, "The input is a drawing: clean it to the lines that the network takes.")
+    size: str = opt(
+        "full", "Long side of the output in pixels, or 'full' for the input's own.", metavar="PIXELS|full"
+    )
+    precision: Precision = opt(
+        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
+    )
+    memory: float = opt(
+        0.0,
+        "Gigabytes that translating may take; 0: what is free. Less means narrower strips, never seams.",
+        low=0,
+    )
+    steady: bool = opt(True, "In films, share statistics over a shot, which takes out the flicker.")
+    crf: int = opt(18, "Quality of films: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
+    resume: bool = opt(False, "Go on with films where they were interrupted.", recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsOptions(EdgeOptions, BatchOptions, MachineOptions, OutputOptions):
+    """Options of `styler pairs`; the kind of input is a flag of its own: --edges, --grey, ..."""
+
+    sigma: str = opt(
+        "2", "Width of the blur before edges are sought; of a range each picture draws one.", metavar="S|S-S"
+    )
+    radius: float = opt(4.0, "Width of --blur in pixels.", low=0, high=1000)
+    factor: int = opt(4, "How many times smaller --low-resolution makes a picture.", low=1, high=64)
+    colors: int = opt(8, "Colors of --palette and --segments.", low=2, high=256)
+    size: str = opt(
+        "full", "Long side of the pictures in pixels, or 'full' for their own.", metavar="PIXELS|full"
+    )

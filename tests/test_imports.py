@@ -20,6 +20,7 @@ ROOT = Path(styler.__file__).parent
 # A module imports lower ranks only.
 RANKS = {
     "errors": 0,
+    "fields": 1,
     "options": 1,
     "events": 1,
     "interrupt": 1,
@@ -45,6 +46,7 @@ RANKS = {
 
 # The packages inside one rank: each module with those of its own package or rank that it may import.
 WITHIN = {
+    "options": {"fields"},
     "features": {"networks"},
     "networks": set[str](),
     "networks.narrow": {"networks.vgg"},
@@ -119,14 +121,25 @@ WITHIN = {
 ONLY = {
     "tasks": {0, 1, 2, 3, "engine"},
     "console": {"errors", "events"},
-    "flags": {"errors", "options"},
+    "flags": {"errors", "fields", "options"},
     "engine": {0, 1, 2, 3},
     "storage": {0, 1, 2},
 }
 
 # Modules and packages that are loaded when `styler --help` is asked for: no torch there.
 LIGHT = (
-    *("__init__", "__main__", "errors", "options", "events", "console", "cli", "flags", "interrupt"),
+    *(
+        "__init__",
+        "__main__",
+        "errors",
+        "fields",
+        "options",
+        "events",
+        "console",
+        "cli",
+        "flags",
+        "interrupt",
+    ),
     *(f"commands.{name}" for name in ("settings", "painting", "training", "models", "networks", "machine")),
 )
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}

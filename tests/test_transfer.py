@@ -15,9 +15,10 @@ from torch import Tensor
 from styler.errors import DivergedError, InputError
 from styler.events import Stage, Step
 from styler.features import Extractor
+from styler.fields import parse_layers
 from styler.geometry import resize
 from styler.networks.vgg import random_convolutions
-from styler.options import OptimizeOptions, parse_layers
+from styler.options import OptimizeOptions
 from styler.storage import images, weights
 from styler.tasks import transfer
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from styler.errors import InputError
+from styler.fields import weighted
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork, Upsampling
-from styler.options import weighted
 from styler.storage import files, sealed
 
 Kind = Literal["transform", "texture"]

@@ -66,7 +66,7 @@ class Diary:
             self.draw()
 
     def _entry(self, event: TrainStep) -> dict[str, Any]:
-        factor = schedule(event.index - 1, self.options.steps, self.options.warmup)
+        factor = schedule(event.index - 1, self.options)
         return {
             "step": event.index,
             "losses": event.losses,
