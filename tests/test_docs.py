@@ -23,16 +23,9 @@ import pytest
 
 import styler
 from styler import cli
+from styler.fields import Layers, Options, flag_of, format_layers
 from styler.flags import FULL
-from styler.options import (
-    FastOptions,
-    Layers,
-    OptimizeOptions,
-    Options,
-    TrainFastOptions,
-    flag_of,
-    format_layers,
-)
+from styler.options import FastOptions, OptimizeOptions, TrainFastOptions
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

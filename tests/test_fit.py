@@ -133,11 +133,23 @@ def test_a_step_is_no_longer_than_clip() -> None:
 
 
 def test_rate_rises_and_falls() -> None:
-    rates = [schedule(index, 100, 9) for index in range(101)]
+    rates = [schedule(index, options(steps=100, warmup=9)) for index in range(101)]
     assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
     assert rates[9] == max(rates) == 1
     assert rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[100] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100])
+def test_a_linear_fall_takes_the_last_half_and_wastes_no_step(steps: int) -> None:
+    rates = [schedule(index, options(steps=steps, warmup=0, decay="linear")) for index in range(steps + 1)]
+    assert rates[: steps // 2 + 1] == [1] * (steps // 2 + 1)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-2] > 0 and rates[-1] == 0
+
+
+def test_a_constant_rate_stays() -> None:
+    assert {schedule(index, options(steps=50, warmup=0, decay="constant")) for index in range(50)} == {1}
 
 
 def test_all_optimizers_step() -> None:
