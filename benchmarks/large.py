@@ -18,11 +18,11 @@ from pathlib import Path
 
 import torch
 
+from styler.metrics import psnr
 from styler.networks import strips
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage import images, models
 from styler.storage.models import Card, Model, Style
-from styler.tasks.fast import psnr
 
 # The whole command in a process of its own, which tells how far its memory rose above torch's, and its time.
 COMMAND = """

@@ -8,7 +8,7 @@ import sys
 import click
 
 from styler import __version__
-from styler.commands import machine, models, networks, painting, training
+from styler.commands import machine, models, networks, painting, pairing, training, translating
 from styler.commands.settings import Settings, console_of
 from styler.errors import DeviceError, StylerError
 from styler.interrupt import Interrupted
@@ -71,8 +71,11 @@ def styler() -> None:
 for command in (
     painting.optimize,
     painting.fast,
+    translating.translate,
     painting.show,
+    pairing.pairs,
     training.train_fast,
+    training.train_translate,
     training.distill,
     networks.weights,
     models.models,

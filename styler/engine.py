@@ -150,13 +150,23 @@ def _guard(optimizer: torch.optim.Optimizer, usual: Tensor, clip: float, finite:
     norm = torch.nn.utils.get_total_norm(gradients).to(usual.device)
     kept = norm.isfinite() & (norm <= SPIKE * usual)
     finite += norm.isfinite()
-    for gradient in gradients:
-        shortened = gradient * (clip / norm.clamp_min(clip))
-        gradient.copy_(torch.where(kept, shortened, 0))  # a product with 0 would let NaN through
+    _shorten(gradients, clip / norm.clamp_min(clip), kept)
     # A spike raises what is usual a little: a lasting rise is not refused for ever.
     seen = torch.minimum(norm, SPIKE * usual)
     updated = torch.where(usual.isfinite(), usual + 0.02 * (seen - usual), norm)
     return torch.where(norm.isfinite(), updated, usual)
+
+
+def _shorten(gradients: Sequence[Tensor], factor: Tensor, kept: Tensor) -> None:
+    """Multiply gradients by a factor, or empty them.
+
+    Usually that leaves them as they are, and of large networks it takes as long as an optimizer's step; a CPU
+    tells at once whether it would, a GPU would have to be waited for.
+    """
+    if factor.device.type == "cpu" and kept and factor == 1:
+        return
+    for gradient in gradients:
+        gradient.copy_(torch.where(kept, gradient * factor, 0))  # a product with 0 would let NaN through
 
 
 def _report(done: int, options: TrainingOptions, losses: Mapping[str, Tensor], finite: Tensor) -> TrainStep:

@@ -61,7 +61,7 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     low, high = field.metadata["low"], field.metadata["high"]
     if typing.get_origin(hint) is Literal:
         return click.Choice(typing.get_args(hint))
-    if hint is bool:
+    if hint in (bool, bool | None):
         return None
     if hint == Layers:
         return LayersType()
@@ -77,7 +77,7 @@ def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions
     flag, default = flag_of(field.name), typing.cast(Any, field.default)
     # The same in every command; click's own names would have the command in them.
     shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
-    if hint is bool:
+    if hint in (bool, bool | None):  # None: neither was given
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, **shared)
     return click.Option(
         [flag],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
@@ -127,6 +128,19 @@ def total_variation(image: Tensor) -> Tensor:
     vertical = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     horizontal = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
     return vertical + horizontal
+
+
+def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
+    """How strongly an Image [N, C, H, W] repeats itself in step with a grid of `period` pixels; a scalar.
+
+    Strokes come at any place and average out over the periods of a window, of `window` pixels a side; what a
+    network's upsampling leaves comes at the same place in each and stays. The mean square of what stays.
+    """
+    channels, (height, width) = image.shape[1], (side // period * period for side in image.shape[-2:])
+    cells = F.pixel_unshuffle(image[..., :height, :width], period)
+    side = [min(window // period, length) for length in cells.shape[-2:]]
+    usual = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
+    return torch.var(usual, 2, correction=0).mean()
 
 
 def _squares(x: Tensor) -> Tensor:

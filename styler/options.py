@@ -175,6 +175,11 @@ class TrainFastOptions(LossOptions, TrainingOptions):
     )
     video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady films.")
     stable_weight: float = opt(30.0, "Weight of --video-stable.", low=0)
+    grid_weight: float = opt(
+        100.0,
+        "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots.",
+        low=0,
+    )
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
 
 
@@ -184,6 +189,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "model_size": "full",
         "steps": 40_000,
         "crop": 256,
+        "grid_weight": 0.0,
         "loss_network": "vgg16",
         "style_loss": "gram",
         "style_layers": tuple((name, 1.0) for name in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")),
@@ -202,7 +208,27 @@ class BatchOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastOptions(BatchOptions, MachineOptions, OutputOptions):
+class PassOptions(BatchOptions, MachineOptions, OutputOptions):
+    """How a trained network goes over pictures and films; parent of the options of `fast` and `translate`."""
+
+    size: str = opt(
+        "full", "Long side of the output in pixels, or 'full' for the input's own.", metavar="PIXELS|full"
+    )
+    precision: Precision = opt(
+        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
+    )
+    memory: float = opt(
+        0.0,
+        "Gigabytes that the work may take; 0: what is free. Less means narrower strips, never seams.",
+        low=0,
+    )
+    steady: bool = opt(True, "In films, share statistics over a shot, which takes out the flicker.")
+    crf: int = opt(18, "Quality of films: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
+    resume: bool = opt(False, "Go on with films where they were interrupted.", recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastOptions(PassOptions):
     """Options of `styler fast`."""
 
     style: str = opt(
@@ -214,17 +240,6 @@ class FastOptions(BatchOptions, MachineOptions, OutputOptions):
     )
     strength: float = opt(1.0, "From the photo (0) to the full style (1).", low=0, high=1)
     color: Coloring = opt("style", "Colors of the style, or the photo's own under the style's luminance.")
-    precision: Precision = opt(
-        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
-    )
-    memory: float = opt(
-        0.0,
-        "Gigabytes that painting may take; 0: what is free. Less means narrower strips, never seams.",
-        low=0,
-    )
-    steady: bool = opt(True, "In films, share statistics over a shot, which takes out the flicker.")
-    crf: int = opt(18, "Quality of films: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
-    resume: bool = opt(False, "Go on with films where they were interrupted.", recipe=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,37 +358,24 @@ TRANSLATE_RECIPES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslateOptions(BatchOptions, MachineOptions, OutputOptions):
+class TranslateOptions(PassOptions):
     """Options of `styler translate`."""
 
+    checkpoint: str = opt("", "Trained generator: one of `styler models`, or a file.", metavar="NAME|FILE")
     direction: Literal["auto", "AtoB", "BtoA"] = opt(
         "auto", "What the checkpoint must have learned; auto: any."
     )
     statistics: Literal["auto", "picture", "stored"] = opt(
         "auto", "Statistics of the norms: the picture's, or those of the training; auto: as it was trained."
     )
-    dropout: bool | None = opt(None, "Dropout, the network's only noise.  [default: as it was trained]")
+    dropout: bool | None = opt(None, "Dropout, the network's only noise; auto: as it was trained.")
     samples: int = opt(
-        1, "Translations of each picture: a grid, with a map of where they differ.", low=1, high=64
+        1, "Translations of each picture: a sheet, with a map of where they differ.", low=1, high=64
     )
     from_photo: bool = opt(
         False, "The input is a photo: draw the edges, or whatever the network takes, first."
     )
     from_sketch: bool = opt(False, "The input is a drawing: clean it to the lines that the network takes.")
-    size: str = opt(
-        "full", "Long side of the output in pixels, or 'full' for the input's own.", metavar="PIXELS|full"
-    )
-    precision: Precision = opt(
-        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
-    )
-    memory: float = opt(
-        0.0,
-        "Gigabytes that translating may take; 0: what is free. Less means narrower strips, never seams.",
-        low=0,
-    )
-    steady: bool = opt(True, "In films, share statistics over a shot, which takes out the flicker.")
-    crf: int = opt(18, "Quality of films: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
-    resume: bool = opt(False, "Go on with films where they were interrupted.", recipe=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,7 +385,10 @@ class PairsOptions(EdgeOptions, BatchOptions, MachineOptions, OutputOptions):
     sigma: str = opt(
         "2", "Width of the blur before edges are sought; of a range each picture draws one.", metavar="S|S-S"
     )
-    radius: float = opt(4.0, "Width of --blur in pixels.", low=0, high=1000)
+    layout: Literal["side-by-side", "folders"] = opt(
+        "side-by-side", "Input and photo in one picture, or in two folders A and B."
+    )
+    radius: float = opt(4.0, "Blur of --blur, and rounding of --segments, in pixels.", low=0, high=1000)
     factor: int = opt(4, "How many times smaller --low-resolution makes a picture.", low=1, high=64)
     colors: int = opt(8, "Colors of --palette and --segments.", low=2, high=256)
     size: str = opt(

@@ -25,7 +25,14 @@ import styler
 from styler import cli
 from styler.fields import Layers, Options, flag_of, format_layers
 from styler.flags import FULL
-from styler.options import FastOptions, OptimizeOptions, TrainFastOptions
+from styler.options import (
+    FastOptions,
+    OptimizeOptions,
+    PairsOptions,
+    TrainFastOptions,
+    TrainTranslateOptions,
+    TranslateOptions,
+)
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -33,7 +40,10 @@ RENEW = "a table of options in README.md is old; renew it: python tests/test_doc
 OPTIONS: dict[str, type[Options]] = {
     "optimize": OptimizeOptions,
     "fast": FastOptions,
+    "translate": TranslateOptions,
     "train-fast": TrainFastOptions,
+    "train-translate": TrainTranslateOptions,
+    "pairs": PairsOptions,
 }
 """Commands whose options README lists, between `<!-- options of NAME -->` and `<!-- /options -->`."""
 
@@ -57,8 +67,9 @@ def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     flag, default = flag_of(field.name), field.default
     default = "none" if default == "" else default
-    if hint is bool:
-        flag, default = f"{flag}`, `--no-{flag[2:]}", "yes" if default else "no"
+    if hint in (bool, bool | None):
+        flag = f"{flag}`, `--no-{flag[2:]}"
+        default = {True: "yes", False: "no", None: "auto"}[default]
     elif hint == Layers:
         default = format_layers(default)
     elif default is None:

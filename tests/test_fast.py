@@ -16,7 +16,7 @@ from styler.networks.strips import EXACT
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.options import FastOptions
 from styler.storage import images
-from styler.tasks import fast
+from styler.tasks import bounded, fast
 from styler.tasks.fast import Painter
 
 CPU = torch.device("cpu")
@@ -134,7 +134,7 @@ def test_other_errors_are_not_taken_for_a_shortage() -> None:
 
 
 def test_the_plan_paints_whole_what_fits_and_strips_what_does_not() -> None:
-    full = Painter(made(), MIX, FastOptions(), comfort=fast.COMFORT)
+    full = Painter(made(), MIX, FastOptions(), comfort=bounded.COMFORT)
     assert full.plan(512, 512)[0] == 512
     rows, needed = full.plan(40_000, 20_000)
     assert rows < 40_000
@@ -158,7 +158,7 @@ def test_memory_is_obeyed() -> None:
     assert (paint.room, paint.comfort) == (1.5e9, math.inf)
     free = fast.painter(NETWORK, MIX, FastOptions(precision="float32"), CPU, sample)
     assert 0 < free.room <= math.inf
-    assert free.comfort == fast.COMFORT
+    assert free.comfort == bounded.COMFORT
 
 
 # Number types
@@ -166,13 +166,13 @@ def test_memory_is_obeyed() -> None:
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
 def test_precision_is_obeyed_without_measuring(name: str, monkeypatch) -> None:
-    monkeypatch.setattr(fast, "chosen", None)
+    monkeypatch.setattr(bounded, "chosen", None)
     paint = fast.painter(NETWORK, MIX, FastOptions(precision=name), CPU, picture(20, 20))
     assert paint.form.dtype == getattr(torch, name)
 
 
 def test_little_work_is_done_in_float32_without_measuring(monkeypatch) -> None:
-    monkeypatch.setattr(fast, "chosen", None)
+    monkeypatch.setattr(bounded, "chosen", None)
     paint = fast.painter(NETWORK, MIX, FastOptions(), CPU, picture(20, 20), work=400)
     assert paint.form.dtype == torch.float32
 
@@ -186,15 +186,15 @@ def test_bfloat16_must_be_faster_and_alike(
 ) -> None:
     rough, sample = Form(torch.bfloat16), picture(20, 20)
     timings = {EXACT: (sample, 1.0), rough: (sample + noise, seconds)}
-    monkeypatch.setattr(fast, "timed", lambda network, mix, sample, form: timings[form])
-    assert fast.chosen(NETWORK, MIX, sample, EXACT, rough).dtype == right
+    monkeypatch.setattr(bounded, "timed", lambda worker, sample: timings[worker.form])
+    assert bounded.chosen(painter(), sample, EXACT, rough).dtype == right
 
 
 @pytest.mark.parametrize(
     ("size", "right"), [((20, 30), (20, 30)), ((500, 1000), (128, 256)), ((2000, 20), (256, 16))]
 )
 def test_samples_are_small_but_not_too_small(size: tuple[int, int], right: tuple[int, int]) -> None:
-    assert tuple(fast.shrunk(picture(*size)).shape[2:]) == right
+    assert tuple(bounded.shrunk(picture(*size)).shape[2:]) == right
 
 
 def test_auto_measures_and_paints() -> None:

@@ -21,7 +21,7 @@ from styler.networks.transform import Architecture, TransformNetwork
 from styler.options import TrainFastOptions
 from styler.storage import checkpoint, models
 from styler.tasks import faults
-from styler.workflows import diary, fast_training, feeds, resuming
+from styler.workflows import diary, fast_training, feeds, logbook, resuming
 from styler.workflows.fast_models import extended, file_of
 
 
@@ -99,13 +99,13 @@ def test_makes_a_model_that_says_what_it_is(studio: Path) -> None:
     assert training["losses"] == record["losses"]
     assert str(studio) not in str(training)
     kept = sorted(path.name for path in Path("out/two.safetensors.training").iterdir())
-    assert kept == [diary.LOG, diary.CURVES, diary.PREVIEW]
+    assert kept == [logbook.LOG, logbook.CURVES, diary.PREVIEW]
     with Image.open("out/two.safetensors.training/preview.png") as preview:
         assert preview.width > 4 * 256
 
 
 def log(folder: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(folder, diary.LOG).read_text().splitlines()]
+    return [json.loads(line) for line in Path(folder, logbook.LOG).read_text().splitlines()]
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
@@ -197,6 +197,27 @@ def test_added_styles_leave_the_others_alone(studio: Path) -> None:
         run("three.safetensors", "ink.png", add_to="one.safetensors")
     with pytest.raises(OutputError, match="also an input"):
         run("one.safetensors", "Wild Waves.png", add_to="one.safetensors", overwrite=True)
+
+
+def test_a_network_is_trained_further(studio: Path) -> None:
+    """From its very weights, for its own style or another; the file that it comes from is left alone."""
+    run("one.safetensors", "ink.png")
+    before = Path("one.safetensors").read_bytes()
+    still = options(steps=1, learning_rate=0.0)
+    run("same.safetensors", "ink.png", start_from="one.safetensors", options=still)
+    assert same(weights("same.safetensors"), weights("one.safetensors"))
+    run("other.safetensors", "Wild Waves.png", start_from="one.safetensors")
+    assert not same(weights("other.safetensors"), weights("one.safetensors"))
+    card = models.read(Path("other.safetensors")).card
+    assert [style.name for style in card.styles] == ["wild-waves"]
+    assert card.information["started_from"]["options"]["steps"] == 6
+    with pytest.raises(InputError, match="has 1 styles, and 2 are to be learned"):
+        run("two.safetensors", "ink.png", "Wild Waves.png", start_from="one.safetensors")
+    with pytest.raises(InputError, match="is a transform network"):
+        run("t.safetensors", "ink.png", start_from="one.safetensors", options=options(network="texture"))
+    with pytest.raises(OutputError, match="also an input"):
+        run("one.safetensors", "ink.png", start_from="one.safetensors", overwrite=True)
+    assert Path("one.safetensors").read_bytes() == before
 
 
 def test_new_styles_start_as_the_mean() -> None:

@@ -351,7 +351,7 @@ def test_damage_in_the_middle_ends_the_film_with_a_note(tmp_path, network, monke
     monkeypatch.setattr(video, "frames", damaged)
     events, record = run(source, tmp_path / "b.mp4", network)
     assert record["frames"] == 3 == len(decoded(tmp_path / "b.mp4"))
-    assert any("is damaged; painted are the 3 frames" in e.text for e in events if isinstance(e, Note))
+    assert any("is damaged; used are the 3 frames" in e.text for e in events if isinstance(e, Note))
 
 
 def test_steadiness_is_exact_where_nothing_moves_and_can_be_turned_off(tmp_path, network, photos):

@@ -363,9 +363,9 @@ REFUSED = {
     ),
     "optimizer": (lambda: {"state": {}, "param_groups": [{"lr": 0.1}]}, "state of an optimizer"),
     "list": (lambda: [torch.ones(3)], "holds a list: give a file with a network's state_dict"),
-    "nothing": (dict, "keys of no style network that is known here: none at all"),
+    "nothing": (dict, "keys of no network that is known here: none at all"),
     "VGG": (lambda: {"features.0.weight": torch.ones(64, 3, 3, 3)}, "VGG .* styler weights add"),
-    "other": (lambda: {"encoder.weight": torch.ones(3)}, "no style network .*: encoder.weight"),
+    "other": (lambda: {"encoder.weight": torch.ones(3)}, "no network .*: encoder.weight"),
     "itself": (lambda: _endless(), "other things than a network's tensors"),
 }
 

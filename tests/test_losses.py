@@ -19,6 +19,7 @@ from styler.losses import (
     covariance_error,
     gram_error,
     gram_matrix,
+    grid_pattern,
     moments,
     objective,
     shares,
@@ -132,6 +133,26 @@ def test_total_variation_by_hand() -> None:
     assert total_variation(constant) == 0
     assert total_variation(ramp).item() == pytest.approx(0.25)
     assert total_variation(board).item() == pytest.approx(2)
+
+
+def test_a_grid_pattern_is_one_that_keeps_step_with_the_grid() -> None:
+    """By hand: columns 1 0 0 0 vary by 3/16 around their mean; out of step, they average out."""
+    column = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    assert grid_pattern(column.repeat(16).expand(1, 3, 64, 64)).item() == pytest.approx(3 / 16)
+    assert grid_pattern(column[[1, 2, 3, 0]].repeat(16).expand(2, 1, 32, 64)).item() == pytest.approx(3 / 16)
+    assert grid_pattern(torch.tensor([1.0, 0.0]).repeat(32).expand(1, 3, 64, 64)).item() == pytest.approx(
+        1 / 4
+    )
+    stripes = (torch.arange(65) % 5 == 0).float()
+    assert grid_pattern(stripes.expand(1, 3, 65, 65)) < 0.02
+    assert grid_pattern(torch.full((1, 3, 33, 17), 0.3)) == pytest.approx(0, abs=1e-12)
+    noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert grid_pattern(noise) == pytest.approx(15 / 16 / 12 / 64, rel=0.1)  # a mean of 64 draws
+
+
+def test_a_grid_pattern_has_a_gradient() -> None:
+    x = torch.rand(1, 2, 8, 12, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(grid_pattern, x)
 
 
 def test_objective_weighs_and_asks_for_each_layer_once() -> None:

@@ -9,11 +9,14 @@ import safetensors.torch
 import torch
 
 from styler.errors import CheckpointError, InputError, OutputError, WeightsError
+from styler.networks import pix2pix
+from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
-from styler.storage import layouts, models, slim
+from styler.storage import converting, layouts, models, slim
 from styler.storage.models import Card, Model, Style
+from styler.storage.translation import Translation
 
 INK, WAVES = Style("ink"), Style("big-waves", "The Great Wave", "Hokusai", "public domain", "https://x.org")
 
@@ -23,6 +26,15 @@ def model(*styles, width=2, licence="MIT", thumbnails=True):
     styles = styles or (INK, WAVES)
     network = TransformNetwork(Architecture(width, len(styles)))
     return filled(network, Card("transform", dataclasses.asdict(network.made), styles, licence), thumbnails)
+
+
+def translator(**changes):
+    made = GeneratorArchitecture(**{"width": 2, "halvings": 2, "dropout": (1,), **changes})
+    about = Translation(direction="AtoB", batch=4, dropout=True, condition={"name": "edges", "sigma": [1, 2]})
+    card = Card("translate", dataclasses.asdict(made), (), "MIT", about.information)
+    made = filled(pix2pix.build(made), card, False)
+    information = {**made.card.information, **about.information}
+    return dataclasses.replace(made, card=dataclasses.replace(made.card, information=information))
 
 
 def texture():
@@ -53,16 +65,20 @@ def shelf(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("make", [model, texture])
+@pytest.mark.parametrize("make", [model, texture, translator])
 def test_a_model_comes_back(tmp_path, make, dtype):
     written, path = make(), tmp_path / "mine.safetensors"
     models.write(path, written, dtype)
     found = models.read(path)
+    network = dict(found.card.network)
+    if "dropout" in network:  # JSON has no tuples
+        network["dropout"] = tuple(network["dropout"])
+        assert models.read_generator(path).about.condition == {"name": "edges", "sigma": [1, 2]}
     assert type(found.network) is type(written.network) and found.network.made == written.network.made
     for key, value in written.network.state_dict().items():
         back = found.network.state_dict()[key]
         assert back.dtype == torch.float32 and torch.equal(back, value.to(dtype).float())
-    assert dataclasses.replace(found.card, sha256="") == written.card
+    assert dataclasses.replace(found.card, sha256="", network=network) == written.card
     assert models.read_card(path) == found.card and found.found == ""
     if written.thumbnails is None:
         assert found.thumbnails is None
@@ -155,6 +171,7 @@ def large_pictures(tensors):
 LIES = [
     ({"format": 2}, "reads up to 1: pip install --upgrade styler"),
     ({"kind": "pix2pix"}, "kind is 'pix2pix'"),
+    ({"kind": "translate"}, "damaged"),
     ({"kind": "texture"}, "damaged"),
     ({"network": architecture(width=4)}, "does not fit"),
     ({"network": architecture(width=1 << 40)}, "width is 1099511627776"),
@@ -189,6 +206,53 @@ def test_a_model_with_a_strange_description_is_refused(tmp_path, changes, told):
     resealed(path, **changes)
     with pytest.raises(CheckpointError, match=told) as refusal:
         models.read(path)
+    assert "mine.safetensors" in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def generator(**changes):
+    return {**dataclasses.asdict(GeneratorArchitecture(width=2, halvings=2, dropout=(1,))), **changes}
+
+
+def translation(**changes):
+    return {"translation": {**Translation().information["translation"], **changes}}
+
+
+FALSE = [
+    ({"network": generator(kind="transformer")}, "kind is 'transformer'"),
+    ({"network": generator(norm="layer")}, "norm is 'layer'"),
+    ({"network": generator(last="first")}, "last is 'first'"),
+    ({"network": generator(halvings=0)}, "halvings is 0"),
+    ({"network": generator(halvings=60)}, "halvings is 60"),
+    ({"network": generator(kind="residual", blocks=1 << 40)}, "blocks is 1099511627776"),
+    ({"network": generator(inputs=10**9)}, "inputs is 1000000000"),
+    ({"network": generator(slope=2.0)}, "slope is 2.0"),
+    ({"network": generator(slope=0)}, "slope is 0"),
+    ({"network": generator(bias=1)}, "bias is 1"),
+    ({"network": generator(dropout=3)}, "dropout is 3"),
+    ({"network": generator(dropout=[1, 1])}, r"dropout is \(1, 1\)"),
+    ({"network": generator(dropout=[0])}, r"dropout is \(0,\)"),
+    ({"network": generator(dropout=["1"])}, r"dropout is \('1',\)"),
+    ({"network": generator(dropout=[[1]])}, "dropout is"),
+    ({"network": generator(upsampling="resize")}, "does not fit"),
+    ({"network": generator(depth=3)}, "depth"),
+    ({"kind": "transform"}, "damaged"),
+    ({"styles": [{"name": "ink"}]}, "it has 0 styles, named ink"),
+    ({"information": {}}, "damaged .*translation"),
+    ({"information": {"translation": 3}}, "damaged"),
+    ({"information": translation(direction="BtoB")}, "its direction is 'BtoB'"),
+    ({"information": translation(batch=-1)}, "its batch is -1"),
+    ({"information": translation(condition="edges")}, "its condition is 'edges'"),
+    ({"information": translation(odd=1)}, "odd"),
+]
+
+
+@pytest.mark.parametrize("changes, told", FALSE, ids=[told for _, told in FALSE])
+def test_a_translator_with_a_strange_description_is_refused(tmp_path, changes, told):
+    path = tmp_path / "mine.safetensors"
+    models.write(path, translator())
+    resealed(path, **changes)
+    with pytest.raises(CheckpointError, match=told) as refusal:
+        models.read_generator(path)
     assert "mine.safetensors" in str(refusal.value) and "\n" not in str(refusal.value)
 
 
@@ -327,6 +391,36 @@ def test_models_are_found_by_name_file_or_style(shelf, tmp_path):
             models.locate(*wanted)
 
 
+def test_translators_are_found_by_name_or_file_or_if_there_is_but_one(shelf):
+    with pytest.raises(CheckpointError, match="no translator is installed: styler train-translate"):
+        models.locate_generator("")
+    models.write(shelf / "edges.safetensors", model())
+    models.write(shelf / "edges2cat.safetensors", translator())
+    assert (
+        models.locate_generator("") == models.locate_generator("edges2cat") == shelf / "edges2cat.safetensors"
+    )
+    assert models.locate_generator("x/y.pth").name == "y.pth"
+    with pytest.raises(CheckpointError, match=r"no model is called 'edges2car'; did you mean edges2cat\?"):
+        models.locate_generator("edges2car")
+    models.write(shelf / "wash.safetensors", translator())
+    with pytest.raises(
+        CheckpointError, match="several translators: choose with --checkpoint one of edges2cat, wash"
+    ):
+        models.locate_generator("")
+    assert models.locate("", "") == shelf / "edges.safetensors"  # no translator takes a style's place
+
+
+def test_each_kind_of_network_has_its_own_reader(tmp_path):
+    models.write(tmp_path / "style.safetensors", model())
+    models.write(tmp_path / "translator.safetensors", translator())
+    with pytest.raises(
+        CheckpointError, match=r"style\.safetensors is a style network .*: styler fast --model"
+    ):
+        models.read_generator(tmp_path / "style.safetensors")
+    with pytest.raises(CheckpointError, match=r"translator and has no styles: styler translate --checkpoint"):
+        models.read_transform(tmp_path / "translator.safetensors")
+
+
 def test_without_any_model_it_says_how_to_get_one(shelf):
     models.write(shelf / "t.safetensors", texture())  # paints no photos
     with pytest.raises(CheckpointError, match="styler train-fast"):
@@ -367,9 +461,9 @@ def test_names_that_are_taken_or_strange_are_refused(shelf, tmp_path):
 def test_models_are_converted_to_and_fro(tmp_path):
     ours, pth, back = tmp_path / "ours.safetensors", tmp_path / "ours.pth", tmp_path / "back.safetensors"
     models.write(ours, model())
-    assert models.convert(ours, pth, "ink:0.5,big-waves:0.5") == ""
-    assert models.convert(pth, back, "").startswith("pytorch/examples")
-    models.convert(ours, tmp_path / "copy.safetensors", "")
+    assert converting.convert(ours, pth, "ink:0.5,big-waves:0.5") == ("", "")
+    assert converting.convert(pth, back, "").found.startswith("pytorch/examples")
+    converting.convert(ours, tmp_path / "copy.safetensors", "")
     assert (tmp_path / "copy.safetensors").read_bytes() == ours.read_bytes()
     image, first, last = torch.rand(1, 3, 20, 20), models.read_transform(ours), models.read_transform(back)
     with torch.no_grad():
@@ -394,7 +488,7 @@ def test_conversions_that_make_no_sense_are_refused(tmp_path, output, style, kin
     models.write(tmp_path / "ours.safetensors", model())
     (tmp_path / "there.pth").touch()
     with pytest.raises(kind, match=told):
-        models.convert(tmp_path / "ours.safetensors", tmp_path / output, style)
+        converting.convert(tmp_path / "ours.safetensors", tmp_path / output, style)
     assert len(list(tmp_path.iterdir())) == 2
 
 

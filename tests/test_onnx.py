@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from styler.errors import CheckpointError, InputError, OutputError
+from styler.networks import pix2pix
+from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage import onnx as exporting
+from styler.storage import onnx_generators
 
 MIX = torch.tensor([[0.3, 0.7]])
 
@@ -25,6 +28,30 @@ def network(upsampling="nearest"):
 
 def session(path):
     return pytest.importorskip("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+GENERATORS = {
+    "unet": {},
+    "deep": {"halvings": 6, "norm": "instance"},
+    "erik": {"norm": "instance", "slope": 0.2, "last": "shifted"},
+    "affine": {"norm": "instance", "bias": True, "bottleneck_norm": True},
+    "encoder-decoder": {"kind": "encoder-decoder", "inputs": 1, "upsampling": "resize"},
+    "residual": {"kind": "residual", "halvings": 2, "blocks": 2, "outputs": 1},
+    "deep residual": {"kind": "residual", "halvings": 4, "blocks": 1, "upsampling": "resize", "width": 2},
+    "plain": {"norm": "none"},
+}
+
+
+def generator(**made):
+    found = pix2pix.build(GeneratorArchitecture(**{"width": 4, "halvings": 3, **made})).eval()
+    draw = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for key, tensor in found.state_dict().items():
+            spread = 0.3 if tensor.dim() == 1 else (2 / tensor[0].numel()) ** 0.5
+            tensor.copy_(spread * torch.randn(tensor.shape, generator=draw) + (key.endswith("norm.weight")))
+            if key.endswith("running_var"):
+                tensor.abs_().add_(2)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +79,34 @@ def test_the_file_paints_alike_at_any_size(tmp_path, upsampling):
         theirs = torch.from_numpy(run(None, {"image": image.numpy()})[0])
         assert theirs.shape == ours.shape and (theirs - ours).abs().max() < 1e-4
         assert ours.std() > 0.1  # a picture, not a plane
+
+
+@pytest.mark.parametrize("statistics", ["picture", "stored"])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_translators_translate_alike_at_any_size(tmp_path, name, statistics):
+    made = generator(**GENERATORS[name])
+    found = onnx_generators.export(tmp_path / "net.onnx", made, statistics)
+    assert len(found) == 3 and all(parity.difference < 1e-4 for parity in found)
+    assert all((parity.height, parity.width) != (64, 64) for parity in found)
+    run = session(tmp_path / "net.onnx").run
+    for count, height, width in ((1, 64, 64), (2, 33, 18), (1, 17, 41)):
+        image = torch.rand(
+            count, made.made.inputs, height, width, generator=torch.Generator().manual_seed(width)
+        )
+        with torch.no_grad():
+            ours = made(image, Mode(statistics))
+        theirs = torch.from_numpy(run(None, {"image": image.numpy()})[0])
+        assert theirs.shape == ours.shape and (theirs - ours).abs().max() < 1e-4
+        assert ours.std() > 0.01
+
+
+def test_stored_statistics_are_others_than_the_picture_s(tmp_path):
+    made, image = generator(), torch.rand(1, 3, 32, 32)
+    painted = []
+    for statistics in ("picture", "stored"):
+        onnx_generators.export(tmp_path / "net.onnx", made, statistics)
+        painted.append(session(tmp_path / "net.onnx").run(None, {"image": image.numpy()})[0])
+    assert abs(painted[0] - painted[1]).max() > 0.01
 
 
 def test_the_blend_is_baked_in(tmp_path):

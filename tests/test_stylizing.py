@@ -38,6 +38,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     (folder / "in" / "deep").mkdir(parents=True)
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(models, "_bundled", lambda: None)
     torch.manual_seed(1)
     written(
         models.folder() / "pair.safetensors", TransformNetwork(Architecture(4, 2)), "transform", "ink", "oil"

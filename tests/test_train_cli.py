@@ -16,7 +16,7 @@ from PIL import Image
 from styler import console
 from styler.errors import OutputError
 from styler.storage import checkpoint, files, models
-from styler.workflows import diary, feeds
+from styler.workflows import diary, feeds, logbook
 
 WORDS = (
     *("--model-size", "tiny", "--crop", "32", "--style-size", "48", "--batch", "2", "--steps", "4"),
@@ -57,14 +57,14 @@ def same(first, second):
 
 def interrupting(monkeypatch, step):
     """Let a Ctrl-C come while the log of a step is written."""
-    entry = diary.Diary._entry
+    entry = logbook.Logbook.entry
 
     def pressed(self, event):
         if event.index == step:
             signal.raise_signal(signal.SIGINT)
         return entry(self, event)
 
-    monkeypatch.setattr(diary.Diary, "_entry", pressed)
+    monkeypatch.setattr(logbook.Logbook, "entry", pressed)
 
 
 def test_trains_lists_and_tells(train):
@@ -183,7 +183,7 @@ def test_a_log_that_was_removed_is_not_missed(train, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(models, "write", refuse)
         assert train().code == 1
-    Path("m.safetensors.training", diary.LOG).unlink()
+    Path("m.safetensors.training", logbook.LOG).unlink()
     done = train("--resume")
     assert done.code == 0, done.err
 
@@ -198,6 +198,8 @@ def test_a_log_that_was_removed_is_not_missed(train, monkeypatch):
         ([], {"styles": ["日本=ink.png"]}, 1, "a to z and digits, and '日本' has none"),
         ([], {"styles": ["ink.png", "INK=Wild Waves.png"]}, 1, "two styles are called ink"),
         (["--add-to", "ink.png"], {"styles": ["Wild Waves.png"]}, 1, "a PNG picture"),
+        (["--start-from", "ink.png"], {}, 1, "a PNG picture"),
+        (["--start-from", "a", "--add-to", "b"], {}, 2, "give one"),
         (["--recipe", "paper", "--loss-network", "vgg16"], {}, 1, "styler weights fetch vgg16"),
         (["--crop", "16"], {}, 2, "--crop"),
     ],
@@ -232,7 +234,8 @@ def test_flags_and_surroundings_overrule_a_recipe(train, monkeypatch):
 def test_a_network_that_learned_nothing_is_told_of(train, monkeypatch):
     done = train("--learning-rate", "0")
     assert done.code == 0 and "try more --steps" in done.err
-    monkeypatch.setattr(diary.Journal, "last", {"step": 4, "losses": {"style/relu1_1": 0.2}, "seconds": 1.0})
+    last = {"step": 4, "losses": {"style/relu1_1": 0.2}, "seconds": 1.0}
+    monkeypatch.setattr(logbook.Journal, "last", last)
     monkeypatch.setattr(diary.faults, "found", lambda *given: "")
     done = train("--overwrite")
     assert done.code == 0 and "try more" not in done.err

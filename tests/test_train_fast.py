@@ -10,6 +10,7 @@ from styler.device import Form
 from styler.engine import TrainingState
 from styler.features import Extractor
 from styler.geometry import displaced, displacement
+from styler.losses import grid_pattern
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
@@ -22,6 +23,7 @@ LAYERS = {"style_layers": (("relu1_1", 1.0), ("relu2_1", 1.0)), "content_layers"
 
 def options(**changed):
     usual = {"steps": 6, "batch": 2, "crop": 32, "warmup": 0, "report": 1, "precision": "float32"}
+    usual["grid_weight"] = 0.0
     return TrainFastOptions(**{**usual, **LAYERS, **changed})
 
 
@@ -167,8 +169,23 @@ def test_a_steady_network_paints_moved_pictures_alike(extractor):
     assert unsteady(steady) < 0.8 * unsteady(shaky)
 
 
+def test_patterns_in_step_with_the_grid_are_unlearned(extractor):
+    """The weight takes out at least half of what the same training leaves without it."""
+
+    def pattern(net):
+        return grid_pattern(net(photos(50, 4), torch.ones(4, 1))).item()
+
+    found = {}
+    for weight in (0.0, 1000.0):
+        net = network()
+        losses, _ = run(extractor, net, steps=40, grid_weight=weight)
+        assert ("grid" in losses[0]) == (weight > 0)
+        found[weight] = pattern(net)
+    assert found[1000.0] < 0.5 * found[0.0]
+
+
 def test_a_texture_is_learned_from_noise(extractor):
-    o = options(steps=30, network="texture")
+    o = options(steps=30, network="texture", grid_weight=100.0)  # photos only have it
     torch.manual_seed(0)
     net = TextureNetwork(TextureArchitecture(scales=3))
     targets = make_targets(extractor, [style()], [], o)

@@ -1,6 +1,7 @@
-"""What tests/test_distributed.py starts as one of two processes.
+"""What tests start as one of two processes.
 
 two.py train OUTPUT [die]    trains on what lies in the current folder; "die" kills rank 1 in its fourth step
+two.py translate OUTPUT      the same on pairs, with the options in chosen.json
 two.py group                 writes what the group says to said-RANK.json
 """
 
@@ -55,6 +56,15 @@ def train(output: str, die: str = "") -> None:
     Path(f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
 
 
+def translate(output: str) -> None:
+    from styler.options import TrainTranslateOptions
+    from styler.workflows.translate_training import train_translate
+
+    options = TrainTranslateOptions(**json.loads(Path("chosen.json").read_text()))
+    told = [type(event).__name__ for event in train_translate("pairs", output, options)]
+    Path(f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
+
+
 def group() -> None:
     with distributed.join(torch.device("cpu")) as group:
         said = {
@@ -74,4 +84,4 @@ def group() -> None:
 
 
 if __name__ == "__main__":
-    {"train": train, "group": group}[sys.argv[1]](*sys.argv[2:])
+    {"train": train, "translate": translate, "group": group}[sys.argv[1]](*sys.argv[2:])

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 from click.shell_completion import CompletionItem
 
 
 def networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The networks that are here, with their styles as help; files where no name begins so."""
+    """The networks that are here, with what they do as help; files where no name begins so."""
+    return _offered(incomplete, ("transform", "texture", "translate"))
+
+
+def painters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """As `networks`, of those with styles."""
+    return _offered(incomplete, ("transform", "texture"))
+
+
+def translators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """As `networks`, of those that translate."""
+    return _offered(incomplete, ("translate",))
+
+
+def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
     from styler.storage import models
 
     found = [
-        CompletionItem(entry.name, help=", ".join(style.name for style in entry.card.styles))
+        CompletionItem(entry.name, help=entry.card.summary)
         for entry in models.installed()
-        if entry.card and entry.name.startswith(incomplete)
+        if entry.card and entry.card.kind in kinds and entry.name.startswith(incomplete)
     ]
     return found or [CompletionItem(incomplete, type="file")]
 

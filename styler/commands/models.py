@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from styler.console import Console
-    from styler.storage.models import Card, Entry
+    from styler.storage.models import Card, Entry, Style
 
 STYLE = click.option(
     "--style",
@@ -33,7 +33,7 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that 
 @talking
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List, show, add, convert and export trained style networks.
+    """List, show, add, convert and export trained networks: those with styles, and translators.
 
     Without a command it lists those that are here: the ones that came with styler and your own.
     """
@@ -45,12 +45,12 @@ def models(ctx: click.Context) -> None:
 @talking
 @click.pass_obj
 def list_models(settings: Settings) -> None:
-    """List the networks that are here, with their styles."""
+    """List the networks that are here, with their styles, or with what they translate."""
     from styler.storage import models
 
     console, entries = console_of(settings), models.installed()
     columns = ("name", "styles", "kind", "size", "licence", "from")
-    console.table("Trained style networks", columns, [_row(entry) for entry in entries])
+    console.table("Trained networks", columns, [_row(entry) for entry in entries])
     if not entries:
         console.note("none is here yet: styler train-fast makes one, styler models add keeps one")
     _draw(console, [(e.card, models.read_thumbnails(e.path)) for e in entries if e.card])
@@ -78,7 +78,7 @@ def show(settings: Settings, model: str) -> None:
 @talking
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
-    """Keep a network, so that its name and its styles' are known to `styler fast`."""
+    """Keep a network, so that `styler fast` knows its styles, or `styler translate` its name."""
     from styler.storage import models
 
     console_of(settings).note(f"it is in {models.add(file, name or models.slug(file.stem), overwrite)}")
@@ -92,28 +92,39 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 @talking
 @click.pass_obj
 def convert(settings: Settings, file: str, output: str, style: str, overwrite: bool) -> None:
-    """Write a network in our format (.safetensors), or a style in pytorch/examples' (.pth)."""
-    from styler.storage import models
+    """Write a network in our format (.safetensors), or in another tool's (.pth).
+
+    That is pytorch/examples' for a style, and junyanz's for a translator.
+    """
+    from styler.storage import converting, models
 
     console = console_of(settings)
-    found = models.convert(models.locate(file, ""), output, style, overwrite)
+    found, use = converting.convert(models.locate(file, ""), output, style, overwrite)
     console.note(f"Wrote {output}, from {found or 'a network of ours'}")
+    if use:
+        console.note(f"their test.py takes it with {use}")
 
 
 @models.command()
 @click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
 @click.argument("output", metavar="OUT.onnx")
 @STYLE
+@click.option(
+    "--statistics",
+    type=click.Choice(["auto", "picture", "stored"]),
+    default="auto",
+    show_default=True,
+    help="Of a translator's norms: the picture's, or those of the training; auto: as its file says.",
+)
 @OVERWRITE
 @talking
 @click.pass_obj
-def export(settings: Settings, model: str, output: str, style: str, overwrite: bool) -> None:
-    """Write one style, or a blend, as ONNX for pictures of any size, checked in onnxruntime."""
-    from styler.storage import models, onnx
+def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:
+    """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime."""
+    from styler.storage import converting, models
 
     console = console_of(settings)
-    found = models.read_transform(models.locate(model, style))
-    parity = onnx.export(output, found.network, models.mix(found.card, style), overwrite)
+    parity = converting.export(models.locate(model, style), output, style, statistics, overwrite)
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
     console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
     console.table("styler models export", ("size", "largest difference"), rows)
@@ -132,14 +143,18 @@ def _row(entry: Entry) -> tuple[object, ...]:
     if entry.card is None:
         return entry.name, "", "", size, "", f"{origin}; {entry.problem}"
     card = entry.card
-    return entry.name, ", ".join(style.name for style in card.styles), card.kind, size, card.licence, origin
+    return entry.name, card.summary, card.kind, size, card.licence, origin
+
+
+def _style(style: Style) -> dict[str, str]:
+    return {key: value for key, value in vars(style).items() if value}
 
 
 def _told(card: Card) -> dict[str, object]:
     return {
         "kind": card.kind,
         "network": dict(card.network),
-        "styles": [{k: v for k, v in vars(style).items() if v} for style in card.styles],
+        **({"styles": [_style(style) for style in card.styles]} if card.styles else {}),
         "licence": card.licence,
         "information": dict(card.information),
         "sha256": card.sha256,

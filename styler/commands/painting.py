@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from styler.commands import completion
+from styler.commands import batches, completion
 from styler.commands.settings import Settings, console_of
 from styler.flags import command_line, options_of, talking
 from styler.interrupt import interruptible
@@ -51,7 +51,7 @@ def optimize(
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: INPUT-STYLE.png, of a folder FOLDER-STYLE]",
 )
-@options_of(FastOptions, {"style": completion.styles, "model": completion.networks})
+@options_of(FastOptions, {"style": completion.styles, "model": completion.painters})
 @talking
 @click.pass_obj
 def fast(settings: Settings, inputs: Sequence[str], output: str | None, options: FastOptions) -> int:
@@ -65,14 +65,9 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     """
     from styler.workflows import stylizing
 
-    if output == "-" and settings.get("json"):
-        raise click.UsageError("--json and --output - would both write to standard output")
-    console = console_of(settings)
-    with interruptible() as interrupt:
-        summary = console.follow(stylizing.fast(inputs, output, options, interrupt))
-    if summary != stylizing.Summary(done=1):
-        console.note(str(summary))
-    return interrupt.exit_code or summary.exit_code
+    return batches.follow(
+        settings, output, lambda interrupt: stylizing.fast(inputs, output, options, interrupt)
+    )
 
 
 @click.command()

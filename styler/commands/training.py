@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from styler.commands import completion
 from styler.commands.settings import Settings, console_of
-from styler.flags import options_of, talking
+from styler.flags import Command, options_of, talking
 from styler.interrupt import interruptible
-from styler.options import RECIPES, DistillOptions, TrainFastOptions
+from styler.options import (
+    RECIPES,
+    TRANSLATE_RECIPES,
+    DistillOptions,
+    TrainFastOptions,
+    TrainTranslateOptions,
+)
+
+GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+"""Where a value comes from that somebody has chosen."""
 
 
-def recipe(ctx: click.Context, param: click.Parameter, name: str) -> None:
-    """Let a recipe's values take the place of the defaults; flags and the environment overrule them."""
-    ctx.default_map = {**(ctx.default_map or {}), **RECIPES[name]}
+def recipe(recipes: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
+    """Give a command --recipe; its values take the place of defaults, and flags and environment win."""
+
+    def chosen(ctx: click.Context, param: click.Parameter, name: str) -> None:
+        ctx.default_map = {**(ctx.default_map or {}), **recipes[name]}
+
+    return click.option(
+        "--recipe",
+        type=click.Choice(tuple(recipes)),
+        default="laptop",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=chosen,
+        help=text,
+    )
 
 
 @click.command("train-fast")
@@ -35,19 +60,16 @@ def recipe(ctx: click.Context, param: click.Parameter, name: str) -> None:
     help="Trained network to add the styles to; its own stay as they are.",
     shell_complete=completion.networks,
 )
+@click.option(
+    "--start-from",
+    metavar="NAME|FILE",
+    help="Trained network to train further, for as many styles as it has; the file itself stays as it is.",
+    shell_complete=completion.networks,
+)
 @click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@click.option(
-    "--recipe",
-    type=click.Choice(tuple(RECIPES)),
-    default="laptop",
-    show_default=True,
-    is_eager=True,
-    expose_value=False,
-    callback=recipe,
-    help="Defaults for a machine without a GPU, or those of Johnson et al. 2016 for one with a GPU.",
-)
+@recipe(RECIPES, "Defaults for a machine without a GPU, or those of Johnson et al. 2016 for one with a GPU.")
 @options_of(TrainFastOptions)
 @talking
 @click.pass_obj
@@ -61,6 +83,8 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
 
     if dataset is None and options.network == "transform":
         raise click.UsageError("Missing option '--dataset': the photos to learn on.")
+    if values["add_to"] and values["start_from"]:
+        raise click.UsageError("--add-to keeps a network, --start-from trains it further: give one.")
     console = console_of(settings)
     with interruptible() as interrupt:
         run = fast_training.train_fast(dataset=dataset or "", options=options, stop=interrupt, **values)
@@ -68,6 +92,72 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
     if record:  # of several processes only the first tells what was done
         console.result(record)
     return interrupt.exit_code
+
+
+@click.command("train-translate")
+@click.option(
+    "--dataset",
+    metavar="FOLDER|LIST",
+    help="Pairs to learn: pictures A|B side by side, or two folders of pictures with the same names.",
+)
+@click.option(
+    "--edges", metavar="FOLDER|LIST", help="Photos to learn from their edges, in place of --dataset."
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
+@click.option(
+    "--init",
+    metavar="NAME|FILE",
+    help="Trained network to start from.",
+    shell_complete=completion.translators,
+)
+@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@recipe(
+    TRANSLATE_RECIPES,
+    "Defaults for a machine without a GPU, those of Isola et al. 2017, or the best for one with a GPU.",
+)
+@options_of(TrainTranslateOptions)
+@talking
+@click.pass_obj
+@click.pass_context
+def train_translate(
+    ctx: click.Context,
+    settings: Settings,
+    /,
+    options: TrainTranslateOptions,
+    dataset: str | None,
+    edges: str | None,
+    **values: Any,
+) -> int:
+    """Learn from pairs to turn one kind of picture into another with `styler translate`.
+
+    Writes the network, and beside it the folder OUTPUT.training with a page that shows how it went, previews,
+    loss curves, a log and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun
+    all processes train together.
+    """
+    from styler.workflows import translate_training
+
+    if (dataset is None) == (edges is None):
+        raise click.UsageError("Give either --dataset, pairs to learn, or --edges, photos to make them of.")
+    options = _counted(ctx, options)
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        run = translate_training.train_translate(
+            dataset or "", options=options, edges=edges or "", stop=interrupt, **values
+        )
+        record = console.follow(run)
+    if record:  # of several processes only the first tells what was done
+        console.result(record)
+    return interrupt.exit_code
+
+
+def _counted(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
+    """The options without a recipe's epochs if steps are given, for those would overrule them."""
+    given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in GIVEN}
+    if len(given) == 2 and options.epochs:
+        raise click.UsageError("Give either --steps or --epochs.")
+    return replace(options, epochs=0.0) if given == {"steps"} else options
 
 
 @click.command()

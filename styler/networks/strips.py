@@ -42,13 +42,12 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Norms:
-    """What the norms, one after another, work by: `mix`, and moments that are `given` or those of their maps.
+class Statistics:
+    """The moments by which the norms work, one after another: those `given`, or those of their maps.
 
     What they see is kept in `found`, if that is a list.
     """
 
-    mix: Tensor
     given: Iterator[Moments]
     found: list[Moments] | None
 
@@ -61,6 +60,13 @@ class Norms:
         if self.found is not None:
             self.found.append(own)
         return own if known is None else known
+
+
+@dataclass(frozen=True)
+class Norms(Statistics):
+    """What the norms work by: `mix` as well."""
+
+    mix: Tensor
 
 
 def paint(
@@ -93,10 +99,10 @@ def paint(
     with torch.no_grad():
         if rows >= image.shape[2]:
             whole = form(image.to(mix.device))
-            with overheard(network, found):
+            with overheard([block.norm for block in network.blocks()], found):
                 return out.copy_(network(whole, mix, moments))
         blocks, strip = network.blocks(), max(rows, LEAST)
-        norms = Norms(mix, iter(moments or ()), found)
+        norms = Norms(iter(moments or ()), found, mix)
         x = front(blocks[:3], photo(image, mix.device, form), norms, strip)
         branch = torch.empty_like(x)
         for k in range(3, len(blocks) - 2, 2):
@@ -109,15 +115,14 @@ def paint(
 
 
 @contextmanager
-def overheard(network: TransformNetwork, found: list[Moments] | None) -> Iterator[None]:
-    """While the block runs, what the network's norms see is kept in `found`, if that is a list."""
+def overheard(norms: Sequence[Module], found: list[Moments] | None) -> Iterator[None]:
+    """While the block runs, what the norms see is kept in `found`, if that is a list."""
 
     def hear(norm: Module, given: tuple[Tensor, ...]) -> None:
         assert found is not None
         found.append(moments_at_once(given[0]))
 
-    norms = [block.norm for block in network.blocks() if found is not None]
-    hooks = [norm.register_forward_pre_hook(hear) for norm in norms]
+    hooks = [norm.register_forward_pre_hook(hear) for norm in norms if found is not None]
     try:
         yield
     finally:
@@ -146,18 +151,24 @@ def thinnest(network: TransformNetwork, width: int, dtype: torch.dtype = torch.f
     return max(LEAST, STRIP // (network.made.width * width * dtype.itemsize))
 
 
-def photo(image: Tensor, device: torch.device, form: Form) -> Map:
+def photo(image: Tensor, device: torch.device, form: Form, stride: int = STRIDE) -> Map:
     """The picture with reflected pixels at the right and the bottom, as `transform.divisible` adds them."""
     height, width = image.shape[-2:]
-    right = -width % STRIDE
+    right = -width % stride
 
     def rows(a: int, b: int) -> Tensor:
-        index = (height - 1) - (torch.arange(a, b, device=image.device) - (height - 1)).abs()
-        strip = image[:, :, a:b] if b <= height else image[:, :, index]
-        strip = form(strip.to(device))
-        return F.pad(strip, (0, right, 0, 0), mode="reflect") if right else strip
+        strip = image[:, :, a:b] if b <= height else image[:, :, mirrored(a, b, height, image.device)]
+        if right:
+            strip = strip[..., mirrored(0, width + right, width, image.device)]
+        return form(strip.to(device))
 
-    return Map(height + -height % STRIDE, rows)
+    return Map(height + -height % stride, rows)
+
+
+def mirrored(a: int, b: int, size: int, device: torch.device) -> Tensor:
+    """Numbers of the pixels at places from a up to b, where `size` pixels are reflected again and again."""
+    last = size - 1
+    return last - (torch.arange(a, b, device=device) % (2 * last) - last).abs()
 
 
 def front(blocks: Sequence[Block], x: Map, norms: Norms, strip: int) -> Tensor:

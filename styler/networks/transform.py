@@ -54,12 +54,16 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor, mix: Tensor, moments: Moments | None = None) -> Tensor:
         """Normalize x [N, C, H, W] by its own moments or by those given; `mix` [N, S] weighs the styles."""
-        gain, offset = mix @ self.weight, mix @ self.bias
-        if moments is None:
-            normalized: Tensor = _InstanceNorm.apply(x, gain, offset, self.eps)
-            return normalized
-        gain = gain * (moments.variance + self.eps).rsqrt()
-        return scaled(x, gain, offset - moments.mean * gain)
+        return normalized(x, mix @ self.weight, mix @ self.bias, self.eps, moments)
+
+
+def normalized(x: Tensor, gain: Tensor, offset: Tensor, eps: float, moments: Moments | None = None) -> Tensor:
+    """x [N, C, H, W] by its own moments or by those given, times gain [N, C] plus offset [N, C]."""
+    if moments is None:
+        made: Tensor = _InstanceNorm.apply(x, gain, offset, eps)
+        return made
+    gain = gain * (moments.variance + eps).rsqrt()
+    return scaled(x, gain, offset - moments.mean * gain)
 
 
 class _InstanceNorm(torch.autograd.Function):
@@ -204,10 +208,19 @@ class TransformNetwork(nn.Module):
         return F.conv2d(reflected(x, 4), self.last.weight.to(x.dtype), self.last.bias.to(x.dtype))
 
 
-def divisible(image: Tensor) -> Tensor:
-    """The image with reflected pixels at the right and the bottom until STRIDE divides both sides."""
+def divisible(image: Tensor, stride: int = STRIDE) -> Tensor:
+    """The image with reflected pixels at the right and the bottom until `stride` divides both sides.
+
+    A side too short for it is reflected again and again; it has two pixels at least.
+    """
     height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
+    down, right = -height % stride, -width % stride
+    while down or right:
+        height, width = image.shape[-2:]
+        below, beside = min(down, height - 1), min(right, width - 1)
+        image = F.pad(image, (0, beside, 0, below), mode="reflect")
+        down, right = down - below, right - beside
+    return image
 
 
 def reflected(x: Tensor, margin: int) -> Tensor:
@@ -216,7 +229,7 @@ def reflected(x: Tensor, margin: int) -> Tensor:
     return F.pad(x, (margin,) * 4, mode=mode)
 
 
-def doubled(x: Tensor, weight: Tensor) -> Tensor:
+def doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Nearest upsampling by 2, reflection and a 3x3 convolution, at 4/9 of the work.
 
     Each of the four pixels that come of one sees but 2x2 different pixels. So four 2x2 kernels, whose taps
@@ -225,7 +238,8 @@ def doubled(x: Tensor, weight: Tensor) -> Tensor:
     """
     n, _, h, w = x.shape
     kernels = torch.cat([kernel for rows in _halved(weight, 2) for kernel in _halved(rows, 3)])
-    y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels).view(n, 2, 2, -1, h + 1, w + 1)
+    biases = None if bias is None else bias.repeat(4)
+    y = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernels, biases).view(n, 2, 2, -1, h + 1, w + 1)
     layout = (
         torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
     )

@@ -1,4 +1,4 @@
-"""What a model's file says of itself: which network it is, and which styles it holds, alone or blended."""
+"""What a model's file says of itself: which network it is, and its styles, alone or blended."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
 
 from styler.errors import InputError
 from styler.fields import weighted
+from styler.networks import pix2pix
+from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork, Upsampling
+from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage import files, sealed
+from styler.storage.translation import Translation
 
-Kind = Literal["transform", "texture"]
+Kind = Literal["transform", "texture", "translate"]
+Made = Architecture | TextureArchitecture | GeneratorArchitecture
+ARCHITECTURES: dict[str, type[Made]] = {
+    "transform": Architecture,
+    "texture": TextureArchitecture,
+    "translate": GeneratorArchitecture,
+}
 
-LIMITS = {"width": 512, "styles": 1000, "scales": 12, "channels": 256, "eps": 1}
-"""The largest values of an architecture's fields: a header that lies must not make us build for hours."""
+LIMITS: dict[str, tuple[float, float]] = {
+    **{"width": (1, 512), "styles": (1, 1000), "scales": (1, 12), "channels": (1, 256), "eps": (1e-12, 1)},
+    **{"inputs": (1, 64), "outputs": (1, 64), "halvings": (1, 12), "blocks": (0, 64), "dropout": (1, 12)},
+    "slope": (0, 1),
+}
+"""Least and largest values of architectures' fields: a header that lies must not make us build for hours."""
 THUMBNAIL_SIDE = 512  # pixels
 THUMBNAILS = "thumbnails"
 
@@ -61,6 +74,13 @@ class Card:
     information: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     sha256: str = ""
 
+    @property
+    def summary(self) -> str:
+        """The names of its styles, or what it translates."""
+        if self.kind == "translate":
+            return str(Translation.of(self.information))
+        return ", ".join(style.name for style in self.styles)
+
 
 def slug(text: str) -> str:
     """`Starry Night` -> `starry-night`; "style" where nothing is left."""
@@ -81,33 +101,58 @@ def card_of(header: sealed.Header) -> Card:
         raise ValueError(f"its kind is {kind!r}, and only {' and '.join(get_args(Kind))} are known")
     entries = header.entries()
     _check_entries(entries, empty(kind, network))
+    rows = 0 if kind == "translate" else network["styles"]
     if THUMBNAILS in entries:
-        _check_thumbnails(entries[THUMBNAILS], network["styles"])
+        _check_thumbnails(entries[THUMBNAILS], rows)
     styles = tuple(Style(**given) for given in about["styles"])
-    _check_styles(styles, network["styles"])
+    _check_styles(styles, rows)
     licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
     if not (isinstance(licence, str) and isinstance(seal, str)):
         raise ValueError("its licence or its seal is no text")
+    if kind == "translate":
+        Translation.of(information)
     return Card(kind, network, styles, licence, information, seal)
 
 
 def empty(kind: Kind, fields: Mapping[str, Any]) -> nn.Module:
     """The network that the fields describe, without values; raises ValueError or TypeError."""
-    made = TextureArchitecture(**fields) if kind == "texture" else Architecture(**fields)
+    made = ARCHITECTURES[kind](**{key: _tuples(value) for key, value in fields.items()})
+    allowed = get_type_hints(type(made))
     for field in dataclasses.fields(made):
-        _check_number(field.name, getattr(made, field.name), field.default)
+        _check_field(field.name, getattr(made, field.name), field.default, get_args(allowed[field.name]))
     with torch.device("meta"):
+        if isinstance(made, GeneratorArchitecture):
+            return pix2pix.build(made)
         return TextureNetwork(made) if isinstance(made, TextureArchitecture) else TransformNetwork(made)
 
 
-def _check_number(name: str, value: object, default: object) -> None:
-    """Raise ValueError for what is no value of an architecture's field with that default."""
+def _tuples(value: Any) -> Any:
+    """JSON has lists where architectures have tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_field(name: str, value: object, default: object, allowed: tuple[object, ...]) -> None:
+    """Raise ValueError for what is no value of an architecture's field with that default.
+
+    `allowed` are the texts that it may be if it is one.
+    """
     if isinstance(default, str):
-        fits = value in get_args(Upsampling)
+        fits = value in allowed
+    elif isinstance(default, tuple):
+        numbers = value if isinstance(value, tuple) else (None,)
+        fits = all(_fits(name, number, int) for number in numbers) and len(set(numbers)) == len(numbers)
     else:
-        fits = type(value) is type(default) and isinstance(value, int | float) and 0 < value <= LIMITS[name]
+        fits = _fits(name, value, type(default))
     if not fits:
         raise ValueError(f"{name} is {value!r}")
+
+
+def _fits(name: str, value: object, kind: type) -> bool:
+    """Whether it is a number or a truth value of that type, in the field's bounds."""
+    if kind is bool:
+        return isinstance(value, bool)
+    low, high = LIMITS[name]
+    return type(value) is kind and isinstance(value, int | float) and low <= value <= high
 
 
 def _check_entries(entries: Mapping[str, sealed.Entry], network: nn.Module) -> None:

@@ -19,6 +19,7 @@ from styler.errors import InputError
 from styler.storage import files, images
 
 Batch = TypeVar("Batch")
+Item = TypeVar("Item")
 
 SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
@@ -28,6 +29,40 @@ FLAT = 1 / 255
 """Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
 FEW = 20
 """Of so many pictures for each that would be held out, none is: they are needed."""
+
+
+class Decoder:
+    """Pictures as bytes, each decoded when first asked for and kept as long as all kept ones fit.
+
+    Args:
+        long_side: pictures are shrunk to this many pixels when decoded; None leaves them as they are.
+        cache_bytes: how much of the decoded pictures is kept.
+
+    `skipped` tells which pictures could not be used and why. Several threads may ask at once.
+    """
+
+    def __init__(self, long_side: int | None = LONG_SIDE, cache_bytes: int = CACHE_BYTES) -> None:
+        self.long_side, self.room = long_side, cache_bytes
+        self.skipped: dict[str, str] = {}
+        self._kept: dict[Path, Tensor] = {}
+        self._keeping = threading.Lock()
+
+    def __call__(self, path: Path) -> Tensor | None:
+        """A picture [3, H, W], or None if it cannot be read."""
+        if path in self._kept:
+            return self._kept[path]
+        if str(path) in self.skipped:
+            return None
+        try:
+            picture = images.load_levels(path, self.long_side)
+        except InputError as error:
+            self.skipped[str(path)] = str(error)
+            return None
+        with self._keeping:
+            if picture.numel() <= self.room and path not in self._kept:
+                self.room -= picture.numel()
+                self._kept[path] = picture
+        return picture
 
 
 class Pictures:
@@ -58,16 +93,19 @@ class Pictures:
         cache_bytes: int = CACHE_BYTES,
         hold_out: int = 0,
     ) -> None:
-        self.source, self.seed, self.long_side, self.room = source, seed, long_side, cache_bytes
+        self.source, self.seed = source, seed
+        self._decode = Decoder(long_side, cache_bytes)
         paths = find(Path(source))
-        self.held = paths[:: max(1, len(paths) // hold_out)][:hold_out] if hold_out else []
+        self.held = spread(paths, hold_out)
         drawn = [path for path in paths if path not in self.held] if len(paths) >= FEW * hold_out else paths
         self.folders = by_folder(drawn)
         share = np.sqrt([len(folder) for folder in self.folders])
         self.share = share / share.sum()
-        self.skipped: dict[str, str] = {}
-        self._kept: dict[Path, Tensor] = {}
-        self._keeping = threading.Lock()
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Pictures that could not be used, and why."""
+        return self._decode.skipped
 
     def __len__(self) -> int:
         return sum(len(folder) for folder in self.folders)
@@ -75,9 +113,7 @@ class Pictures:
     def digest(self) -> str:
         """Tells datasets apart by the names of their pictures, wherever they lie."""
         paths = sorted(path for folder in self.folders for path in folder)
-        root = Path(self.source)
-        names = [path.relative_to(root) if path.is_relative_to(root) else path.name for path in paths]
-        return hashlib.sha256("\0".join(map(str, names)).encode(errors="surrogateescape")).hexdigest()
+        return digest(relative(path, Path(self.source)) for path in paths)
 
     def batch(self, step: int, count: int, side: int, first: int = 0) -> Tensor:
         """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side].
@@ -116,30 +152,13 @@ class Pictures:
     def _draw(self, draw: np.random.Generator) -> Tensor:
         for _ in range(TRIES):
             folder = self.folders[draw.choice(len(self.folders), p=self.share)]
-            picture = self._picture(folder[draw.integers(len(folder))])
+            picture = self._decode(folder[draw.integers(len(folder))])
             if picture is not None:
                 return picture
         raise InputError(
             f"{files.display(self.source)} has no pictures that can be read, or too few of them: "
             f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
         )
-
-    def _picture(self, path: Path) -> Tensor | None:
-        """A picture as bytes [3, H, W], or None if it cannot be read."""
-        if path in self._kept:
-            return self._kept[path]
-        if str(path) in self.skipped:
-            return None
-        try:
-            picture = images.load_levels(path, self.long_side)
-        except InputError as error:
-            self.skipped[str(path)] = str(error)
-            return None
-        with self._keeping:
-            if picture.numel() <= self.room and path not in self._kept:
-                self.room -= picture.numel()
-                self._kept[path] = picture
-        return picture
 
 
 def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:
@@ -197,6 +216,21 @@ def find(source: Path) -> list[Path]:
     return sorted(found)
 
 
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of the items, evenly spread over them."""
+    return list(items[:: max(1, len(items) // count)][:count]) if count else []
+
+
+def relative(path: Path, root: Path) -> str:
+    """A picture's name in its dataset: its path from there, or its own name if it lies elsewhere."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def digest(names: Iterable[str]) -> str:
+    """The SHA-256 of some names in their order."""
+    return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
+
+
 def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
     """The pictures of each folder."""
     folders: dict[Path, list[Path]] = {}
@@ -207,13 +241,18 @@ def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
 
 def _listed(source: Path) -> Iterable[Path]:
     """What a list names, relative to the list's own folder; a folder in it stands for all in it."""
+    for line in lines(source):
+        path = source.parent / line
+        yield from find(path) if path.is_dir() else [path]
+
+
+def lines(source: Path) -> list[str]:
+    """The lines of a list that are not empty; raises InputError for what is no text."""
     with files.open_input(source) as file:
         try:
-            lines = file.read().decode().splitlines()
+            text = file.read().decode()
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{files.display(source)} is neither a folder nor a list: write one picture a line"
             ) from error
-    for line in filter(None, map(str.strip, lines)):
-        path = source.parent / line
-        yield from find(path) if path.is_dir() else [path]
+    return list(filter(None, map(str.strip, text.splitlines())))

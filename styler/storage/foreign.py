@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,28 +13,52 @@ import safetensors
 import torch
 from torch import Tensor
 
-from styler.storage import files, kinds
+from styler.errors import CheckpointError
+from styler.storage import files, kinds, pict
 
-FILE_BYTES = 1 << 30  # a VGG-19, which is told what it is, has 574 MB; a style network 7
+FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
 
 State = dict[str, Tensor]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params")
 
 
+_PREFIXES = ("module.", "_orig_mod.")
+
+
 class Refusal(Exception):
-    """Why a file is no style network: the end of a sentence that begins with its name."""
+    """Why a file is no network of ours: the end of a sentence that begins with its name."""
 
 
-def tensors(path: Path) -> State:
-    """All tensors in the file, by key."""
+@contextmanager
+def refusing(path: Path | str) -> Iterator[None]:
+    """Turn a Refusal into a CheckpointError that names the file."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise CheckpointError(f"{files.display(path)} {refusal}") from refusal.__cause__
+
+
+def read(path: Path | str) -> State:
+    """All tensors in the file by key, without the prefixes that wrappers of networks put before all of them.
+
+    Raises CheckpointError if it holds anything else. InputError: if there is no such file.
+    """
+    with refusing(path):
+        state = _tensors(Path(path))
+    while prefix := next((p for p in _PREFIXES if state and all(key.startswith(p) for key in state)), ""):
+        state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    return state
+
+
+def _tensors(path: Path) -> State:
     with files.open_input(path) as file:
         head = file.read(kinds.HEAD_BYTES)
         size = file.seek(0, os.SEEK_END)
         if not head:
-            raise Refusal("is empty: give a trained style network")
+            raise Refusal("is empty: give a trained network")
         if size > FILE_BYTES:
-            raise Refusal(f"has {size >> 20} MB, far too much for a style network: give another file")
+            raise Refusal(f"has {size >> 20} MB, far too much for a network of ours: give another file")
         return _state(_decoded(path, file, head))
 
 
@@ -44,6 +69,9 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             with safetensors.safe_open(path, "pt", device="cpu") as opened:
                 # A copy, because the tensors point into the file, which may change or go.
                 return {key: opened.get_tensor(key).clone() for key in opened.keys()}  # noqa: SIM118
+        if pict.is_pict(head):
+            file.seek(0)
+            return pict.tensors(file.read())
         if head.startswith((b"PK\x03\x04", b"\x80")):
             _refuse_packed(file, head)
             file.seek(0)
@@ -55,7 +83,7 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             "was refused: it is damaged, or holds code or objects besides tensors. "
             "Save its state_dict() and give that"
         ) from error
-    raise Refusal(f"is {kinds.kind_of(head) or 'of an unknown kind'}: give a trained style network")
+    raise Refusal(f"is {kinds.kind_of(head) or 'of an unknown kind'}: give a trained network")
 
 
 def _refuse_packed(file: BinaryIO, head: bytes) -> None:
@@ -87,6 +115,12 @@ def _unwrapped(loaded: object) -> object:
 
 def _is_plain(key: object, value: object) -> bool:
     return isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided
+
+
+def complain(what: str, keys: Iterable[str]) -> None:
+    """Raise a Refusal that says so of the keys, if there are any."""
+    if found := list(keys):
+        raise Refusal(f"{what} {first(found)}, so it is no network that can be used here")
 
 
 def first(keys: Iterable[str]) -> str:

@@ -113,7 +113,7 @@ def measure(source: Path | str, *, max_pixels: int = MAX_PIXELS, minimum: int = 
         return (width, height) if turned else (height, width)
 
 
-def load_levels(source: Path | str, long_side: int) -> Tensor:
+def load_levels(source: Path | str, long_side: int | None = None) -> Tensor:
     """One picture as bytes [3, H, W] and nothing else, in half the time of `load`, which tells the rest."""
     with _opening(source, MAX_PIXELS, MINIMUM) as (image, _, heard):
         planes = _planes(_decoded(image, long_side, MINIMUM, heard)[0])[0]

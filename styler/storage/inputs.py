@@ -59,6 +59,9 @@ def plan(
     output: str | None,
     label: str,
     is_film: Callable[[Path], bool] = lambda path: False,
+    *,
+    batch: bool = False,
+    ending: str = "",
 ) -> Plan:
     """Find out what to work on and where its results go; nothing is written, and nothing decoded.
 
@@ -68,6 +71,8 @@ def plan(
             glob or several inputs: a folder, or None for FOLDER-LABEL and for STEM-LABEL.* in this folder.
         label: what distinguishes an output's name from the input's.
         is_film: tells films and animations from pictures.
+        batch: treat even one input as a batch, whose output is a folder.
+        ending: of all outputs of a batch, with its dot; "" keeps those of pictures that can be written.
 
     In a folder hidden files are left out, links are followed, once, and so are results lying in the input
     folder: the output folder, and whatever would be another input's output.
@@ -76,12 +81,12 @@ def plan(
         InputError: for an input that is not there or holds no picture.
         OutputError: for an output that does not suit, that two inputs would get, or that is an input.
     """
-    many = len(inputs) > 1 or any(files.is_folder(word) or _is_glob(word) for word in inputs)
+    many = batch or len(inputs) > 1 or any(files.is_folder(word) or _is_glob(word) for word in inputs)
     if not many:
         return Plan((_single(inputs[0], output, label, is_film),), False)
     _check_folder(inputs, output)
     finds, notes = _search(inputs, output, label)
-    jobs = [_job(find, label, is_film) for find in finds]
+    jobs = [_job(find, label, is_film, ending) for find in finds]
     _refuse_clashes(jobs)
     kept = _without_results(jobs)
     _refuse_losses(kept)
@@ -193,9 +198,9 @@ def _name_of(folder: str) -> str:
     return Path(os.path.realpath(folder)).name or "root"
 
 
-def _job(find: _Find, label: str, is_film: Callable[[Path], bool]) -> Job:
+def _job(find: _Find, label: str, is_film: Callable[[Path], bool], ending: str) -> Job:
     film = find.source != STREAM and is_film(Path(find.source))
-    ending, name = _ending(find.source, film, kept=True), find.place.name
+    ending, name = ending or _ending(find.source, film, kept=True), find.place.name
     stem = Path(name).stem + f"-{label}" * find.labelled
     if find.labelled or ending != find.place.suffix:
         name = files.fit_name(stem, ending)

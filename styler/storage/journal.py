@@ -14,7 +14,7 @@ Entry = Mapping[str, Any]
 
 
 class Journal:
-    """A file of entries, each with its `step`; `entries` are all that are in it.
+    """A file of entries, each with its `step` and maybe `losses`; `entries` are all that are in it.
 
     Args:
         path: of the file, whose folder is there.
@@ -41,17 +41,21 @@ class Journal:
 
     @property
     def last(self) -> Entry:
-        """The newest entry; one of no step if somebody has removed the file."""
-        return self.entries[-1] if self.entries else {"step": 0, "losses": {}, "seconds": 0.0}
+        """The newest entry that tells losses; one of no step if somebody has removed the file."""
+        told = (entry for entry in reversed(self.entries) if "losses" in entry)
+        return next(told, {"step": 0, "losses": {}, "seconds": 0.0})
 
     def curves(self) -> dict[str, list[tuple[float, float]]]:
         """The losses by name, and their total first, as points (step, value)."""
         found: dict[str, list[tuple[float, float]]] = {"total": []}
-        for entry in self.entries:
-            losses = entry["losses"]
+        for step, losses in self.told("losses"):
             for name, value in {"total": sum(losses.values()), **losses}.items():
-                found.setdefault(name, []).append((entry["step"], value))
+                found.setdefault(name, []).append((step, value))
         return found
+
+    def told(self, key: str) -> list[tuple[int, Any]]:
+        """What the entries that have `key` say there, each with its step."""
+        return [(entry["step"], entry[key]) for entry in self.entries if key in entry]
 
 
 def _line(entry: Entry) -> str:
@@ -67,7 +71,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
         for line in file.read().decode(errors="replace").splitlines():
             try:
                 entry = json.loads(line)
-                found.append({**entry, "step": int(entry["step"]), "losses": dict(entry["losses"])})
+                losses = {"losses": dict(entry["losses"])} if "losses" in entry else {}
+                found.append({**entry, "step": int(entry["step"]), **losses})
             except (ValueError, KeyError, TypeError):
                 break
     return found

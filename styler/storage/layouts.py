@@ -32,7 +32,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 Names = tuple[tuple[str, str], ...]
 """What the convolution and the norm of each block are called, in the order of `TransformNetwork.blocks()`."""
 
-_PREFIXES = ("module.", "_orig_mod.")
 _STATISTICS = re.compile(r".*\.(running_mean|running_var|num_batches_tracked)")
 _ONE_OF_MANY = re.compile(r"(.*)\.inns\.([^.]+)\.(.*)")
 
@@ -135,23 +134,19 @@ def read_foreign(path: Path | str) -> Foreign:
         CheckpointError: if the file is of another kind, or anything in it is left over, missing, misshapen
             or not finite. InputError: if there is no such file.
     """
-    try:
-        state, dropped = _cleaned(foreign.tensors(Path(path)))
-        layout = _recognized(state)
-        kept, styles = _separated(state)
+    return adopt(path, foreign.read(path))
+
+
+def adopt(path: Path | str, state: State) -> Foreign:
+    """As `read_foreign`, of what is in the file."""
+    kept = {key: tensor for key, tensor in state.items() if not _STATISTICS.fullmatch(key)}
+    dropped = len(state) - len(kept)
+    with foreign.refusing(path):
+        layout = _recognized(kept)
+        kept, styles = _separated(kept)
         network = _empty(layout, kept, len(styles) or 1)
         _fill(network, layout, kept)
-    except foreign.Refusal as refusal:
-        raise CheckpointError(f"{files.display(path)} {refusal}") from refusal.__cause__
     return Foreign(network, _told(layout, network, dropped, styles), styles)
-
-
-def _cleaned(state: State) -> tuple[State, int]:
-    """Without wrappers' prefixes and running statistics; and how many of these there were."""
-    while prefix := next((p for p in _PREFIXES if state and all(key.startswith(p) for key in state)), ""):
-        state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    kept = {key: tensor for key, tensor in state.items() if not _STATISTICS.fullmatch(key)}
-    return kept, len(state) - len(kept)
 
 
 def _recognized(state: State) -> Layout:
@@ -169,7 +164,7 @@ def _recognized(state: State) -> Layout:
         raise foreign.Refusal(
             "holds a VGG or another classifier, not a style network: styler weights add takes a VGG"
         )
-    raise foreign.Refusal(f"has keys of no style network that is known here: {foreign.first(state)}")
+    raise foreign.Refusal(f"has keys of no network that is known here: {foreign.first(state)}")
 
 
 def _convolutions(layout: Layout) -> list[str]:
@@ -185,10 +180,10 @@ def _separated(state: State) -> tuple[State, tuple[str, ...]]:
     kept = {key: tensor for key, tensor in state.items() if not _ONE_OF_MANY.fullmatch(key)}
     for norm, part in dict.fromkeys((match[1], match[3]) for match in found):
         rows = {style: f"{norm}.inns.{style}.{part}" for style in styles}
-        _complain("lacks", [key for key in rows.values() if key not in state])
+        foreign.complain("lacks", [key for key in rows.values() if key not in state])
         shape = state[rows[styles[0]]].shape
         fits = len(shape) == 1 and 0 < shape[0] <= 4 * MAX_WIDTH
-        _complain("has misshapen", [k for k in rows.values() if not fits or state[k].shape != shape])
+        foreign.complain("has misshapen", [k for k in rows.values() if not fits or state[k].shape != shape])
         kept[f"{norm}.{part}"] = torch.stack([state[key] for key in rows.values()])
     return kept, styles
 
@@ -211,14 +206,14 @@ def _fill(network: TransformNetwork, layout: Layout, state: State) -> None:
     names = _names(layout)
     shapes = {key: tensor.shape for key, tensor in network.state_dict().items()}
     wanted = {theirs: shapes[own] for own, theirs in names.items()}
-    _complain("lacks", [key for key in wanted if key not in state])
-    _complain("has left over", [key for key in state if key not in wanted])
-    _complain(
+    foreign.complain("lacks", [key for key in wanted if key not in state])
+    foreign.complain("has left over", [key for key in state if key not in wanted])
+    foreign.complain(
         "holds no floating-point numbers in", [k for k, t in state.items() if not t.is_floating_point()]
     )
-    _complain("has misshapen", [key for key, shape in wanted.items() if not _fits(state[key], shape)])
+    foreign.complain("has misshapen", [key for key, shape in wanted.items() if not _fits(state[key], shape)])
     values = {own: state[theirs].float().expand(shapes[own]).clone() for own, theirs in names.items()}
-    _complain(
+    foreign.complain(
         "has values that are not finite in", [names[k] for k, t in values.items() if not t.isfinite().all()]
     )
     network.load_state_dict(values, assign=True)
@@ -228,11 +223,6 @@ def _fill(network: TransformNetwork, layout: Layout, state: State) -> None:
 def _fits(tensor: Tensor, shape: torch.Size) -> bool:
     """Whether it has the shape, or is a norm's parameter [C] that all styles share where [S, C] is wanted."""
     return tensor.shape == shape or (len(shape) == 2 and tensor.shape == shape[1:])
-
-
-def _complain(what: str, keys: list[str]) -> None:
-    if keys:
-        raise foreign.Refusal(f"{what} {foreign.first(keys)}, so it is no network that can be used here")
 
 
 def _told(layout: Layout, network: TransformNetwork, dropped: int, styles: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Trained style networks: the one file format they have, where they are kept, and how they are found.
+"""Trained networks: the one file format they have, where they are kept, and how they are found.
 
 A model is a sealed safetensors file (see `sealed`) with a network's tensors, maybe a thumbnail of each style,
 and a description from which the network is rebuilt. `read` opens other tools' files too (see `layouts`).
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,12 +20,14 @@ from torch import Tensor, nn
 
 import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
+from styler.networks.pix2pix import Generator
 from styler.networks.transform import TransformNetwork
-from styler.storage import files, layouts, sealed
+from styler.storage import files, foreign, generators, layouts, sealed
 from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, empty, mix, nearest, slug, weights
 from styler.storage.places import place
+from styler.storage.translation import Translation
 
-__all__ = ["Card", "Style", "mix", "slug"]  # found here too, beside what is below
+__all__ = ["Card", "Style", "Translation", "mix", "slug"]  # found here too, beside what is below
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -50,6 +52,19 @@ class Transform(NamedTuple):
     network: TransformNetwork
     card: Card
     found: str
+
+
+class Translator(NamedTuple):
+    """A network that translates pictures, its card, and what another tool's file was, as in `Model`."""
+
+    network: Generator
+    card: Card
+    found: str
+
+    @property
+    def about(self) -> Translation:
+        """What it translates, and how."""
+        return Translation.of(self.card.information)
 
 
 @dataclass(frozen=True)
@@ -114,11 +129,41 @@ def read(path: Path | str) -> Model:
 
 
 def read_transform(path: Path | str) -> Transform:
-    """As `read`, of a network that paints photos; CheckpointError if it makes textures."""
-    model = read(path)
+    """As `read`, of a network that paints photos; CheckpointError if it makes textures or translates."""
+    return transform_of(path, read(path))
+
+
+def transform_of(path: Path | str, model: Model) -> Transform:
+    """As `read_transform`, of what was read."""
+    shown = files.display(path)
+    if isinstance(model.network, Generator):
+        raise CheckpointError(
+            f"{shown} is a translator and has no styles: styler translate --checkpoint {shown}"
+        )
     if not isinstance(model.network, TransformNetwork):
-        raise CheckpointError(f"{files.display(path)} makes textures from noise: give one that paints photos")
+        raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
     return Transform(model.network, model.card, model.found)
+
+
+def read_generator(path: Path | str) -> Translator:
+    """As `read`, of a network that translates pictures; CheckpointError if it has styles."""
+    model, shown = read(path), files.display(path)
+    if not isinstance(model.network, Generator):
+        raise CheckpointError(
+            f"{shown} is a style network and translates nothing: styler fast --model {shown}"
+        )
+    made = model.network.made
+    if made.inputs > 4 or made.outputs not in (1, 3):
+        raise CheckpointError(
+            f"{shown} makes {made.outputs} channels of {made.inputs}: it must make 1 or 3, of 4 at most"
+        )
+    return Translator(model.network, model.card, model.found)
+
+
+def check_no_style(path: Path | str, style: str) -> None:
+    """Raise InputError if a style is asked of a translator."""
+    if style:
+        raise InputError(f"{files.display(path)} is a translator and has no styles: leave out --style")
 
 
 def read_card(path: Path | str) -> Card:
@@ -150,14 +195,28 @@ def _is_ours(path: Path | str) -> bool:
 
 
 def _adopted(path: Path) -> Model:
-    """Another tool's model; its file's name is its style's."""
-    network, found, names = layouts.read_foreign(path)
+    """Another tool's model."""
+    state = foreign.read(path)
+    card = Card("transform", {}, (), "unknown", {"file": path.name}, files.sha256_of(path))
+    return _generator(path, state, card) if generators.knows(state) else _style_network(path, state, card)
+
+
+def _style_network(path: Path, state: foreign.State, card: Card) -> Model:
+    """One that paints photos; its file's name is its style's unless that has names for several."""
+    network, found, names = layouts.adopt(path, state)
     stem = slug(path.stem)
     styles = tuple(Style(slug(name), title=name) for name in names) or (Style(stem),)
     if len({style.name for style in styles}) < len(styles):
         styles = tuple(Style(f"{stem}-{row}", title=name) for row, name in enumerate(names, 1))
-    information = {"found": found, "file": path.name}
-    card = Card("transform", asdict(network.made), styles, "unknown", information, files.sha256_of(path))
+    information = {"found": found, **card.information}
+    card = replace(card, network=asdict(network.made), styles=styles, information=information)
+    return Model(network.eval(), card, found=found)
+
+
+def _generator(path: Path, state: foreign.State, card: Card) -> Model:
+    network, found, about = generators.adopt(path, state)
+    information = {"found": found, **card.information, **about.information}
+    card = replace(card, kind="translate", network=asdict(network.made), information=information)
     return Model(network.eval(), card, found=found)
 
 
@@ -238,7 +297,7 @@ def locate(model: str, style: str) -> Path:
     """
     entries = installed()
     if model:
-        return _named(model, entries)
+        return _named(model, entries, entries)
     usable = [entry for entry in entries if entry.card and entry.card.kind == "transform"]
     if not usable:
         raise CheckpointError(
@@ -254,13 +313,34 @@ def locate(model: str, style: str) -> Path:
     return fitting[0].path
 
 
-def _named(model: str, entries: list[Entry]) -> Path:
+def locate_generator(checkpoint: str) -> Path:
+    """The file of a translator's name or path; without one, the only translator that is here.
+
+    Raises:
+        CheckpointError: if there is none, with the nearest names, or more than one.
+    """
+    entries = installed()
+    usable = [entry for entry in entries if entry.card and entry.card.kind == "translate"]
+    if checkpoint:
+        return _named(checkpoint, entries, usable)
+    if len(usable) == 1:
+        return usable[0].path
+    names = ", ".join(entry.name for entry in usable)
+    raise CheckpointError(
+        f"there are several translators: choose with --checkpoint one of {names}"
+        if usable
+        else "no translator is installed: styler train-translate makes one, or give --checkpoint FILE"
+    )
+
+
+def _named(model: str, entries: Sequence[Entry], likely: Sequence[Entry]) -> Path:
+    """The file of that name or path; if there is none, CheckpointError names `likely` ones."""
     if found := [entry for entry in entries if entry.name == model]:
         return found[0].path
     if Path(model).suffix or Path(model).is_file():
         return Path(model)
     raise CheckpointError(
-        f"no model is called '{files.display(model)}'{nearest(model, [e.name for e in entries])}"
+        f"no model is called '{files.display(model)}'{nearest(model, [e.name for e in likely])}"
     )
 
 
@@ -287,36 +367,11 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
     if any(entry.name == name for entry in installed() if entry.bundled):
         raise OutputError(f"a model that came with styler is called {name}: choose another name")
     target = folder() / f"{name}{SUFFIX}"
-    _keep(path, read(path), target, overwrite)
+    keep(path, read(path), target, overwrite)
     return target
 
 
-def convert(path: Path | str, output: Path | str, style: str, overwrite: bool = False) -> str:
-    """Write any model as ours (.safetensors), or a style or blend of it as pytorch/examples' (.pth).
-
-    Returns:
-        What the file was if it was another tool's, "" if ours.
-
-    Raises:
-        InputError: if `style` is not said clearly, or said where all styles are kept.
-        OutputError: if `output` has another ending, or cannot be written. CheckpointError: as `read`.
-    """
-    suffix = Path(output).suffix.lower()
-    if suffix == ".pth":
-        found = read_transform(path)
-        files.prove_writable(output, overwrite=overwrite, inputs=[path])
-        layouts.write_pytorch_examples(output, found.network, mix(found.card, style), overwrite)
-        return found.found
-    if suffix != SUFFIX:
-        raise OutputError(f"{files.display(output)} ends in neither {SUFFIX} nor .pth: choose one of them")
-    if style:
-        raise InputError(f"a {SUFFIX} file keeps all styles: leave out --style, or write a .pth file")
-    model = read(path)
-    _keep(path, model, output, overwrite)
-    return model.found
-
-
-def _keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:
+def keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:
     """Write the model that was read from `path` as one of ours: without loss, ours byte by byte."""
     files.prove_writable(target, overwrite=overwrite, inputs=[path])
     if model.found:

@@ -24,44 +24,55 @@ def sheet(
     *,
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
-    cell: int = 256,
+    captions: Sequence[Sequence[str]] = (),
+    cell: int | tuple[int, int] = 256,
 ) -> Tensor:
-    """Lay out pictures, each [1, 3, h, w] in [0, 1], as one [1, 3, H, W] with square cells of `cell` pixels.
+    """Lay out pictures, each [1, 3, h, w] in [0, 1], as one [1, 3, H, W] of cells.
 
-    Every picture keeps its aspect and touches its cell's longer side; rows may differ in length. A
-    label that is too long is cut, with an ellipsis.
+    `cell` is the side of square ones in pixels, or height and width. Every picture keeps its aspect and is as
+    large as fits into its cell; rows may differ in length.
+    `captions`, if there are any, stand under each picture. A label that is too long is cut, with an ellipsis.
     """
-    font = ImageFont.load_default(size=max(10, cell // 14))
+    high, wide = (cell, cell) if isinstance(cell, int) else cell
+    font = ImageFont.load_default(size=max(10, max(high, wide) // 14))
     columns = max((len(row) for row in rows), default=0)
-    names = [_cut(label, LABEL_CELLS * cell, font) for label in row_labels]
-    heads = [_cut(label, cell, font) for label in column_labels]
+    names = [_cut(label, LABEL_CELLS * wide, font) for label in row_labels]
     left = GAP + (max(round(font.getlength(name)) for name in names) + GAP if names else 0)
-    top = GAP + (_line(font) + GAP if heads else 0)
-    pitch = cell + GAP
-    canvas = torch.ones(1, 3, top + len(rows) * pitch, left + columns * pitch)
+    top = GAP + (_line(font) + GAP if column_labels else 0)
+    right, down = wide + GAP, high + GAP + (_line(font) if captions else 0)
+    canvas = torch.ones(1, 3, top + len(rows) * down, left + columns * right)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            _paste(canvas, _fit(picture, cell), left + x * pitch, top + y * pitch, cell)
+            _paste(canvas, _fit(picture, (high, wide)), left + x * right, top + y * down, (high, wide))
     for y, name in enumerate(names):
-        _write(canvas, name, GAP, top + y * pitch + (cell - _line(font)) // 2, font)
-    for x, head in enumerate(heads):
-        _write(canvas, head, left + x * pitch + (cell - round(font.getlength(head))) // 2, GAP, font)
+        _write(canvas, name, GAP, top + y * down + (high - _line(font)) // 2, font)
+    for x, head in enumerate(column_labels):
+        _center(canvas, head, left + x * right, GAP, wide, font)
+    for y, told in enumerate(captions):
+        for x, caption in enumerate(told):
+            _center(canvas, caption, left + x * right, top + y * down + high, wide, font)
     return canvas
 
 
-def _fit(picture: Tensor, cell: int) -> Tensor:
+def _fit(picture: Tensor, cell: tuple[int, int]) -> Tensor:
     height, width = picture.shape[-2:]
-    scale = cell / max(height, width)
+    scale = min(cell[0] / height, cell[1] / width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     image = picture.detach().float().cpu()
     return functional.interpolate(image, size=size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def _paste(canvas: Tensor, picture: Tensor, x: int, y: int, cell: int) -> None:
+def _paste(canvas: Tensor, picture: Tensor, x: int, y: int, cell: tuple[int, int]) -> None:
     """Draw a picture into the middle of the cell whose corner is (x, y)."""
     height, width = picture.shape[-2:]
-    y, x = y + (cell - height) // 2, x + (cell - width) // 2
+    y, x = y + (cell[0] - height) // 2, x + (cell[1] - width) // 2
     canvas[..., y : y + height, x : x + width] = picture
+
+
+def _center(canvas: Tensor, label: str, x: int, y: int, wide: int, font: Font) -> None:
+    """Draw a label above or below a cell so wide whose left edge is `x`, with its top at `y`."""
+    text = _cut(label, wide, font)
+    _write(canvas, text, x + (wide - round(font.getlength(text))) // 2, y, font)
 
 
 def _write(canvas: Tensor, text: str, x: int, y: int, font: Font) -> None:

@@ -12,7 +12,7 @@ from styler.errors import DeviceError
 from styler.geometry import SMALLEST, Size, fit
 from styler.networks.texture import TextureNetwork
 from styler.options import FastOptions
-from styler.tasks.fast import is_shortage, room_for, too_large
+from styler.tasks.bounded import is_shortage, room_for, too_large
 
 MAPS = 10
 """Maps of the finest scale alive at once, as measured on a CPU: 7 to 10."""

@@ -23,7 +23,7 @@ from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
 from styler.geometry import displaced, displacement, resize
 from styler.geometry import fit as fitted
-from styler.losses import STYLE_ERRORS, Statistics, moments, shares, total_variation
+from styler.losses import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
 from styler.options import TrainFastOptions
@@ -124,7 +124,7 @@ def groups(network: nn.Module, options: TrainFastOptions) -> list[dict[str, Any]
 
 
 def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOptions, form: Form) -> Objective:
-    """The losses of painted pictures: content, style relative to `targets.distance`, total variation.
+    """The losses of painted pictures: content, style relative to `targets.distance`, total variation, grid.
 
     Features are computed as `form` says, their statistics and errors in float32.
     """
@@ -150,6 +150,8 @@ def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOpti
                 losses[f"style/{name}"] = share * (error / targets.distance[styles]).mean()
         if options.tv_weight:
             losses["tv"] = options.tv_weight * total_variation(painted.float())
+        if options.grid_weight and photos is not None:
+            losses["grid"] = options.grid_weight * grid_pattern(painted.float())
         return losses
 
     return evaluate

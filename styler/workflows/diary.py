@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.engine import TrainingState, schedule
+from styler.engine import TrainingState
 from styler.events import TrainStep, relayed
 from styler.options import TrainFastOptions
 from styler.storage import images
-from styler.storage.curves import chart
-from styler.storage.journal import Journal
 from styler.tasks import faults
 from styler.tasks.train_fast import Inputs
+from styler.workflows.logbook import Logbook
 
-LOG, CURVES, PREVIEW = "log.jsonl", "losses.png", "preview.png"
+PREVIEW = "preview.png"
 MOST = 6
 """Styles that a preview shows."""
 
@@ -47,9 +44,8 @@ class Diary:
         skipped: Callable[[], int],
     ) -> None:
         self.folder, self.network, self.samples, self.options = folder, network, samples, options
-        self.styles, self.total, self.skipped = styles[:MOST], len(styles), skipped
-        self.journal = Journal(folder / LOG, done)
-        self.begun = time.monotonic() - self.journal.last.get("seconds", 0)
+        self.styles, self.total = styles[:MOST], len(styles)
+        self.log = Logbook(folder, done, options, skipped)
         self.painted: list[list[Tensor]] = []
 
     def keep(
@@ -60,24 +56,14 @@ class Diary:
 
     def _kept(self, event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
         if isinstance(event, TrainStep) and event.losses:
-            self.journal.add(self._entry(event))
+            self.log.add(event)
         yield event
         if isinstance(event, TrainingState):
             self.draw()
 
-    def _entry(self, event: TrainStep) -> dict[str, Any]:
-        factor = schedule(event.index - 1, self.options)
-        return {
-            "step": event.index,
-            "losses": event.losses,
-            "seconds": round(time.monotonic() - self.begun, 2),
-            "learning_rate": self.options.learning_rate * factor,
-            "skipped": self.skipped(),
-        }
-
     def draw(self) -> None:
         """Write curves and preview anew; `painted` has a row of Images for each style."""
-        images.save(self.folder / CURVES, chart(self.journal.curves()), overwrite=True)
+        self.log.draw()
         self.painted = [
             [paint(self.network, sample, self._mix(style)) for sample in self.samples]
             for style in range(len(self.styles))
@@ -107,7 +93,7 @@ class Diary:
 
     def _far(self, photos: bool) -> list[str]:
         """A fault if the style errors, which are relative to those of photos, have not become less."""
-        style = [loss for name, loss in self.journal.last["losses"].items() if name.startswith("style/")]
+        style = [loss for name, loss in self.log.journal.last["losses"].items() if name.startswith("style/")]
         if not self.options.style_weight or sum(style) < self.options.style_weight:
             return []
         other = "photos are" if photos else "blank paper is"

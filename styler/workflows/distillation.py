@@ -70,7 +70,7 @@ def _distill(
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
     made_of = {"options": resuming.frozen(options)}
-    start = resuming.start(states, made_of, "styler distill") if resume else None
+    start = resuming.found(states, made_of, "styler distill").state if resume else None
     taught = [_teacher(source, place) for source in teachers]
     parts = _parts(dataset, artworks, options)
     batches = mixed(parts, options.crop)

@@ -72,17 +72,24 @@ def _style(text: str, credits: Mapping[str, str]) -> Style:
     return Style(slug(name), about["description"], about["artist"], about["copyright"])
 
 
-def network_for(options: TrainFastOptions, styles: Sequence[str], base: Model | None) -> Network:
-    """The network to train for the styles: a new one, or that of `base` with room for them.
+def network_for(
+    options: TrainFastOptions, styles: Sequence[str], base: Model | None, first: Model | None = None
+) -> Network:
+    """The network to train for the styles: a new one, that of `first`, or that of `base` with room for them.
 
     Raises:
-        InputError: if `base` is of another kind, or has one of the styles.
+        InputError: if `base` is of another kind, or has one of the styles; if `first` is of another kind, or
+            has not as many styles.
     """
+    if first:
+        return _started(options, len(styles), first)
     width = WIDTHS[options.model_size]
     if base is None and options.network == "texture":
         return TextureNetwork(TextureArchitecture(channels=width // 2, styles=len(styles)))
     if base is None:
         return TransformNetwork(Architecture(width=width, styles=len(styles)))
+    if base.card.kind == "translate":
+        raise InputError("the model is a translator, to which no style can be added: start without it")
     if base.card.kind != options.network:
         raise InputError(
             f"the model is a {base.card.kind} network: add to it with --network {base.card.kind}"
@@ -91,6 +98,18 @@ def network_for(options: TrainFastOptions, styles: Sequence[str], base: Model | 
         raise InputError(f"the model has a style {name} already: call the new one --style NAME=FILE")
     assert isinstance(base.network, Network)
     return extended(base.network, len(styles))
+
+
+def _started(options: TrainFastOptions, count: int, first: Model) -> Network:
+    """The network of a trained model, to be trained further."""
+    if first.card.kind != options.network:
+        raise InputError(f"--start-from is a {first.card.kind} network, and --network {options.network}")
+    if len(first.card.styles) != count:
+        raise InputError(
+            f"--start-from has {len(first.card.styles)} styles, and {count} are to be learned: name as many"
+        )
+    assert isinstance(first.network, Network)
+    return copy.deepcopy(first.network).requires_grad_(True)
 
 
 def extended(network: Network, count: int) -> Network:
@@ -109,12 +128,21 @@ def extended(network: Network, count: int) -> Network:
 
 
 def model_of(
-    network: Network, learned: Sequence[Learned], base: Model | None, training: Mapping[str, Any]
+    network: Network,
+    learned: Sequence[Learned],
+    base: Model | None,
+    first: Model | None,
+    training: Mapping[str, Any],
 ) -> Model:
-    """The model to write; `training` tells how it was trained; what `base` tells of itself stays."""
+    """The model to write; `training` tells how it was trained; what `base` tells of itself stays.
+
+    How `first` was trained, which it started from, is told too.
+    """
     information = {**(base.card.information if base else {}), "training": training}
     if base and "training" in base.card.information:
         information["added_to"] = base.card.information["training"]
+    if first and "training" in first.card.information:
+        information["started_from"] = first.card.information["training"]
     card = Card(
         kind="texture" if isinstance(network, TextureNetwork) else "transform",
         network=dataclasses.asdict(network.made),

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from styler import __version__, device, distributed
+from styler import device, distributed
 from styler.distributed import Group
 from styler.engine import TrainingState
-from styler.errors import OutputError
-from styler.events import Event, Note, Stage, TrainStep, relayed
+from styler.events import Event, Note, Stage
 from styler.features import Extractor
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
 from styler.options import TrainFastOptions
-from styler.storage import checkpoint, files, models, weights
+from styler.storage import checkpoint, models, weights
 from styler.storage.data import ahead
 from styler.storage.models import Model
 from styler.tasks import train_fast as task
 from styler.tasks.train_fast import Targets
-from styler.workflows import resuming
+from styler.workflows import processes, resuming
 from styler.workflows.diary import Diary
 from styler.workflows.fast_models import Learned, Network, file_of, model_of, network_for, open_styles
 from styler.workflows.feeds import Feed, moved, noise_feed, photo_feed
 
 FEW = 500
 """With fewer photos a network learns these photos rather than the style."""
-WORKERS = 8
-"""Threads that decode pictures, at most; a core decodes about 200 a second."""
-SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -49,12 +42,18 @@ class Order:
     output: str
     options: TrainFastOptions
     base: Path | None
+    start_from: Path | None
     credits: str
 
     @property
     def states(self) -> Path:
         """The folder of training states, log and previews."""
         return resuming.folder_for(self.output)
+
+    @property
+    def inputs(self) -> list[Path | str]:
+        """The files that must not be written over."""
+        return [*map(file_of, self.styles), *(path for path in (self.base, self.start_from) if path)]
 
 
 def train_fast(
@@ -64,6 +63,7 @@ def train_fast(
     options: TrainFastOptions,
     *,
     add_to: str | None = None,
+    start_from: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     credits: str = "",
@@ -81,6 +81,7 @@ def train_fast(
         output: the model's file.
         add_to: name or file of a trained model to which the styles are added; those that it has stay exactly
             as they are.
+        start_from: name or file of a trained model whose weights are the first ones; it has as many styles.
         resume: go on from the last state. Processes that torchrun starts again do that by themselves.
         overwrite: replace a model, or a state that a run without `resume` would lose.
         credits: whom the photos' licences ask to name; goes into the file.
@@ -89,37 +90,15 @@ def train_fast(
     Raises:
         StylerError: of each kind; after DivergedError the last good state is still there.
     """
-    base = models.locate(add_to, "") if add_to else None
-    order = Order(styles, dataset, output, options, base, credits)
+    base, first = (models.locate(name, "") if name else None for name in (add_to, start_from))
+    order = Order(styles, dataset, output, options, base, first, credits)
     place = distributed.placed(device.choose(options.device))
-    with distributed.join(place) as group, _claimed(order, group, resume, overwrite):
+    with (
+        distributed.join(place) as group,
+        processes.claimed(output, order.inputs, group, resume, overwrite),
+    ):
         run = _train(order, place, group, resume, lambda: group.any(stop()))
-        return (yield from _told(run, group))
-
-
-def _told(
-    run: Generator[Event, None, dict[str, Any]], group: Group
-) -> Generator[Event, None, dict[str, Any]]:
-    """Pass on what a run yields and returns, if this process is the one that talks."""
-    with contextlib.closing(run):
-        record = yield from relayed(run, lambda event: (event,) if group.main else ())
-    return record if group.main else {}
-
-
-@contextlib.contextmanager
-def _claimed(order: Order, group: Group, resume: bool, overwrite: bool) -> Iterator[None]:
-    """Prove that the output can be written and nothing is lost by it; the main process does so for all."""
-    if not group.main:
-        yield
-        return
-    if Path(order.output).suffix.lower() != SUFFIX:
-        raise OutputError(f"{files.display(order.output)} must end in {SUFFIX}, as trained networks do")
-    inputs: list[Path | str] = [*map(file_of, order.styles), *([order.base] if order.base else [])]
-    files.prove_writable(order.output, overwrite=overwrite, inputs=inputs)
-    with resuming.claimed(order.states):
-        if not resume and not group.restarts:
-            resuming.begin(order.states, overwrite)
-        yield
+        return (yield from processes.told(run, group))
 
 
 def _train(
@@ -128,17 +107,18 @@ def _train(
     begun, options = time.monotonic(), order.options
     device.prepare(options.seed, options.threads)
     learned = yield from open_styles(order.styles, options.style_size)
-    base = models.read(order.base) if order.base else None
-    network = network_for(options, [one.style.name for one in learned], base).to(place)
+    base, first = (models.read(path) if path else None for path in (order.base, order.start_from))
+    network = network_for(options, [one.style.name for one in learned], base, first).to(place)
     feed = _feed(order, network, group)
     yield from _noted(order, network, feed)
-    made_of = _made_of(order, learned, base, feed)
-    start = _start(order, made_of, group, resume)
+    made_of = _made_of(order, learned, base or first, feed)
+    saved = processes.saved(order.states, made_of, "styler train-fast", group, resume)
+    start = saved.state if saved else None
     extractor, targets = _wanted(options, learned, feed, place)
     yield Stage("train-fast", options.crop, options.crop, options.steps)
-    with ahead(lambda step: moved(feed.batch(step), place), _workers(group)) as batches:
+    with ahead(lambda step: moved(feed.batch(step), place), processes.workers(group)) as batches:
         run = task.train_fast(network, extractor, targets, batches, options, start, stop, group)
-        run = _averaged(run, group)
+        run = processes.averaged(run, group)
         if not group.main:
             deque(run, 0)  # all of it, and nothing kept
             return {}
@@ -150,35 +130,18 @@ def _train(
         yield resuming.stopped(order.states)
         told = f"stopped after {state.step} of {options.steps} steps"
         return {**record, "output": None, "message": told}
-    about = _about(order, feed, group, diary)
-    models.write(Path(order.output), model_of(network, learned, base, about))
+    count = sum(map(len, feed.pictures))
+    about = diary.log.about("train-fast", count, order.credits, group)
+    models.write(Path(order.output), model_of(network, learned, base, first, about))
     checkpoint.discard(order.states)
     yield from map(Note, diary.faults())
     return {**record, "device": str(place), "losses": about["losses"]}
-
-
-def _averaged(
-    run: Generator[TrainStep | TrainingState, None, TrainingState], group: Group
-) -> Generator[TrainStep | TrainingState, None, TrainingState]:
-    """Pass on what a training yields, with the means of all processes' losses for this one's."""
-
-    def averaged(event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
-        if isinstance(event, TrainStep) and event.losses:
-            event = dataclasses.replace(event, losses=group.mean(event.losses))
-        yield event
-
-    return relayed(run, averaged)
 
 
 def _feed(order: Order, network: Network, group: Group) -> Feed:
     if isinstance(network, TextureNetwork):
         return noise_feed(network, order.options, group)
     return photo_feed(order.dataset, order.options, group)
-
-
-def _workers(group: Group) -> int:
-    """How many threads of a process decode: in all processes together about one for each core."""
-    return min(WORKERS, max(2, (os.cpu_count() or 2) // group.size))
 
 
 def _noted(order: Order, network: Network, feed: Feed) -> Generator[Event, None, None]:
@@ -202,13 +165,6 @@ def _made_of(order: Order, learned: Sequence[Learned], base: Model | None, feed:
     }
 
 
-def _start(order: Order, made_of: Mapping[str, object], group: Group, resume: bool) -> TrainingState | None:
-    """The state to go on from, if there is one and it is wanted."""
-    if resume or (group.restarts and checkpoint.exists(order.states)):
-        return resuming.start(order.states, made_of, "styler train-fast")
-    return None
-
-
 def _wanted(
     options: TrainFastOptions, learned: Sequence[Learned], feed: Feed, place: torch.device
 ) -> tuple[Extractor, Targets]:
@@ -226,18 +182,3 @@ def _diary(
     styles = [(one.style.name, one.image) for one in learned]
     done = start.step if start else 0
     return Diary(order.states, done, network, feed.samples, styles, order.options, feed.skipped)
-
-
-def _about(order: Order, feed: Feed, group: Group, diary: Diary) -> dict[str, Any]:
-    """How a network was trained, for its file: no path."""
-    options, last = resuming.frozen(order.options), diary.journal.last
-    return {
-        "command": "train-fast",
-        "options": {**options, "loss_network": Path(order.options.loss_network).name},
-        "processes": group.size,
-        "pictures": sum(map(len, feed.pictures)),
-        "credits": order.credits,
-        "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
-        "seconds_per_step": round(last["seconds"] / order.options.steps, 3),
-        "versions": {"styler": __version__, "torch": torch.__version__},
-    }

@@ -1,4 +1,4 @@
-"""From a film or an animation to a painted one, frame by frame. A generator of events."""
+"""From a film or an animation to what a network makes of it, frame by frame. A generator of events."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from torch import Tensor
 from styler import geometry
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
-from styler.options import FastOptions, Precision
+from styler.options import PassOptions, Precision
 from styler.storage import animation, files, remux, segments, video
 from styler.storage.footage import Footage, Frame
-from styler.tasks.fast import Painter
+from styler.tasks.bounded import Bounded
 from styler.tasks.film import Shot, followed, from_tensors, to_tensors
 
 CUT_OFF = 0.9  # of the time that a file promises; with less it is told to break off
@@ -31,7 +31,7 @@ LEADER = 25  # frames of a film after which it shows what it is like
 
 @dataclass(frozen=True)
 class _Source:
-    """What is to be painted; `frames` gives those from the n-th on, `moving` is False for animations."""
+    """What is to be worked on; `frames` gives those from the n-th on, `moving` is False for animations."""
 
     path: Path
     footage: Footage
@@ -43,12 +43,12 @@ class _Source:
 def film(
     source: Path,
     target: Path,
-    painter: Painter,
-    options: FastOptions,
+    worker: Bounded,
+    options: PassOptions,
     recipe: Mapping[str, Any],
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, dict[str, Any]]:
-    """Paint one film or animation; returns the record of what was done.
+    """Let a network work on one film or animation; returns the record of what was done.
 
     What is done of a film is kept beside the target (see `segments`); an animation has no `--resume`.
 
@@ -72,20 +72,18 @@ def film(
     whole = {**recipe, "size": [found.size[1], found.size[0]]}
     sink = yield from _sink(found, target, options, whole)
     with closing(sink):
-        last = yield from _painted(found, sink, painter, options.steady, stop)
+        last = yield from _made(found, sink, worker, options.steady, stop)
         if stop():
             whole["interrupted"] = True
         yield from _written(found, target, sink, options, whole, last)
         if stop():
-            again = (
-                "--overwrite to paint it anew" if isinstance(sink, animation.Roll) else "--resume to go on"
-            )
+            again = "--overwrite to begin anew" if isinstance(sink, animation.Roll) else "--resume to go on"
             yield Note(f"{files.display(target)} ends with frame {sink.done}: add {again}")
     return {
         "input": str(source),
         "output": str(target),
         "seed": options.seed,
-        "device": str(painter.mix.device),
+        "device": str(worker.place),
         "seconds": round(time.monotonic() - begun, 2),
         "sizes": [list(found.size)],
         "losses": {},
@@ -93,7 +91,7 @@ def film(
     }
 
 
-def _open(path: Path, options: FastOptions) -> _Source:
+def _open(path: Path, options: PassOptions) -> _Source:
     """Look at the file; raises InputError if it cannot be used."""
     moving = path.suffix.lower() not in animation.FORMATS
     if not moving:
@@ -105,14 +103,14 @@ def _open(path: Path, options: FastOptions) -> _Source:
     return _Source(path, footage, size, lambda skip: video.frames(path, footage, skip=skip), moving)
 
 
-def glance(path: Path, options: FastOptions) -> tuple[Footage, Tensor]:
+def glance(path: Path, options: PassOptions) -> tuple[Footage, Tensor]:
     """What a film is, and one frame [1, 3, H, W] of it: not the first, which may be black."""
     found = _open(path, options)
     (frame,) = deque(islice(found.frames(0), LEADER), maxlen=1)
     return found.footage, frame.image
 
 
-def begun_with(target: Path, options: FastOptions) -> Precision | None:
+def begun_with(target: Path, options: PassOptions) -> Precision | None:
     """The precision of the interrupted film that `target` goes on with, None if there is nothing to obey.
 
     Measured anew, `auto` could come out differently.
@@ -142,9 +140,9 @@ Sink = segments.Segments | animation.Roll
 
 
 def _sink(
-    found: _Source, target: Path, options: FastOptions, recipe: Mapping[str, Any]
+    found: _Source, target: Path, options: PassOptions, recipe: Mapping[str, Any]
 ) -> Generator[Event, None, Sink]:
-    """What takes the painted frames, with those of an interrupted run if there was one."""
+    """What takes the frames that are made, with those of an interrupted run if there was one."""
     if target.suffix.lower() in animation.FORMATS:
         return animation.Roll(target, found.footage.time_base)
     made = segments.encoding(target, found.footage, found.size, options.crf)
@@ -164,24 +162,24 @@ def _sink(
     return sink
 
 
-def _painted(
-    found: _Source, sink: Sink, painter: Painter, steady: bool, stop: Callable[[], bool]
+def _made(
+    found: _Source, sink: Sink, worker: Bounded, steady: bool, stop: Callable[[], bool]
 ) -> Generator[Event, None, int | None]:
-    """Paint all frames that are not done yet into `sink`; returns the duration of the last one."""
+    """Make all frames that are not done yet, into `sink`; returns the duration of the last one."""
     total, last = _count(found.footage), None
-    steady = steady and painter.options.strength > 0  # else the network is not needed
-    shot = from_tensors(sink.state, painter.mix.device) if sink.state else None
+    steady = steady and worker.measures
+    shot = from_tensors(sink.state, worker.place) if sink.state else None
     yield Stage("film", *found.size, total)
     for frame in ahead(_readable(found, sink.done)):
         if isinstance(frame, Note):
             yield frame
             continue
-        shot = followed(shot, frame.image, painter.moments) if steady else None
-        image = painter(frame.image, shot.moments if shot else None)
+        shot = followed(shot, frame.image, worker.moments) if steady else None
+        image = worker(frame.image, shot.moments if shot else None)
         sink.add(replace(frame, image=image), partial(_carried, shot))
         last = frame.duration
-        while painter.notes:
-            yield Note(painter.notes.pop(0))
+        while worker.notes:
+            yield Note(worker.notes.pop(0))
         yield Step(sink.done, max(total, sink.done), image=image)
         if stop():
             sink.interrupt(_carried(shot))
@@ -208,7 +206,7 @@ def _readable(found: _Source, done: int) -> Iterator[Frame | Note]:
     except InputError as error:
         if not count:
             raise
-        yield Note(f"{error}; painted are the {count} frames before that")
+        yield Note(f"{error}; used are the {count} frames before that")
     else:
         if end < CUT_OFF * seconds:
             yield Note(f"{files.display(found.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
@@ -232,7 +230,7 @@ def _written(
     found: _Source,
     target: Path,
     sink: Sink,
-    options: FastOptions,
+    options: PassOptions,
     recipe: Mapping[str, Any],
     last: int | None,
 ) -> Generator[Event, None, None]:

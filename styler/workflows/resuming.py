@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from styler.storage.data import Pictures
 from styler.storage.data import skipped as told
 
 LOCK, OWNER = ".lock", ".pid"
+BESIDE = "beside"
 
 
 def folder_for(output: str) -> Path:
@@ -33,14 +35,34 @@ def frozen(options: TrainingOptions) -> dict[str, Any]:
     return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A state to go on from, and what the run had kept beside it."""
+
+    state: TrainingState
+    beside: Mapping[str, Any]
+
+
+def nothing() -> dict[str, Any]:
+    """What a run keeps beside its state that needs no more than that."""
+    return {}
+
+
 def saving(
-    run: Generator[Any, None, Any], states: Path, made_of: Mapping[str, Any]
+    run: Generator[Any, None, Any],
+    states: Path,
+    made_of: Mapping[str, Any],
+    beside: Callable[[], Mapping[str, Any]] = nothing,
 ) -> Generator[Event, None, Any]:
-    """Pass events on and write each TrainingState that comes between them, with what the run is made of."""
+    """Pass events on and write each TrainingState that comes between them, with what the run is made of.
+
+    `beside` is asked at each state for what else is to be kept with it: tensors, numbers, texts and
+    containers of these.
+    """
 
     def saved(event: Event | TrainingState) -> Iterator[Event]:
         if isinstance(event, TrainingState):
-            checkpoint.save_state(states, {**vars(event), **made_of})
+            checkpoint.save_state(states, {**vars(event), **made_of, BESIDE: dict(beside())})
         else:
             yield event
 
@@ -52,7 +74,7 @@ def saving(
         raise OutputError(f"{error}, then go on with --resume") from error
 
 
-def start(states: Path, made_of: Mapping[str, Any], command: str) -> TrainingState:
+def found(states: Path, made_of: Mapping[str, Any], command: str) -> Saved:
     """The last state in a folder, if its run was made of the same.
 
     Raises:
@@ -60,13 +82,14 @@ def start(states: Path, made_of: Mapping[str, Any], command: str) -> TrainingSta
         InputError: if something differs; names it.
     """
     saved = checkpoint.load_state(states)
+    beside = saved.pop(BESIDE, {})
     for name, value in made_of.items():
         if saved.pop(name, None) != value:
             raise InputError(
                 f"{files.display(states)} was made with other {name}; repeat those, or leave --resume out"
             )
     try:
-        return TrainingState(**saved)
+        return Saved(TrainingState(**saved), beside)
     except TypeError as error:
         raise CheckpointError(f"{files.display(states)} holds no state of {command}") from error
 

@@ -1,107 +1,112 @@
-"""A trained network at its place, and what is told of a picture that it painted."""
+"""A trained network at its place, and what is told of a picture that it made."""
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from styler import __version__, device, distributed
-from styler.device import Form
 from styler.geometry import Size
-from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
-from styler.options import FastOptions, Precision
-from styler.storage import cards, models
+from styler.options import PassOptions, Precision
+from styler.storage.images import Picture
 from styler.storage.inputs import Job
-from styler.storage.models import Model
-from styler.tasks import fast as task
-from styler.tasks import sampling
-from styler.tasks.fast import Painter
+from styler.tasks import bounded
+from styler.tasks.bounded import Bounded
 
 Record = dict[str, Any]
 
 
-class Studio:
-    """A network at its place, with its styles mixed: what the `count` inputs of a batch have in common."""
+class Studio(ABC):
+    """A network and its options at their place: what the `count` inputs of a batch have in common.
 
-    def __init__(self, path: Path, model: Model, options: FastOptions, count: int) -> None:
-        self.model, self.options, self.count = model, options, count
-        self.name = Path(options.model).name or path.stem
+    Attributes:
+        command: which command it works for.
+        name, sha256: of the network, for recipes.
+        passes: how often the network goes over each picture.
+    """
+
+    command: ClassVar[str]
+
+    def __init__(self, name: str, sha256: str, options: PassOptions, count: int) -> None:
+        self.name, self.sha256, self.options, self.count = name, sha256, options, count
         self.place = distributed.placed(device.choose(options.device))
-        self.mix = models.mix(model.card, options.style).to(self.place)
-        self.network = model.network.to(self.place).eval()
-        self._painter: Painter | None = None
+        self.passes = 1
+        self._worker: Bounded | None = None
         self._pace: float | None = None
+
+    @abstractmethod
+    def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Bounded:
+        """What works on all pictures, suited to a sample [1, 3, H, W]; `work` as in `worker`."""
+
+    @abstractmethod
+    def particulars(self) -> Record:
+        """Options that recipes have besides those that differ from the default and those of every command."""
+
+    def refusal(self, job: Job) -> str:
+        """Why a job does not suit the options, for an InputError; "" if it does."""
+        return ""
+
+    def finish(self, picture: Picture, worker: Bounded) -> Picture:
+        """The picture that is made of one, which has the output's size already."""
+        return replace(picture, image=worker(picture.image))
 
     @property
     def sampled(self) -> bool:
         """Whether it has seen a sample and needs no other."""
         return self._pace is not None
 
-    def painter(
-        self, sample: Tensor | None, work: int | None = None, precision: Precision | None = None
-    ) -> Painter:
-        """The painter, which finds out on the first sample [1, 3, H, W] how to paint all.
+    def worker(
+        self, sample: Tensor | None, pixels: int | None = None, precision: Precision | None = None
+    ) -> Bounded:
+        """What works on pictures; it finds out on the first sample [1, 3, H, W] how to work on all.
 
-        `work` is the pixels that will be painted in all, None for many. `precision`, if given, holds from
+        `pixels` are those of one picture out of `count`, None for many. `precision`, if given, holds from
         here on.
         """
-        if self._painter is None:
+        if self._worker is None:
             assert sample is not None
-            network = cast(TransformNetwork, self.network)
             options = replace(self.options, precision=precision or self.options.precision)
-            self._painter = task.painter(network, self.mix, options, self.place, sample, work)
+            self._worker = self.employ(options, sample, pixels and pixels * self.count * self.passes)
         elif precision:
-            self._painter.form = device.form_for(precision, self.place)
-        return self._painter
-
-    def texture(self, size: Size) -> Tensor:
-        """Texture of that (height, width) as an Image [1, 3, H, W] on the CPU."""
-        return sampling.sample(
-            cast(TextureNetwork, self.network), self.mix, size, self.options, self._texture_form
-        )
+            self._worker.form = device.form_for(precision, self.place)
+        return self._worker
 
     @property
     def precision(self) -> str:
-        """The number type that painting is done in, as `--precision` takes it."""
-        form = self._texture_form if self._painter is None else self._painter.form
-        return str(form.dtype).removeprefix("torch.")
-
-    @property
-    def _texture_form(self) -> Form:
-        return sampling.form_of(self.options, self.place)
+        """The number type that the work is done in, as `--precision` takes it."""
+        assert self._worker is not None
+        return str(self._worker.form.dtype).removeprefix("torch.")
 
     def pace(self, sample: Tensor | None) -> float:
         """Seconds that a pixel takes, measured on the first sample."""
         if self._pace is None:
             assert sample is not None
-            paint, piece = self.painter(sample), task.shrunk(sample)
-            paint(piece)  # the first time takes longer
+            work, piece = self.worker(sample), bounded.shrunk(sample)
+            work(piece)  # the first time takes longer
             begun = time.monotonic()
-            paint(piece)
-            self._pace = (time.monotonic() - begun) / (piece.shape[-2] * piece.shape[-1])
+            work(piece)
+            self._pace = self.passes * (time.monotonic() - begun) / (piece.shape[-2] * piece.shape[-1])
         return self._pace
 
     def recipe(self, more: Mapping[str, object]) -> Record:
         """What makes a picture and can make it again; no path, no time."""
         certain = {
-            "model": self.name,
-            "style": self.options.style or styles_of(self.model, self.options)[0],
+            **self.particulars(),
             "seed": self.options.seed,
             "threads": torch.get_num_threads(),
             "precision": self.precision,
         }
         return {
             "version": 1,
-            "command": "fast",
+            "command": self.command,
             "options": dict(sorted((self.options.changed() | certain).items())),
-            "model": {"name": self.name, "sha256": self.model.card.sha256},
+            "model": {"name": self.name, "sha256": self.sha256},
             "styles": [],
             **more,
             "versions": {"styler": __version__, "torch": torch.__version__},
@@ -117,8 +122,3 @@ class Studio:
             "seconds": round(time.monotonic() - begun, 2),
             "sizes": [list(size)],
         }
-
-
-def styles_of(model: Model, options: FastOptions) -> list[str]:
-    """The names in "waves:0.6,ink:0.4", or the model's only style if none is named."""
-    return list(cards.weights(options.style)) if options.style else [model.card.styles[0].name]

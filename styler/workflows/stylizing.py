@@ -1,56 +1,35 @@
-"""From files, folders and films to painted ones, by a trained network. A generator of events."""
+"""From files, folders and films to painted ones, by a network of styles. A generator of events."""
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor
 
-from styler import device, distributed, geometry
-from styler.errors import InputError, OutputError
-from styler.events import Event, Item, Note, Result
-from styler.geometry import SMALLEST, Size
-from styler.options import FastOptions
-from styler.storage import files, images, inputs, models, segments, video
-from styler.storage.images import Picture
+from styler import device
+from styler.errors import InputError
+from styler.events import Event, Note, Result
+from styler.geometry import Size
+from styler.networks.texture import TextureNetwork
+from styler.networks.transform import TransformNetwork
+from styler.options import FastOptions, PassOptions
+from styler.storage import cards, files, images, inputs, models
 from styler.storage.inputs import Job
 from styler.storage.models import Model
 from styler.tasks import fast as task
+from styler.tasks import sampling
 from styler.tasks.fast import Painter
-from styler.workflows import filming
-from styler.workflows.studio import Record, Studio, styles_of
+from styler.workflows.applying import Summary, apply, check_size, save
+from styler.workflows.studio import Record, Studio
 
 TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How many inputs were painted, left alone as their output exists, given up, and not come to."""
-
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
-    left: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """1 if an input failed, else 0; what was skipped is no failure."""
-        return int(self.failed > 0)
-
-    def __str__(self) -> str:
-        parts = {
-            "done": self.done,
-            "skipped (their outputs exist)": self.skipped,
-            "failed": self.failed,
-            "not begun": self.left,
-        }
-        return ", ".join(f"{count} {what}" for what, count in parts.items() if count or what == "done")
 
 
 def fast(
@@ -68,8 +47,7 @@ def fast(
         stop: asked between pictures and between frames; once true, what is in hand is finished.
 
     Raises:
-        StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
-            what is wrong with one is in its Result, as `error` and `message`.
+        StylerError: as `apply`.
     """
     path = models.locate(options.model, options.style)
     model = models.read(path)
@@ -80,192 +58,66 @@ def fast(
     label = "-".join(styles_of(model, options))
     device.prepare(options.seed, options.threads)
     if not sources:
-        yield Result(texture(output, label, Studio(path, model, options, 1)))
+        yield Result(texture(output, label, StyleStudio(path, model, options, 1)))
         return Summary(done=1)
-    long_side(options.size)  # raises for a size that is none
-    plan = inputs.plan(sources, output, label, video.is_film)
-    for text in plan.notes:
-        yield Note(text)
-    jobs = inputs.part(plan.jobs, options.shard, *process())
-    if len(jobs) < len(plan.jobs):
-        yield Note(f"{len(jobs)} of {len(plan.jobs)} inputs are in this part")
-    todo = [job for job in jobs if not (plan.many or options.dry_run) or not finished(job, options)]
-    done, failed = yield from work(todo, Studio(path, model, options, len(todo)), plan.many, stop)
-    return Summary(done, len(jobs) - len(todo), failed, len(todo) - done - failed)
+    studio_for = partial(StyleStudio, path, model, options)
+    return (yield from apply(sources, output, label, options, studio_for, stop))
 
 
 def check_kind(model: Model, name: str, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
     shown = files.display(name)
+    if model.card.kind == "translate":
+        raise InputError(f"{shown} is a translator and has no styles: styler translate --checkpoint {shown}")
     if model.card.kind == "texture" and sources:
         raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
     if model.card.kind == "transform" and not sources:
         raise InputError(f"{shown} paints pictures: give one, or a folder of them")
 
 
-def process() -> tuple[int, int]:
-    """The number of this process and how many there are, as torchrun says; (0, 1) without it."""
-    if not distributed.launched():
-        return 0, 1
-    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+class StyleStudio(Studio):
+    """A network of styles with its styles mixed."""
+
+    command = "fast"
+
+    def __init__(self, path: Path, model: Model, options: FastOptions, count: int) -> None:
+        super().__init__(Path(options.model).name or path.stem, model.card.sha256, options, count)
+        self.model, self.wishes = model, options
+        self.mix = models.mix(model.card, options.style).to(self.place)
+        self.network = model.network.to(self.place).eval()
+
+    def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Painter:
+        """As in `Studio`."""
+        network = cast(TransformNetwork, self.network)
+        wishes = replace(self.wishes, precision=options.precision)
+        return task.painter(network, self.mix, wishes, self.place, sample, work)
+
+    def particulars(self) -> Record:
+        """The network and the style."""
+        return {"model": self.name, "style": self.wishes.style or styles_of(self.model, self.wishes)[0]}
+
+    def texture(self, size: Size) -> Tensor:
+        """Texture of that (height, width) as an Image [1, 3, H, W] on the CPU."""
+        form = sampling.form_of(self.wishes, self.place)
+        return sampling.sample(cast(TextureNetwork, self.network), self.mix, size, self.wishes, form)
+
+    @property
+    def precision(self) -> str:
+        """As in `Studio`, also of textures, which no worker makes."""
+        if self.model.card.kind != "texture":
+            return super().precision
+        return str(sampling.form_of(self.wishes, self.place).dtype).removeprefix("torch.")
 
 
-def finished(job: Job, options: FastOptions) -> bool:
-    """Whether a job's output is there already and is to be left alone."""
-    return not replaces(job, options) and Path(job.target).exists()
-
-
-def replaces(job: Job, options: FastOptions) -> bool:
-    """Whether an output that exists is to be replaced: if asked, or if it is an unfinished film."""
-    return options.overwrite or (job.film and segments.parts_of(job.target).exists())
-
-
-# Many inputs
-
-
-def work(
-    jobs: Sequence[Job], studio: Studio, many: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, tuple[int, int]]:
-    """Do the jobs one after another; returns how many were done and how many failed.
-
-    Of many, one that fails is told in its Result, and the next is begun.
-    """
-    done = failed = 0
-    for index, job in enumerate(jobs, 1):
-        if stop():
-            break
-        if many:
-            yield Item(index, len(jobs), files.display(job.source))
-        try:
-            record = yield from paint(job, studio, many, stop)
-            done += 1
-        except Exception as error:
-            if not many or ends_all(error, job):
-                raise
-            record, failed = failure(job, error), failed + 1
-        yield Result(record)
-    return done, failed
-
-
-def ends_all(error: Exception, job: Job) -> bool:
-    """Whether an error would come again with each input: the disk is full, or the place cannot be written."""
-    if not isinstance(error, OutputError):
-        return False
-    if getattr(error.__cause__, "errno", None) in files.FULL:
-        return True
-    try:
-        files.prove_writable(job.target, overwrite=True)
-    except OutputError:
-        return not Path(job.target).is_dir()
-    return False
-
-
-def failure(job: Job, error: Exception) -> Record:
-    """The record of an input that could not be painted."""
-    text = " ".join(str(error).split())
-    message = text if files.display(job.source) in text else f"{files.display(job.source)}: {text}"
-    return {"input": job.source, "output": None, "error": type(error).__name__, "message": message}
-
-
-def paint(job: Job, studio: Studio, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Do one job; returns its record."""
-    if not studio.options.dry_run:
-        sources = [] if job.source == inputs.STREAM else [job.source]
-        files.prove_writable(job.target, overwrite=replaces(job, studio.options), inputs=sources)
-    if job.film:
-        return (yield from paint_film(job, studio, stop))
-    return (yield from paint_picture(job, studio, many))
-
-
-# One input
-
-
-def paint_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, Record]:
-    """Load, paint and save a picture, or with `dry_run` tell what that would take."""
-    begun, options = time.monotonic(), studio.options
-    if options.dry_run:
-        return forecast_picture(job, studio)
-    picture = images.load(job.source, max_pixels=options.max_pixels, long_side=long_side(options.size))
-    for text in picture.warnings:
-        yield Note(f"{files.display(job.source)}: {text}" if many else text)
-    size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
-    image = geometry.resize(picture.image, size)
-    painter = studio.painter(image, size[0] * size[1] * studio.count)
-    painted = painter(image)
-    yield from told(painter)
-    save(job.target, painted, studio, picture)
-    return studio.record(job, size, begun)
-
-
-def paint_film(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Paint a film, or with `dry_run` tell what that would take."""
-    source, options = Path(job.source), studio.options
-    found, frame = filming.glance(source, options)
-    if options.dry_run:
-        count = found.frames or round(found.seconds * found.rate)
-        return forecast(job, studio, filming.output_size(options.size, found), frame, count)
-    content = {"name": source.name, "sha256": files.sha256_of(source)}
-    painter = studio.painter(frame, precision=filming.begun_with(Path(job.target), options))
-    recipe = studio.recipe({"content": content})
-    record = yield from filming.film(source, Path(job.target), painter, options, recipe, stop)
-    yield from told(painter)
-    return record
-
-
-def told(painter: Painter) -> Generator[Event, None, None]:
-    """What the painter has to tell, which is once."""
-    while painter.notes:
-        yield Note(painter.notes.pop(0))
-
-
-def long_side(size: str) -> int | None:
-    """The long side in pixels that `--size` asks for, None for the picture's own; raises InputError."""
-    if size == "full":
-        return None
-    if not re.fullmatch("[0-9]{1,6}", size) or int(size) < SMALLEST:
-        raise InputError(f"--size is '{size}'; give the long side in pixels, {SMALLEST} or more, or full")
-    return int(size)
-
-
-def output_size(size: Size, options: FastOptions) -> Size:
-    """The (height, width) that a picture is painted at; raises InputError if it is too thin or too large."""
-    side = long_side(options.size)
-    wanted = size if side is None else geometry.fit(size, side)
-    check_size(wanted, options)
-    return wanted
-
-
-def check_size(size: Size, options: FastOptions) -> None:
-    """Raise InputError for a (height, width) that is too thin for the network, or over the limit."""
-    shown = f"the output would be {size[1]}x{size[0]} pixels"
-    if min(size) < SMALLEST:
-        raise InputError(f"{shown}, and {SMALLEST} a side is the least: use a larger --size")
-    if size[0] * size[1] > options.max_pixels:
-        raise InputError(
-            f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
-        )
-
-
-def save(target: str, image: Tensor, studio: Studio, picture: Picture | None = None) -> None:
-    """Write a picture with its recipe, and with the transparency and the credits of what it was made of."""
-    options = studio.options
-    content = {"content": {"name": picture.name, "sha256": picture.sha256}} if picture else {}
-    recipe = studio.recipe({**content, "size": [image.shape[-1], image.shape[-2]]})
-    images.save(
-        target,
-        image,
-        alpha=picture.alpha if picture else None,
-        recipe=recipe if options.metadata else None,
-        credits=picture.credits if picture and options.metadata else None,
-        overwrite=options.overwrite,
-        quality=options.quality,
-    )
+def styles_of(model: Model, options: FastOptions) -> list[str]:
+    """The names in "waves:0.6,ink:0.4", or the model's only style if none is named."""
+    return list(cards.weights(options.style)) if options.style else [model.card.styles[0].name]
 
 
 # No input: texture
 
 
-def texture(output: str | None, label: str, studio: Studio) -> Record:
+def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
     begun, options = time.monotonic(), studio.options
     name = files.fit_name(f"{label}-texture", ".png")
@@ -289,34 +141,3 @@ def texture_size(size: str) -> Size:
     if not found:
         raise InputError(f"--size is '{size}'; give WxH in pixels, as in 800x600, or one side of a square")
     return int(found[2] or found[1]), int(found[1])
-
-
-# Dry runs
-
-
-def forecast_picture(job: Job, studio: Studio) -> Record:
-    """What painting a picture would take, by its header; the first one is a sample, and seen small."""
-    options = studio.options
-    if job.source == inputs.STREAM:  # which can be read once only
-        image = images.load(job.source, max_pixels=options.max_pixels).image
-        return forecast(job, studio, output_size((image.shape[-2], image.shape[-1]), options), image)
-    size = output_size(images.measure(job.source, max_pixels=options.max_pixels), options)
-    if not studio.sampled:
-        sample = images.load(job.source, max_pixels=options.max_pixels, long_side=task.SAMPLE)
-        return forecast(job, studio, size, sample.image)
-    return forecast(job, studio, size)
-
-
-def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None, frames: int = 1) -> Record:
-    """What painting would take, as a record with no output and a `message` that says it."""
-    pixels = frames * size[0] * size[1]
-    rows, needed = studio.painter(sample, pixels * studio.count).plan(*size)
-    seconds = pixels * studio.pace(sample)
-    facts = (
-        f"{size[1]} x {size[0]}" + (f", {frames} frames" if job.film else ""),
-        f"strips of {rows} rows" if rows < size[0] else "whole",
-        f"{needed / 1e9:.1f} GB",
-        f"about {seconds:.1f} s",
-    )
-    message = f"{files.display(job.source)} -> {files.display(job.target)}: {', '.join(facts)}"
-    return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}

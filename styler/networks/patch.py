@@ -1,0 +1,153 @@
+"""The PatchGAN of Isola et al. 2017: a discriminator that judges each patch of a picture by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from styler.networks.pix2pix import LEAK, WIDEST, Mode, Norm, signed
+from styler.options import GeneratorNorm
+
+HALVINGS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
+"""Halvings by the side of the patches in pixels."""
+BATCH = Mode("batch")
+EPS = 1e-12
+
+
+@dataclass(frozen=True)
+class PatchArchitecture:
+    """What a discriminator is built from.
+
+    Attributes:
+        inputs: channels of what it judges, often two pictures.
+        width: channels of the first layer.
+        halvings: layers that halve the picture; 0: it judges single pixels.
+        norm: batch norms always take their moments of the batch.
+        scales: discriminators, each of which sees the picture at half the size of the one before.
+        spectral: whether weights have a spectral norm of 1; then there are no other norms.
+    """
+
+    inputs: int = 6
+    width: int = 64
+    halvings: int = 3
+    norm: GeneratorNorm = "batch"
+    scales: int = 1
+    spectral: bool = False
+
+
+class Judge(nn.Module):
+    """A convolution with zero borders, and maybe a norm: of its weights, or of what comes of it."""
+
+    direction: Tensor | None
+
+    def __init__(
+        self,
+        channels: tuple[int, int],
+        kernel: int,
+        *,
+        stride: int = 1,
+        norm: Norm | None = None,
+        bias: bool = True,
+        spectral: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(*channels, kernel, stride, (kernel - 1) // 2, bias=bias)
+        self.norm = norm
+        start = torch.full(channels[1:], channels[1] ** -0.5) if spectral else None
+        self.register_buffer("direction", start)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C', H', W']."""
+        weight, bias = self.conv.weight, self.conv.bias
+        if self.direction is not None:
+            weight = self.spectral(weight, self.direction)
+        bias = None if bias is None else bias.to(x.dtype)
+        y = F.conv2d(x, weight.to(x.dtype), bias, self.conv.stride, self.conv.padding)
+        return y if self.norm is None else self.norm(y, BATCH)
+
+    def spectral(self, weight: Tensor, direction: Tensor) -> Tensor:
+        """The weights over their largest singular value (Miyato et al. 2018, algorithm 1).
+
+        `direction` is its left singular vector, to which each call in training makes a step.
+        """
+        matrix = weight.flatten(1)
+        with torch.no_grad():
+            right = F.normalize(matrix.mT @ direction, dim=0, eps=EPS)
+            left = F.normalize(matrix @ right, dim=0, eps=EPS)
+            if self.training:
+                direction.copy_(left)
+        return weight / (left @ matrix @ right)
+
+
+class PatchDiscriminator(nn.Module):
+    """Image [N, inputs, H, W] -> for each scale the maps of its layers, the last logits [N, 1, h, w].
+
+    Isola et al. 2017, section 6.1.2: 4x4 convolutions. The maps are those after the ReLUs. It computes in the
+    number type and the memory format of the image; the sides are `smallest_side` at least.
+    """
+
+    def __init__(self, made: PatchArchitecture = PatchArchitecture()) -> None:
+        super().__init__()
+        self.made = made
+        self.scales = nn.ModuleList(nn.Sequential(*layers(made)) for _ in range(made.scales))
+
+    def forward(self, image: Tensor) -> list[list[Tensor]]:
+        """Judge."""
+        x = signed(image)
+        judged: list[list[Tensor]] = []
+        for scale in self.scales.children():
+            if judged:
+                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            judged.append(maps(scale.children(), x))
+        return judged
+
+
+def layers(made: PatchArchitecture) -> list[Judge]:
+    """Of one scale, from the picture to the logits."""
+    kernel = 4 if made.halvings else 1
+    count = made.halvings + 1 if made.halvings else 2
+    widths = [made.width * min(2**k, WIDEST) for k in range(count)]
+    normless = made.spectral or made.norm == "none"
+    first = Judge((made.inputs, widths[0]), kernel, stride=2 if made.halvings else 1, spectral=made.spectral)
+    hidden = [
+        Judge(
+            channels,
+            kernel,
+            stride=2 if k < made.halvings else 1,
+            norm=None if normless else Norm(channels[1], made.norm, tracked=False),
+            bias=normless,
+            spectral=made.spectral,
+        )
+        for k, channels in enumerate(pairwise(widths), start=1)
+    ]
+    last = Judge((widths[-1], 1), kernel, bias=bool(made.halvings), spectral=made.spectral)
+    return [first, *hidden, last]
+
+
+def maps(scale: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """What the layers make of x [N, C, H, W], logits last."""
+    *hidden, last = scale
+    made = []
+    for layer in hidden:
+        x = F.leaky_relu_(layer(x), LEAK)
+        made.append(x)
+    return [*made, last(x)]
+
+
+def receptive_field(halvings: int) -> int:
+    """Side in pixels of the patch that one logit sees."""
+    field = 1
+    for stride in [1, 1, *[2] * halvings] if halvings else []:
+        field = (field - 1) * stride + 4
+    return field
+
+
+def smallest_side(made: PatchArchitecture) -> int:
+    """Of pictures that leave something to judge, in pixels."""
+    alone = 3 << made.halvings if made.halvings else 1
+    return ((alone - 1) << (made.scales - 1)) + 1
