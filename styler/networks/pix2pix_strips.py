@@ -46,7 +46,7 @@ STORED = 2
 """Halvings from which on a map is stored."""
 
 WHOLE = {"unet": 2.5, "encoder-decoder": 2.25, "residual": 4.25}
-"""Memory of painting whole, in maps of the first layer's width at full resolution: measured on a CPU, and a tenth more."""
+"""Memory of painting whole, in first maps at full resolution: measured on a CPU, and a tenth more."""
 KEPT = {"unet": 3 / 8, "encoder-decoder": 1 / 4, "residual": 1 / 2}
 """Memory of the stored maps, likewise: those of a U-Net where it doubles the second time from the end."""
 COPIES, HALO = 4, 16
