@@ -375,6 +375,17 @@ def test_photos_and_their_edges(tmp_path):
     )
 
 
+def test_photos_of_a_list_may_share_a_name(tmp_path):
+    """Held out is one file, and not all that are called so."""
+    paths = [tmp_path / place / f"{index}.png" for place in ("here", "there") for index in range(5)]
+    for index, path in enumerate(paths):
+        put(path, photo(index))
+    listed = tmp_path / "photos.txt"
+    listed.write_text("".join(f"{path}\n" for path in paths))
+    pairs = photo_pairs(str(listed), "edges", TrainTranslateOptions(crop=16, validation=0.2))
+    assert len(pairs) == 8 and len(pairs.held) == 2
+
+
 def test_each_sample_draws_its_own_sigma(tmp_path):
     put(tmp_path / "x.png", photo(0, (64, 64)))
     options = TrainTranslateOptions(crop=64, batch=1, validation=0.0, sigma="1-8", jitter=1.0, mirror=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from styler.engine import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
+from styler.networks import pix2pix
 from styler.networks.patch import PatchArchitecture, PatchDiscriminator
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.networks.vgg import random_convolutions
@@ -31,6 +33,7 @@ from styler.tasks.train_translate import (
     LATELY,
     Contest,
     architecture_for,
+    blocked,
     contest_for,
     deepest,
     discriminator_for,
@@ -116,6 +119,19 @@ def test_a_network_is_as_deep_as_the_crops_allow() -> None:
     assert architecture_for(options(crop=128), 3, 3).halvings == 6
     assert architecture_for(options(crop=128, upsampling="transposed"), 3, 3).halvings == 7
     assert architecture_for(options(crop=128, halvings=5), 3, 3).halvings == 5
+
+
+def test_through_one_pixel_nothing_is_learned():
+    """A norm of copies of one value is zero; not so of what transposed convolutions make of it."""
+    for upsampling, norm, halvings in product(
+        ("resize", "transposed"), ("instance", "batch", "none"), (4, 5)
+    ):
+        made = architecture_for(options(upsampling=upsampling, norm=norm, halvings=halvings), 3, 3)
+        assert blocked(made, 32) == (upsampling == "resize" and norm != "none" and halvings == 5)
+        network = pix2pix.build(made).double()
+        pix2pix.initialize(network, 0)
+        network(torch.rand(1, 3, 32, 32).double()).square().sum().backward()
+        assert (next(network.down[-1].parameters()).grad.abs().max() < 1e-12) == blocked(made, 32)
 
 
 @pytest.mark.parametrize("upsampling", ["resize", "transposed"])

@@ -278,6 +278,11 @@ def test_epochs_come_to_steps() -> None:
     assert translate_training.counted(options(), 10, 1) == options()
 
 
+def test_a_bottleneck_of_one_pixel_is_told(studio: Path) -> None:
+    events, _ = run("m.safetensors", options=options(steps=1, crop=16, halvings=4, upsampling="resize"))
+    assert "take --halvings 3" in notes(events)
+
+
 def test_a_translator_to_start_from(studio: Path) -> None:
     run("first.safetensors", options=options(steps=2))
     still = options(steps=1, learning_rate=0.0, average=0.0, width=8)

@@ -245,8 +245,19 @@ def deepest(crop: int, upsampling: str) -> int:
     the norm that follows would let nothing of them through.
     """
     least = 2 if upsampling == "resize" else 1
-    padded = {depth: -(-crop // 2**depth) * 2**depth for depth in range(1, DEEPEST + 1)}
+    padded = {depth: padded_to(crop, depth) for depth in range(1, DEEPEST + 1)}
     return max(depth for depth, side in padded.items() if 8 * side <= 9 * crop and side >= least * 2**depth)
+
+
+def padded_to(crop: int, depth: int) -> int:
+    """The side of a crop that is padded until it can be halved so often."""
+    return -(-crop >> depth) << depth
+
+
+def blocked(made: GeneratorArchitecture, crop: int) -> bool:
+    """Whether crops shrink to one pixel, whose copies the norm wipes out; see `deepest`."""
+    copied = made.kind != "residual" and made.upsampling == "resize" and made.norm != "none"
+    return copied and padded_to(crop, made.halvings) == 2**made.halvings
 
 
 def discriminator_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> PatchArchitecture:

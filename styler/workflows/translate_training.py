@@ -18,7 +18,7 @@ from styler.events import Event, Note, Stage
 from styler.features import Extractor
 from styler.metrics import SEEN
 from styler.networks import pix2pix
-from styler.networks.pix2pix import Mode
+from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.options import TrainTranslateOptions
 from styler.pairing import Pair
 from styler.storage import checkpoint, images, models, weights
@@ -113,7 +113,7 @@ def _train(
     saved = processes.saved(order.states, made_of, "styler train-translate", group, resume)
     extractor = weights.load(options.loss_network).until(set(SEEN)).to(place)
     if group.main:
-        yield from _noted(order, pairs, base)
+        yield from _noted(order, pairs, contest.generator.made)
         _show_first(order, pairs)
     yield Stage("train-translate", options.crop, options.crop, options.steps)
     with ahead(_batches(pairs, options, group, place), processes.workers(group)) as batches:
@@ -167,7 +167,7 @@ def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | 
     return Contest(base.network.requires_grad_().train(), fresh.discriminator, options)
 
 
-def _noted(order: Order, pairs: PairSet, base: Translator | None) -> Generator[Event, None, None]:
+def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generator[Event, None, None]:
     """Tell what is learned, and what may not be as the user thinks."""
     inputs, outputs = pairs.names
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
@@ -177,7 +177,12 @@ def _noted(order: Order, pairs: PairSet, base: Translator | None) -> Generator[E
         yield Note(f"few pairs ({len(pairs)}): with {FEW} or more the network does better on other pictures")
     if not pairs.held:
         yield Note("without --validation the last weights are kept, however good they are")
-    if base and (unused := sorted(order.options.changed().keys() & set(SHAPE))):
+    if task.blocked(made, order.options.crop):
+        yield Note(
+            f"{made.halvings} halvings leave one pixel of a crop of {order.options.crop}, through "
+            f"which nothing is learned: take --halvings {made.halvings - 1}, or larger crops"
+        )
+    if order.base and (unused := sorted(order.options.changed().keys() & set(SHAPE))):
         flags = ", ".join(f"--{name}" for name in unused)
         yield Note(f"the network to start from has its own shape: {flags} not used")
 
