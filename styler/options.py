@@ -252,6 +252,7 @@ class BenchOptions(MachineOptions):
 
 GeneratorKind = Literal["unet", "encoder-decoder", "residual"]
 GeneratorNorm = Literal["batch", "instance", "none"]
+Keep = Literal["perceptual", "kernel", "last"]
 Adversary = Literal["bce", "least-squares", "hinge"]
 Field = Literal["1", "16", "34", "70", "142", "286"]
 Direction = Literal["AtoB", "BtoA"]
@@ -325,6 +326,7 @@ class TrainTranslateOptions(EdgeOptions, TrainingOptions):
     )
     validation: float = opt(0.1, "Share of the pairs that is held out to measure progress.", low=0, high=0.9)
     validation_most: int = opt(64, "Most pairs that are held out.", low=0, high=100_000)
+    keep: Keep = opt("perceptual", "Weights that are kept: by least distance of held-out pairs, or last.")
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
 
 

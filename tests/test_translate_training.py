@@ -145,7 +145,7 @@ def test_makes_a_translator_that_says_what_it_is(studio: Path) -> None:
 def test_the_best_weights_are_kept_and_told(studio: Path) -> None:
     told = {entry["step"]: entry for entry in log("whole.safetensors") if "validation" in entry}
     assert list(told) == [2, 4, 6]
-    distances = {step: entry["validation"][validating.KEPT] for step, entry in told.items()}
+    distances = {step: entry["validation"]["perceptual"] for step, entry in told.items()}
     best = min(distances, key=lambda step: distances[step])
     assert told[6]["best"] == best
     found = models.read_generator("whole.safetensors")
@@ -177,14 +177,14 @@ def test_an_early_best_survives_a_break(studio: Path, monkeypatch: pytest.Monkey
 
     def worsening(generator: Any, *given: Any) -> dict[str, float]:
         calls.append(generator)
-        return measured(generator, *given) | {validating.KEPT: 0.1 * len(calls)}
+        return measured(generator, *given) | {"perceptual": 0.1 * len(calls)}
 
     calls: list[Any] = []
     monkeypatch.setattr(translate_diary, "scores_of", worsening)
     run("short.safetensors", options=options(steps=6), stop_after=5)
     run("short.safetensors", options=options(steps=6), resume=True)
     about = models.read_generator("short.safetensors").card.information["validation"]
-    assert about["step"] == 2 and about[validating.KEPT] == pytest.approx(0.1) and len(calls) == 3
+    assert about["step"] == 2 and about["perceptual"] == pytest.approx(0.1) and len(calls) == 3
     run("two.safetensors", options=options(steps=6), stop_after=2)
     kept = checkpoint.load_state("two.safetensors.training")["beside"]["best"]["weights"]
     short = weights_in("short.safetensors")
@@ -337,18 +337,23 @@ def test_the_page_shows_it_all_by_itself(studio: Path) -> None:
 
 def test_better_is_nearer_to_the_eye_and_the_first_of_equals_stays() -> None:
     network = build(GeneratorArchitecture(width=4, halvings=2))
-    best = best_of(None, 1, {validating.KEPT: 0.3, "l1": 0.5}, network)
+    best = best_of(None, 1, {"perceptual": 0.3, "l1": 0.5}, network, "perceptual")
     assert best.step == 1 and same(dict(best.weights), network.state_dict())
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(1)
     assert not same(dict(best.weights), network.state_dict())
-    assert best_of(best, 2, {validating.KEPT: 0.3, "l1": 0.1}, network) is best
-    lost = best_of(None, 1, {validating.KEPT: float("nan")}, network)
-    assert best_of(best, 2, lost.scores, network) is best
-    assert best_of(lost, 2, {validating.KEPT: 9.0}, network).step == 2
-    assert best_of(best, 2, {validating.KEPT: 0.29}, network).step == 2
-    assert best_of(Best(1, {}, {}), 2, {}, network).step == 2
+    assert best_of(best, 2, {"perceptual": 0.3, "l1": 0.1}, network, "perceptual") is best
+    lost = best_of(None, 1, {"perceptual": float("nan")}, network, "perceptual")
+    assert best_of(best, 2, lost.scores, network, "perceptual") is best
+    assert best_of(lost, 2, {"perceptual": 9.0}, network, "perceptual").step == 2
+    assert best_of(best, 2, {"perceptual": 0.29}, network, "perceptual").step == 2
+    assert best_of(Best(1, {}, {}), 2, {}, network, "perceptual").step == 2
+    assert best_of(best, 2, {"perceptual": 0.9}, network, "last").step == 2
+    assert best_of(best, 2, {"perceptual": 0.9}, network, "kernel").step == 2  # of one pair there is none
+    near = best_of(None, 1, {"perceptual": 0.9, "kernel": 0.5}, network, "kernel")
+    assert best_of(near, 2, {"perceptual": 0.1, "kernel": 0.6}, network, "kernel") is near
+    assert best_of(near, 2, {"perceptual": 1.0, "kernel": -0.1}, network, "kernel").step == 2
 
 
 def test_scores_of_a_perfect_generator(studio: Path) -> None:

@@ -99,7 +99,7 @@ class TranslateDiary:
         generator = self.contest.averaged
         held = self.held if self.measured else ()
         scores = scores_of(generator, held, self.extractor, self.mode)
-        self.best = best_of(self.best, step, scores, generator)
+        self.best = best_of(self.best, step, scores, generator, self.options.keep)
         if scores:
             self.log.journal.add({"step": step, "validation": scores, "best": self.best.step})
 
@@ -151,9 +151,10 @@ class TranslateDiary:
         rows = [[f"{step:,}", *(f"{scores.get(name, 0):.4g}" for name in SCORES)] for step, scores in shown]
         marked = next((row for row, (step, _) in enumerate(shown) if step == self.best.step), None)
         meaning = "; ".join(f"{name}: {text}" for name, text in SCORES.items())
+        about = f"Means over {len(self.held)} pairs, of averaged weights; those of the marked step are kept."
         return [
             report.table(rows, ["step", *SCORES], marked=marked),
-            report.paragraph(f"Means over {len(self.held)} pairs, of averaged weights. {meaning}.", "quiet"),
+            report.paragraph(f"{about} {meaning}.", "quiet"),
             report.figure(_png(chart(curves)), "scores on pairs that were held out"),
         ]
 

@@ -261,7 +261,8 @@ def _write(
     assert best is not None  # the last step is measured
     if best.scores:
         told = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
-        yield Note(f"kept the weights of step {best.step}, by perceptual distance: {told}")
+        rule = "the last" if order.options.keep == "last" else f"by {order.options.keep} distance"
+        yield Note(f"kept the weights of step {best.step}, {rule}: {told}")
     network = pix2pix.build(contest.generator.made)
     network.load_state_dict(best.weights)
     about = diary.log.about("train-translate", len(pairs), order.credits, group)

@@ -14,13 +14,11 @@ from styler.metrics import embedded, kernel_distance, perceptual_distance, psnr,
 from styler.networks.pix2pix import Generator, Mode
 from styler.pairing import Pair
 
-KEPT = "perceptual"
-"""The score, less being better, by which weights are kept. Not the difference of pixels: it prefers blur."""
 SCORES = {
     "l1": "mean absolute difference of values in [0, 1]",
     "psnr": "peak signal-to-noise ratio in dB, 100 at most",
     "ssim": "structural similarity, 1 at most",
-    "perceptual": "distance of the loss network's features; the weights where it is least are kept",
+    "perceptual": "distance of the loss network's features",
     "kernel": "kernel distance of the two sets of pictures on the same features",
 }
 
@@ -34,20 +32,23 @@ class Best:
     weights: Mapping[str, Tensor]
 
 
-def best_of(before: Best | None, step: int, scores: Mapping[str, float], generator: Generator) -> Best:
+def best_of(
+    before: Best | None, step: int, scores: Mapping[str, float], generator: Generator, keep: str
+) -> Best:
     """The better one of what was best before and a generator that has just been measured.
 
-    Without scores, for lack of pairs, that is always the newer one.
+    `keep` is the score that decides, less being better: not the difference of pixels, which prefers blur. If
+    it is "last", or is not among the scores for lack of pairs, that is always the newer one.
     """
-    if before is not None and scores and not _distance(scores) < _distance(before.scores):
+    if before and keep in scores and not _distance(scores[keep]) < _distance(before.scores[keep]):
         return before
     weights = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
     return Best(step, dict(scores), weights)
 
 
-def _distance(scores: Mapping[str, float]) -> float:
-    """The score by which weights are kept; of a network that has lost its mind the worst."""
-    return scores[KEPT] if math.isfinite(scores[KEPT]) else math.inf
+def _distance(score: float) -> float:
+    """A score; of a network that has lost its mind the worst."""
+    return score if math.isfinite(score) else math.inf
 
 
 def scores_of(
