@@ -179,7 +179,11 @@ def print_tables(results: Results, real: Score) -> None:
 
 
 def print_claims(results: Results) -> bool:
-    """What the paper found and must be found here too; whether it was."""
+    """What the paper found and must be found here too; whether it was.
+
+    Of the collapse the IoU tells: pictures that have nothing to do with their labels get 1/8 of the pixels
+    right by chance, and an IoU of 1/15.
+    """
 
     def accuracy(changes: Mapping[str, Any]) -> float:
         return results(changes).accuracy
@@ -187,7 +191,7 @@ def print_claims(results: Results) -> bool:
     both, middle = accuracy(L1_CGAN), max(accuracy(L1_CGAN), accuracy({"field": "34"}))
     severed = max(accuracy(SEVERED | L1), accuracy(SEVERED | L1_CGAN))
     claims = {
-        "an unconditional GAN collapses: below 0.1": accuracy(GAN) < 0.1,
+        "an unconditional GAN collapses: IoU below 0.1": results(GAN).overlap < 0.1,
         "L1+cGAN beats L1 by 0.05 or more": both >= accuracy(L1) + 0.05,
         "a middle field beats single pixels": middle > accuracy({"field": "1"}),
         "a middle field beats the whole picture": middle > accuracy({"field": "70"}),
