@@ -59,6 +59,18 @@ def parameters_for(name: str, options: EdgeOptions) -> dict[str, Any]:
     return {key: getattr(options, key) for key in CONDITIONS[name].heeds}
 
 
+def check_heeded(name: str, options: EdgeOptions) -> None:
+    """Raise InputError for an option that is not at its default and that such inputs do not heed.
+
+    "" stands for inputs that are there already and heed none.
+    """
+    known = {key for kind in CONDITIONS.values() for key in kind.heeds}
+    heeded = set(CONDITIONS[name].heeds) if name else set()
+    if strange := sorted((known - heeded) & options.changed().keys()):
+        what = f"inputs of kind '{name}' have" if name else "inputs that need not be made have"
+        raise InputError(f"{what} no --{strange[0]}: leave it out")
+
+
 def _edges(options: PairsOptions) -> Make:
     edges = edges_for(options)
     return lambda image, draw: draw_edges(image, edges, float(draw.uniform(*edges.sigma)))

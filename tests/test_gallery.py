@@ -4,17 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 from styler.storage import images, models
 from styler.tasks import faults
 
-GALLERY = [entry for entry in models.installed() if entry.bundled and entry.card.kind == "transform"]
+SHIPPED = [entry for entry in models.installed() if entry.bundled]
+GALLERY = [entry for entry in SHIPPED if entry.card.kind == "transform"]
+TRANSLATOR = "edges2photo"
 PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
 
 
 def test_there_are_some_and_they_are_small():
     assert len(GALLERY) >= 8
-    assert sum(entry.path.stat().st_size for entry in GALLERY) < 12e6
+    assert sum(entry.path.stat().st_size for entry in SHIPPED) < 12e6
     names = [style.name for entry in GALLERY for style in entry.card.styles]
     assert len(names) == len(set(names))
 
@@ -48,3 +51,29 @@ def test_a_style_that_ships_is_found_by_its_name(run, tmp_path, monkeypatch):
     done = run("fast", PHOTO, "--style", name, "--size", "64")
     assert (done.code, [path.name for path in tmp_path.glob("*.png")]) == (0, [f"harbour-{name}.png"])
     assert done.err.startswith("Wrote harbour-")
+
+
+def test_the_translator_is_whole_and_says_whom_it_owes_what():
+    (entry,) = (entry for entry in SHIPPED if entry.card.kind == "translate")
+    assert entry.name == TRANSLATOR and not entry.problem and entry.path.stat().st_size < 4e6
+    information = models.read_generator(entry.path).card.information
+    assert entry.card.licence == "MIT" and information["training"]["credits"]
+    assert information["translation"]["condition"]["name"] == "edges"
+    assert information["validation"]["pairs"] > 20
+
+
+def test_a_sketch_becomes_a_picture_in_color(run, tmp_path, monkeypatch):
+    """Light and dark areas, neither gray nor the drawing itself."""
+    monkeypatch.chdir(tmp_path)
+    sketch = Image.new("L", (160, 120), "white")
+    pen = ImageDraw.Draw(sketch)
+    pen.rectangle((50, 50, 110, 100), outline="black")
+    pen.line((40, 52, 80, 20, 120, 52), fill="black")
+    sketch.save("sketch.png")
+    done = run("translate", "sketch.png", "--checkpoint", TRANSLATOR)
+    assert done.code == 0
+    made = images.load(f"sketch-{TRANSLATOR}.png").image
+    assert made.shape == (1, 3, 120, 160)
+    assert made.mean(1).std() > 0.1 and made.std(1).mean() > 0.03
+    assert 0.2 < made.mean() < 0.7
+    assert run("translate", PHOTO, "--from-photo", "--checkpoint", TRANSLATOR, "--size", "96").code == 0

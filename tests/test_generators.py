@@ -296,9 +296,10 @@ def test_every_dialect_translates_as_before(tmp_path, name):
 
 def test_what_a_file_tells_of_its_use(tmp_path):
     about = {}
-    for name, network in {"a": Nested(5), "b": Row(1), "c": Row(1, dropout=True), "d": Numbered(4)}.items():
+    networks = (Nested(6), Nested(5), Row(1), Row(1, dropout=True), Numbered(4))
+    for name, network in zip("abcde", networks, strict=True):
         about[name] = models.read_generator(saved(network, tmp_path / f"{name}.pth")).about
-    assert [about[name].dropout for name in "abcd"] == [None, False, True, True]
+    assert [about[name].dropout for name in "abcde"] == [None, False, False, True, True]
     assert all(
         one.direction is None and one.batch is None and one.statistics == "picture" for one in about.values()
     )
@@ -484,6 +485,21 @@ def test_our_instance_norms_become_batch_norms_of_the_picture(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("halvings", "dropout", "without", "moved"),
+    [
+        (6, (), True, False),
+        (6, (2,), False, False),
+        (8, (2, 3, 4), False, False),
+        (8, (1, 2, 3), False, True),
+    ],
+)
+def test_what_their_test_is_to_be_told_of_dropout(halvings, dropout, without, moved):
+    """Their U-Net has it unless it is told otherwise, and without --eval it works."""
+    told = junyanz.flags(pix2pix.build(GeneratorArchitecture(width=1, halvings=halvings, dropout=dropout)))
+    assert ("--no_dropout" in told, "in other layers" in told) == (without, moved)
+
+
+@pytest.mark.parametrize(
     "made, told",
     [
         ({"kind": "encoder-decoder"}, "no skips"),
@@ -494,6 +510,7 @@ def test_our_instance_norms_become_batch_norms_of_the_picture(tmp_path):
         ({"halvings": 4}, "4 halvings"),
         ({"bias": True}, "biases where they have none"),
         ({"kind": "residual", "halvings": 3}, "3 halvings"),
+        ({"kind": "residual", "halvings": 2, "blocks": 0}, "no blocks"),
     ],
 )
 def test_what_junyanz_does_not_have_is_not_written(tmp_path, made, told):

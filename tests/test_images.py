@@ -252,7 +252,7 @@ def test_threads_with_one_limit_decode_at_once(tmp_path: Path, monkeypatch: pyte
 def test_levels_are_those_of_load(tmp_path: Path) -> None:
     for mode, format in (("RGB", "JPEG"), ("I;16", "PNG"), ("RGBA", "PNG")):
         path = stored(tmp_path, corpus.encoded(corpus.picture(mode), format))
-        wanted = (images.load(path, long_side=30).image[0] * 255).round().to(torch.uint8)
+        wanted = (images.load(path, long_side=30).on_white[0] * 255).round().to(torch.uint8)
         assert torch.equal(images.load_levels(path, 30), wanted)
 
 

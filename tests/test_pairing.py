@@ -149,10 +149,25 @@ def test_half_a_pair_is_made_again():
 
 def test_pairs_made_otherwise_are_not_mixed():
     pairs("photo.png")
-    with pytest.raises(InputError, match="made otherwise"):
+    with pytest.raises(InputError, match=r"made otherwise.* add --overwrite"):
         pairs("in", sigma="1")
+    with pytest.raises(InputError, match=r"made otherwise.* leaves some"):
+        pairs("in", sigma="1", overwrite=True)
     assert names() == {"photo.png", "pairs.json"}
-    assert pairs("in", sigma="1", overwrite=True)[1].done == 2
+    assert pairs(".", sigma="1", overwrite=True)[1].done == 3
+
+
+def test_without_a_pair_there_is_no_record():
+    Path("bad.png").write_bytes(b"<html>")
+    assert pairs("bad.png")[1].failed == 1
+    assert not Path("out/pairs.json").exists()
+    assert pairs("photo.png", kind="grey")[1].done == 1
+
+
+@pytest.mark.parametrize(("kind", "options"), [("grey", {"sigma": "foo"}), ("edges", {"colors": 3})])
+def test_options_of_another_kind_are_refused(kind, options):
+    with pytest.raises(InputError, match=f"inputs of kind '{kind}' have no --{next(iter(options))}"):
+        pairs("photo.png", kind=kind, **options)
 
 
 def test_a_bad_photo_does_not_stop_the_others():
@@ -244,6 +259,7 @@ def test_standard_input_is_a_photo(run):
     [
         (("photo.png", "-o", "out"), 2, "one of --edges, --grey"),
         (("photo.png", "--edges"), 2, "Missing option '-o'"),
+        (("photo.png", "--edges", "--grey", "-o", "out"), 2, "Give one of --edges, --grey"),
         (("photo.png", "--edges", "-o", "-"), 1, "give a folder"),
         (("photo.png", "--edges", "-o", "a.png"), 1, "needs? a folder"),
         (("none.png", "--edges", "-o", "out"), 1, "no such file"),

@@ -35,6 +35,11 @@ def put(path: Path, picture: Image.Image) -> None:
     picture.save(path)
 
 
+def photos_in(root: Path, count: int) -> None:
+    for index in range(count):
+        put(root / f"{index:02}.png", photo(index))
+
+
 def beside(*pictures: Image.Image) -> Image.Image:
     return Image.fromarray(np.concatenate([np.asarray(picture) for picture in pictures], 1))
 
@@ -193,6 +198,65 @@ def test_odd_and_high_pictures_side_by_side_are_told(tmp_path):
     assert len(pairs) == 7
     assert any("even width: odd.png" in note for note in pairs.notes)
     assert any("really two pictures side by side: tall.png" in note for note in pairs.notes)
+
+
+NO_PICTURES = (
+    "._00.png",
+    ".cache/00.png",
+    "m.safetensors.training/pairs.png",
+    "m.safetensors.training/deep/x.png",
+)
+
+
+@pytest.mark.parametrize("layout", ["photos", "beside", "folders"])
+def test_hidden_files_and_what_trainings_keep_are_no_pictures(tmp_path, layout):
+    """So a training whose output lies among its pictures finds the same ones when it goes on."""
+    if layout == "photos":
+        photos_in(tmp_path, 4)
+    else:
+        (doubles if layout == "beside" else folders)(tmp_path, count=4)
+    options = TrainTranslateOptions(crop=16, validation=0.0)
+
+    def digest():
+        if layout == "photos":
+            return photo_pairs(str(tmp_path), "edges", options).digest()
+        return open_pairs(str(tmp_path), options).digest()
+
+    before = digest()
+    for name in NO_PICTURES:
+        put(tmp_path / name, photo(9))
+    assert digest() == before
+
+
+def test_one_pair_at_least_is_drawn(tmp_path):
+    for count in (1, 2):
+        pairs = opened(doubles(tmp_path / str(count), count), validation=0.9)
+        assert (len(pairs), len(pairs.held)) == (1, count - 1)
+        assert pairs.batch(0, 2, 16).inputs.shape == (2, 3, 16, 16)
+
+
+def test_photos_that_cannot_be_read_are_told_before(tmp_path):
+    photos_in(tmp_path, 4)
+    (tmp_path / "empty.png").touch()
+    put(tmp_path / "tiny.png", photo(0, (5, 5)))
+    pairs = photo_pairs(str(tmp_path), "edges", TrainTranslateOptions(crop=16, validation=0.5))
+    assert (len(pairs), pairs.wanted, len(pairs.held)) == (2, 2, 2)
+    assert "left out" in pairs.notes[0] and "empty.png" in pairs.notes[0] and "tiny.png" in pairs.notes[0]
+    for path in tmp_path.glob("0*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match="no photo that can be used: left out"):
+        photo_pairs(str(tmp_path), "edges", TrainTranslateOptions())
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    """As `styler pairs` lays it, whatever color the file has there."""
+    glass = Image.new("RGBA", (32, 32), (200, 30, 30, 0))
+    glass.paste((0, 0, 0, 255), (0, 0, 8, 32))
+    put(tmp_path / "A" / "x.png", glass)
+    put(tmp_path / "B" / "x.png", photo(0, (32, 32)))
+    pairs = opened(tmp_path, batch=1, jitter=1.0, mirror=False)
+    inputs = pairs.batch(0, 1, 32).inputs
+    assert inputs[..., :8].max() == 0 and inputs[..., 8:].min() == 1
 
 
 @pytest.mark.parametrize(

@@ -436,6 +436,8 @@ def test_steps_that_are_given_overrule_a_recipes_epochs(train: Any) -> None:
     [
         ([], (), 2, "either --dataset"),
         ([], ("--dataset", "pairs", "--edges", "pairs"), 2, "either --dataset"),
+        ([], ("--edges", "pairs", "--labels"), 1, "leave out --labels"),
+        ([], ("--dataset", "pairs", "--sigma", "1"), 1, "no --sigma: leave it out"),
         ([], ("--dataset", "none"), 1, "none"),
         (["--field", "17"], ("--dataset", "pairs"), 2, "--field"),
         (["--field", "286"], ("--dataset", "pairs"), 1, "--crop"),

@@ -167,6 +167,33 @@ def test_transparency_orientation_and_depth_are_as_everywhere(translate):
     assert names("maps") == names("lines") == set(sources)
 
 
+def test_drawings_on_nothing_are_drawings_on_paper(translate):
+    """As drawing programs save them: black wherever there is no stroke, and that transparent."""
+    glass = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
+    glass.paste((0, 0, 0, 255), (20, 0, 23, 48))
+    paper = Image.new("RGBA", glass.size, "white")
+    paper.alpha_composite(glass)
+    glass.save("glass.png"), paper.convert("RGB").save("paper.png")
+    for words in ((), ("--from-sketch",), ("--from-photo",)):
+        assert "is no drawing" not in translate("glass.png", "-o", "a.png", *words, checkpoint="lines").err
+        translate("paper.png", "-o", "b.png", *words, checkpoint="lines")
+        made, wanted = images.load("a.png"), images.load("b.png")
+        assert (made.alpha is None) == ("--from-photo" not in words)
+        if made.alpha is None:
+            assert torch.equal(made.image, wanted.image)
+        Path("a.png").unlink(), Path("b.png").unlink()
+
+
+def test_of_photos_cut_out_the_outline_is_drawn():
+    from styler.tasks.translate import Preparation
+
+    cut = Image.new("RGBA", (64, 64), (200, 30, 30, 0))
+    cut.paste((200, 30, 30, 255), (16, 16, 48, 48))
+    cut.save("cut.png")
+    seen = Preparation(1, "photo", EDGES)(images.load("cut.png").on_white)
+    assert 40 < (seen < 0.5).sum() < 400
+
+
 def test_from_stream_to_stream(translate):
     done = translate("-", "-o", "-", stdin=Path("photo.png").read_bytes())
     assert done.code == 0

@@ -24,9 +24,9 @@ KINDS = {
 
 
 def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command a flag for each kind of input, and `kind`."""
+    """Give a command a flag for each kind of input."""
     for name, text in reversed(KINDS.items()):
-        command = click.option(f"--{name}", "kind", flag_value=name, default=None, help=text)(command)
+        command = click.option(f"--{name}", is_flag=True, help=text)(command)
     return command
 
 
@@ -38,7 +38,7 @@ def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
 @talking
 @click.pass_obj
 def pairs(
-    settings: Settings, photos: Sequence[str], output: str, kind: str | None, options: PairsOptions
+    settings: Settings, /, photos: Sequence[str], output: str, options: PairsOptions, **flags: bool
 ) -> int:
     """Make pairs of an input and a photo out of photos, to train on with `styler train-translate`.
 
@@ -50,8 +50,10 @@ def pairs(
     """
     from styler.workflows import pairing
 
-    if kind is None:
-        raise click.UsageError(f"Missing option: one of {', '.join('--' + name for name in KINDS)}.")
+    given = [name for name in KINDS if flags[name.replace("-", "_")]]
+    if len(given) != 1:
+        raise click.UsageError(f"Give one of {', '.join('--' + name for name in KINDS)}.")
+    (kind,) = given
     return batches.follow(
         settings, output, lambda interrupt: pairing.pairs(photos, output, kind, options, interrupt)
     )

@@ -29,8 +29,8 @@ def translate(
     """Translate pictures, folders and films with a generator that was trained on pairs.
 
     \b
-    styler translate sketch.png --checkpoint lines.safetensors
-    styler translate photo.jpg --checkpoint lines.safetensors --from-photo
+    styler translate sketch.png --checkpoint edges2photo
+    styler translate photo.jpg --checkpoint edges2photo --from-photo
     """
     from styler.workflows import translating
 

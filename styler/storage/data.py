@@ -25,6 +25,8 @@ SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
+STATES = ".training"
+"""Ending of the folders that trainings keep beside what they make: the pictures in them are no dataset."""
 FLAT = 1 / 255
 """Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
 FEW = 20
@@ -203,10 +205,11 @@ def skipped(parts: Sequence[Pictures]) -> str:
 def find(source: Path) -> list[Path]:
     """All pictures in a folder and below, or those that a text file lists, sorted by name.
 
-    Raises InputError if there are none.
+    Hidden files and what trainings keep beside their networks are left out. Raises InputError if there are
+    none.
     """
     if source.is_dir():
-        found = [path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
     elif source.suffix.lower() in SUFFIXES:
         found = [source]
     else:
@@ -214,6 +217,20 @@ def find(source: Path) -> list[Path]:
     if not found:
         raise InputError(f"{files.display(source)} holds no pictures: give a folder with JPEG or PNG files")
     return sorted(found)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a file with a picture's ending, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def is_private(folder: str) -> bool:
+    """Whether a folder of that name is hidden, or kept by a training."""
+    return folder.startswith(".") or folder.endswith(STATES)
+
+
+def _private(path: Path, root: Path) -> bool:
+    return any(map(is_private, path.relative_to(root).parts[:-1]))
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -83,7 +83,12 @@ def _level(level: int) -> str:
 
 def _nested(keys: Keys) -> GeneratorArchitecture:
     halvings = 1 + _length(keys, lambda level: f"{_level(level)}.1.weight", 1)
-    return GeneratorArchitecture(halvings=halvings, dropout=tuple(range(2, halvings - 3)))
+    return GeneratorArchitecture(halvings=halvings, dropout=unet_dropout(halvings))
+
+
+def unet_dropout(halvings: int) -> tuple[int, ...]:
+    """Where their U-Net of that depth has dropout, if it has."""
+    return tuple(range(2, halvings - 3))
 
 
 def _nested_places(made: GeneratorArchitecture) -> list[Place]:
@@ -168,7 +173,13 @@ def _path_places(made: GeneratorArchitecture) -> list[Place]:
 
 _BLOCK = r"model\.(\d+)\.conv_block\.(\d+)\.weight"
 
-JUNYANZ = Dialect("junyanz U-Net", r"model\.model\.1\.model\.1\.weight", _nested, _nested_places)
+JUNYANZ = Dialect(
+    "junyanz U-Net",
+    r"model\.model\.1\.model\.1\.weight",
+    _nested,
+    _nested_places,
+    trained_with_dropout=lambda made: None if made.dropout else False,  # few halvings have no place for it
+)
 JUNYANZ_RESIDUAL = Dialect(
     "junyanz residual network",
     r"model\.10\.conv_block\.1\.weight",

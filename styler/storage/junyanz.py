@@ -13,7 +13,7 @@ from styler.errors import CheckpointError
 from styler.networks.pix2pix import Generator, Layer, Mode
 from styler.networks.transform import Moments
 from styler.storage import files
-from styler.storage.dialects import JUNYANZ, JUNYANZ_RESIDUAL, Parts
+from styler.storage.dialects import JUNYANZ, JUNYANZ_RESIDUAL, Parts, unet_dropout
 from styler.storage.generators import COUNTED, layers
 
 SHALLOWEST = 5  # halvings of a U-Net, as four of them are written out there
@@ -61,12 +61,20 @@ def flags(network: Generator) -> str:
     deep = NAMES.get(made.halvings, f"a UnetGenerator with num_downs={made.halvings}")
     name = f"resnet_{made.blocks}blocks" if made.kind == "residual" else deep
     norm = "none" if made.norm == "none" else "instance" if is_plain(network) else "batch"
-    dropout = " --no_dropout" if made.kind == "residual" and not made.dropout else ""
+    dropout = "" if made.dropout else " --no_dropout"
+    moved = "; its dropout is in other layers there, so samples differ" * _moved(network)
     blank = "; never with --eval, as it has no stored statistics" * (made.norm == "instance" != norm)
     return (
         f"--netG {name} --norm {norm} --ngf {made.width} "
-        f"--input_nc {made.inputs} --output_nc {made.outputs}{dropout}{blank}"
+        f"--input_nc {made.inputs} --output_nc {made.outputs}{dropout}{blank}{moved}"
     )
+
+
+def _moved(network: Generator) -> bool:
+    """Whether their network of this architecture has dropout elsewhere."""
+    made = network.made
+    theirs = (1,) if made.kind == "residual" else unet_dropout(made.halvings)
+    return bool(made.dropout) and made.dropout != theirs
 
 
 def is_plain(network: Generator) -> bool:
@@ -86,6 +94,7 @@ def _check(network: Generator) -> None:
         "leaky skips": bool(made.slope) and not residual,
         "a norm on the innermost map": made.bottleneck_norm and not residual,
         f"{made.halvings} halvings": made.halvings != HALVINGS if residual else made.halvings < SHALLOWEST,
+        "no blocks": residual and not made.blocks,
         "biases where they have none": not is_plain(network) and _biased(network),
     }
     for what, found in strange.items():

@@ -6,7 +6,6 @@ import functools
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +20,7 @@ from styler.options import TrainTranslateOptions
 from styler.pairing import Pair
 from styler.storage import data
 from styler.storage.data import FLAT, LONG_SIDE, Decoder
-from styler.storage.twofold import Entry, find_pairs
+from styler.storage.twofold import Entry, find_pairs, find_photos
 
 CROPS = 8
 """Crops of one pair that are tried before another is taken."""
@@ -80,6 +79,11 @@ class PairSet:
     def skipped(self) -> dict[str, str]:
         """Pictures that could not be used so far, and why."""
         return self._source.skipped
+
+    @property
+    def wanted(self) -> int:
+        """How many pairs are to be held out; `held` lacks those that cannot be read."""
+        return len(self._held)
 
     def digest(self) -> str:
         """Tells datasets apart by the names of their pairs and what their inputs are, wherever they lie."""
@@ -162,8 +166,9 @@ def photo_pairs(photos: str, kind: str, options: TrainTranslateOptions, processe
 
     Raises InputError if there is no photo.
     """
-    root, parameters = Path(photos), conditions.parameters_for(kind, options)
-    drawn, held = _divided([Entry(data.relative(p, root), (p,)) for p in data.find(root)], options)
+    parameters = conditions.parameters_for(kind, options)
+    found, notes = find_photos(photos)
+    drawn, held = _divided(found, options)
     return PairSet(
         Photos(conditions.condition(kind, parameters), options),
         drawn,
@@ -172,6 +177,7 @@ def photo_pairs(photos: str, kind: str, options: TrainTranslateOptions, processe
         names=(kind, "photo"),
         channels=(conditions.CONDITIONS[kind].channels, 3),
         condition={"name": kind, **parameters},
+        notes=notes,
         processes=processes,
     )
 
@@ -184,7 +190,8 @@ def _divided(
         return list(entries), []
     if validation:
         return list(entries), data.spread(validation, min(options.validation_most, len(validation)))
-    held = data.spread(entries, min(options.validation_most, round(options.validation * len(entries))))
+    count = min(options.validation_most, round(options.validation * len(entries)), len(entries) - 1)
+    held = data.spread(entries, count)
     taken = {entry.paths for entry in held}  # names need not differ: photos of a list lie anywhere
     return [entry for entry in entries if entry.paths not in taken], held
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from styler.errors import InputError
+from styler.geometry import Size
 from styler.storage import data, files, images
 
 RECORD = "pairs.json"
@@ -123,7 +124,7 @@ def _located(folder: Path, split: str) -> Place | None:
         return inside["a"], inside["b"]
     if _has_pictures(folder):
         return (folder,)
-    holding = [path for path in inside.values() if any(map(_is_picture, path.rglob("*")))]
+    holding = [path for path in inside.values() if any(map(data.is_picture, path.rglob("*")))]
     if len(holding) == 1:
         return _located(holding[0], "train") or _located(holding[0], "")
     if len(holding) > 2:
@@ -133,17 +134,13 @@ def _located(folder: Path, split: str) -> Place | None:
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """The folders in a folder by their names in lower case, sorted; hidden ones left out."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The folders in a folder by their names in lower case, sorted; hidden and private ones left out."""
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not data.is_private(path.name))
     return {path.name.lower(): path for path in found}
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(map(_is_picture, folder.iterdir()))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in data.SUFFIXES and path.is_file()
+    return any(map(data.is_picture, folder.iterdir()))
 
 
 def _names(place: Place) -> tuple[str, str]:
@@ -201,12 +198,32 @@ def _by_stem(paths: Iterable[Path], side: Path, faults: _Faults) -> dict[str, Pa
     return found
 
 
-def _fits(entry: Entry, faults: _Faults) -> bool:
-    """Whether a pair can be used, by the headers of its files; else the reason is kept."""
+def find_photos(photos: str) -> tuple[list[Entry], list[str]]:
+    """The photos of a folder or list that can be used, by their headers, and notes on the others.
+
+    Raises InputError if there is none.
+    """
+    root, faults = Path(photos), _Faults()
+    entries = [Entry(data.relative(path, root), (path,)) for path in data.find(root)]
+    fitting = [entry for entry in entries if _sizes(entry, faults)]
+    if not fitting:
+        raise InputError(f"{files.display(root)} has no photo that can be used: {faults.first}")
+    return fitting, faults.notes
+
+
+def _sizes(entry: Entry, faults: _Faults) -> list[Size]:
+    """The sizes of an entry's pictures, by the headers of their files; [] if one cannot be read."""
     try:
-        sizes = [images.measure(path) for path in entry.paths]
+        return [images.measure(path) for path in entry.paths]
     except InputError as error:
         faults.add("left out, for it cannot be read", f"{entry.name} ({error})")
+        return []
+
+
+def _fits(entry: Entry, faults: _Faults) -> bool:
+    """Whether a pair can be used; else the reason is kept."""
+    sizes = _sizes(entry, faults)
+    if not sizes:
         return False
     if len(sizes) == 1:
         height, width = sizes[0]

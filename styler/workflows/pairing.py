@@ -20,7 +20,7 @@ from styler.events import Event, Note
 from styler.geometry import Size
 from styler.options import PairsOptions
 from styler.pairing import Pair
-from styler.storage import files, images, inputs, twofold, video
+from styler.storage import data, files, images, inputs, twofold, video
 from styler.storage.images import Picture
 from styler.storage.inputs import Job
 from styler.workflows import applying
@@ -45,6 +45,19 @@ class Order:
     def condition(self) -> Record:
         """The kind of input and its parameters, as checkpoints have it."""
         return {"name": self.kind, **conditions.parameters_for(self.kind, self.options)}
+
+    @property
+    def record(self) -> Record:
+        """How all pairs of a folder are made."""
+        options = self.options
+        return {
+            "version": 1,
+            "names": [self.kind, "photo"],
+            "condition": self.condition,
+            "layout": options.layout,
+            "size": options.size,
+            "seed": options.seed,
+        }
 
     def targets(self, job: Job) -> tuple[Path, ...]:
         """The files that a job writes: one side by side, or the input and the photo."""
@@ -76,6 +89,7 @@ def pairs(
         StylerError: for what would stop all of them; what is wrong with one photo is in its Result.
     """
     order = Order(kind, output, options)
+    conditions.check_heeded(kind, options)
     make = conditions.condition(kind, conditions.parameters_for(kind, options))
     applying.long_side(options.size)  # raises for a size that is none
     if output == inputs.STREAM:
@@ -83,7 +97,7 @@ def pairs(
     device.prepare(options.seed, options.threads)
     plan = inputs.plan(photos, output, kind, video.is_film, batch=True, ending=ENDING)
     if not options.dry_run:
-        record(order)
+        check_alike(order, plan.jobs)
     doer = partial(pair_up, order=order, make=make)
     return (yield from applying.run(plan, options, partial(finished, order=order), lambda _: doer, stop))
 
@@ -93,29 +107,27 @@ def finished(job: Job, order: Order) -> bool:
     return not order.options.overwrite and all(path.exists() for path in order.targets(job))
 
 
-def record(order: Order) -> None:
-    """Tell in the folder how its pairs are made.
+def check_alike(order: Order, jobs: Sequence[Job]) -> None:
+    """Raise InputError if the folder has pairs that were made otherwise and would not all be replaced."""
+    folder = Path(order.output)
+    before = twofold.read_record(folder)
+    if before and before != order.record:
+        there = {path for path in folder.rglob(f"*{ENDING}") if data.is_picture(path)}
+        replaced = {path for job in jobs for path in order.targets(job)} if order.options.overwrite else set()
+        if there - replaced:
+            advice = "it leaves some of them" if order.options.overwrite else "or add --overwrite"
+            raise InputError(
+                f"{files.display(order.output)} has pairs that were made otherwise, see {twofold.RECORD}: "
+                f"choose another folder, {advice}"
+            )
+    files.prove_writable(folder / twofold.RECORD, overwrite=True)
 
-    Raises InputError if it has pairs that were made otherwise and are not to be replaced.
-    """
-    path, options = Path(order.output, twofold.RECORD), order.options
-    made = {
-        "version": 1,
-        "names": [order.kind, "photo"],
-        "condition": order.condition,
-        "layout": options.layout,
-        "size": options.size,
-        "seed": options.seed,
-    }
-    before = twofold.read_record(Path(order.output))
-    if before and before != made and not options.overwrite:
-        raise InputError(
-            f"{files.display(order.output)} has pairs that were made otherwise, see {twofold.RECORD}: choose "
-            "another folder, or add --overwrite"
-        )
-    if before != made:
-        files.prove_writable(path, overwrite=True)
-        files.write(path, (json.dumps(made, indent=2) + "\n").encode())
+
+def tell(order: Order) -> None:
+    """Say in the folder how its pairs are made, unless it says so already."""
+    if twofold.read_record(Path(order.output)) != order.record:
+        text = json.dumps(order.record, indent=2) + "\n"
+        files.write(Path(order.output, twofold.RECORD), text.encode())
 
 
 def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:
@@ -134,6 +146,7 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
         yield Note(f"{shown}: {text}")
     size = sized(_size(photo.image), options)
     pair = pair_of(photo, size, make, options.seed)
+    tell(order)
     save(pair, targets, photo, order)
     return {
         "input": job.source,
@@ -147,8 +160,7 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
 
 def pair_of(photo: Picture, size: Size, make: conditions.Make, seed: int) -> Pair:
     """An input [1, 3, H, W] and the photo, on white, that it is made of; the photo settles what is random."""
-    image = photo.image if photo.alpha is None else photo.image * photo.alpha + 1 - photo.alpha
-    image = geometry.resize(image, size)
+    image = geometry.resize(photo.on_white, size)
     draw = np.random.default_rng((seed, int(photo.sha256[:16], 16)))
     return Pair(make(image, draw).expand(-1, 3, -1, -1), image)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from styler import device, distributed
+from styler.conditions import check_heeded
 from styler.distributed import Group
 from styler.errors import InputError
 from styler.events import Event, Note, Stage
@@ -138,11 +139,14 @@ def _train(
 
 def _opened(order: Order, group: Group) -> PairSet:
     if not order.edges:
+        check_heeded("", order.options)
         return open_pairs(order.dataset, order.options, group.size)
     if order.options.direction == "BtoA":
         raise InputError(
             "--edges makes photos of edges, the only way that is to be learned: no --direction BtoA"
         )
+    if order.options.labels:
+        raise InputError("edges are no label pictures: leave out --labels")
     return photo_pairs(order.edges, "edges", order.options, group.size)
 
 
@@ -169,14 +173,17 @@ def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | 
 
 def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generator[Event, None, None]:
     """Tell what is learned, and what may not be as the user thinks."""
-    inputs, outputs = pairs.names
+    (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
+    if lost:
+        yield Note(f"{lost} of the {pairs.wanted} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)
     if len(pairs) < FEW:
         yield Note(f"few pairs ({len(pairs)}): with {FEW} or more the network does better on other pictures")
     if not pairs.held:
-        yield Note("without --validation the last weights are kept, however good they are")
+        why = "with none held out" if order.options.validation else "without --validation"
+        yield Note(f"{why} the last weights are kept, however good they are")
     if task.blocked(made, order.options.crop):
         yield Note(
             f"{made.halvings} halvings leave one pixel of a crop of {order.options.crop}, through "

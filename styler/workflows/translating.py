@@ -187,15 +187,20 @@ class TranslateStudio(Studio):
     def finish(self, picture: Picture, worker: Bounded) -> Picture:
         """The translation, or a sheet of samples."""
         assert isinstance(worker, Translator)
-        x = worker.seen(picture.image)
+        known = (
+            self.way.reading != "picture" or self.about.condition
+        )  # then it learned from pictures on white
+        x = worker.seen(picture.on_white if known else picture.image)
         if self.takes_lines and not task.is_drawn(x):
             worker.notes.append(
                 f"{files.display(picture.name)} is no drawing on white, which {self.name} takes: "
                 "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
             )
-        if self.wishes.samples == 1:
-            return replace(picture, image=worker.finished(x))
-        return replace(picture, image=sheet_of(worker, x, self.options.seed, self.wishes.samples), alpha=None)
+        if self.wishes.samples > 1:
+            sheet = sheet_of(worker, x, self.options.seed, self.wishes.samples)
+            return replace(picture, image=sheet, alpha=None)
+        drawn = self.takes_lines or self.way.reading == "sketch"  # whose transparency is paper
+        return replace(picture, image=worker.finished(x), alpha=None if drawn else picture.alpha)
 
     @property
     def takes_lines(self) -> bool:
