@@ -2,7 +2,7 @@
 
     python examples/translate_sheet.py [OUT.jpg] [CHECKPOINT]
 
-The CHECKPOINT is a file or a name of `styler models`; without one it is `edges2photo`, which comes with styler.
+The CHECKPOINT is a file or a name of `styler models`; without one it is `edges2photo`, which ships.
 The lines of the first row are those of the example photos; the last drawing is made here.
 """
 
