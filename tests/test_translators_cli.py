@@ -71,7 +71,7 @@ def test_a_translator_is_exported_and_the_parity_told(run, statistics):
 @pytest.mark.parametrize(
     "words, says",
     [
-        (("fast", "photo.png", "--model", "cats"), "is a translator and has no styles: styler translate"),
+        (("fast", "photo.png", "--model", "cats"), "has no styles: styler translate --checkpoint cats"),
         (
             ("fast", "photo.png", "--model", "net_G.pth"),
             "is a translator and has no styles: styler translate",

@@ -138,7 +138,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
     shown = files.display(path)
     if isinstance(model.network, Generator):
         raise CheckpointError(
-            f"{shown} is a translator and has no styles: styler translate --checkpoint {shown}"
+            f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
         )
     if not isinstance(model.network, TransformNetwork):
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
@@ -150,7 +150,7 @@ def read_generator(path: Path | str) -> Translator:
     model, shown = read(path), files.display(path)
     if not isinstance(model.network, Generator):
         raise CheckpointError(
-            f"{shown} is a style network and translates nothing: styler fast --model {shown}"
+            f"{shown} is a style network and translates nothing: styler fast --model {called(path)}"
         )
     made = model.network.made
     if made.inputs > 4 or made.outputs not in (1, 3):
@@ -277,6 +277,12 @@ def _bundled() -> Path | None:
     except ModuleNotFoundError:
         resource = Path(styler.__file__).parents[1] / "styles"
     return resource if isinstance(resource, Path) else None
+
+
+def called(path: Path | str) -> str:
+    """By what a model is found again: its name if it is installed, else its path."""
+    path = Path(path)
+    return files.display(path.stem if path.parent in (folder(), _bundled()) else path)
 
 
 def _entries(place: Path | None, bundled: bool) -> Iterable[Entry]:

@@ -53,7 +53,7 @@ def fast(
     model = models.read(path)
     if model.found:
         yield Note(f"{files.display(path.name)}: {model.found}")
-    check_kind(model, path.name, sources)
+    check_kind(model, path, sources)
     models.mix(model.card, options.style)  # raises for a style that the model does not have
     label = "-".join(styles_of(model, options))
     device.prepare(options.seed, options.threads)
@@ -64,11 +64,12 @@ def fast(
     return (yield from apply(sources, output, label, options, studio_for, stop))
 
 
-def check_kind(model: Model, name: str, sources: Sequence[str]) -> None:
+def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
-    shown = files.display(name)
+    shown = files.display(path.name)
     if model.card.kind == "translate":
-        raise InputError(f"{shown} is a translator and has no styles: styler translate --checkpoint {shown}")
+        advice = f"styler translate --checkpoint {models.called(path)}"
+        raise InputError(f"{shown} is a translator and has no styles: {advice}")
     if model.card.kind == "texture" and sources:
         raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
     if model.card.kind == "transform" and not sources:
