@@ -291,7 +291,7 @@ def test_a_dry_run_writes_nothing_and_tells_all(translate, here):
     before = sorted(here.rglob("*"))
     done = translate("in", "--samples", "3", "--dry-run")
     assert done.code == 0 and sorted(here.rglob("*")) == before
-    assert "in/a.png -> in-maps/a.png: 40 x 24, whole, " in done.err
+    assert "in/a.png -> in-maps/a.png: 40 x 24, a sheet of 3 such, whole, " in done.err
 
 
 def test_an_animation_is_translated_as_one(translate):

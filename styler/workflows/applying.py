@@ -287,6 +287,7 @@ def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None,
     seconds = pixels * studio.pace(sample)
     facts = (
         f"{size[1]} x {size[0]}" + (f", {frames} frames" if job.film else ""),
+        *([f"a sheet of {studio.passes} such"] if studio.passes > 1 else []),
         f"strips of {rows} rows" if rows < size[0] else "whole",
         f"{needed / 1e9:.1f} GB",
         f"about {seconds:.1f} s",
