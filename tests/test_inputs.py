@@ -143,7 +143,7 @@ def test_other_files_are_left_out_and_counted(here):
 
 
 def test_a_folder_without_pictures_is_refused(here):
-    touch("in/notes.txt", "in/.hidden.jpg")
+    touch("in/notes.txt", "in/.hidden.jpg", "in/m.safetensors.training/preview.png")
     with pytest.raises(InputError, match=r"in holds no pictures \(1 file is neither"):
         inputs.plan(["in"], "out", "ink")
 

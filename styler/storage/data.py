@@ -25,8 +25,6 @@ SUFFIXES = frozenset({*images.FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
-STATES = ".training"
-"""Ending of the folders that trainings keep beside what they make: the pictures in them are no dataset."""
 FLAT = 1 / 255
 """Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
 FEW = 20
@@ -226,7 +224,7 @@ def is_picture(path: Path) -> bool:
 
 def is_private(folder: str) -> bool:
     """Whether a folder of that name is hidden, or kept by a training."""
-    return folder.startswith(".") or folder.endswith(STATES)
+    return folder.startswith(".") or folder.endswith(files.STATES)
 
 
 def _private(path: Path, root: Path) -> bool:

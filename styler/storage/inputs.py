@@ -219,7 +219,7 @@ def _below(root: Path, shut: Iterable[str], notes: list[str]) -> list[tuple[Path
 
 
 def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
-    """Whatever is no folder and not hidden, below `root` and not in a folder of `shut`.
+    """Whatever is no folder and not hidden, below `root` and not in a folder of `shut` or of a training.
 
     Each folder is entered once. Links to folders come last, so that a picture is found where it really is,
     and those that lead up and out of `root` are not followed: they would bring in all that surrounds it.
@@ -238,7 +238,7 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
             notes.append(f"{files.display(folder)} cannot be read and was left out: {error.strerror}")
             continue
         yield from (path for path, is_folder in entries.items() if not is_folder)
-        folders = [path for path, is_folder in entries.items() if is_folder]
+        folders = [p for p, is_folder in entries.items() if is_folder and not p.name.endswith(files.STATES)]
         waiting.extendleft(path for path in reversed(folders) if not path.is_symlink())
         waiting.extend(path for path in folders if path.is_symlink())
 

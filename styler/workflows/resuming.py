@@ -18,7 +18,7 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Event, Note, relayed
 from styler.options import TrainingOptions
 from styler.storage import checkpoint, files
-from styler.storage.data import STATES, Pictures
+from styler.storage.data import Pictures
 from styler.storage.data import skipped as told
 
 LOCK, OWNER = ".lock", ".pid"
@@ -27,7 +27,7 @@ BESIDE = "beside"
 
 def folder_for(output: str) -> Path:
     """Where a training keeps its states until it is done."""
-    return Path(f"{output}{STATES}")
+    return Path(f"{output}{files.STATES}")
 
 
 def frozen(options: TrainingOptions) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from styler.options import TrainTranslateOptions
 from styler.pairing import Pair
 from styler.storage import files, images, report
 from styler.storage.curves import chart
-from styler.storage.data import STATES
 from styler.storage.report import Html
 from styler.tasks.train_translate import Contest
 from styler.workflows.logbook import Logbook
@@ -132,7 +131,7 @@ class TranslateDiary:
             parts.append(report.paragraph(fault, "warning"))
         kind = "held out, never trained on" if self.measured else "from the training"
         caption = f"pairs {kind}: input, what is made of it, what it should be"
-        name = self.log.folder.name.removesuffix(STATES)
+        name = self.log.folder.name.removesuffix(files.STATES)
         return report.page(
             name,
             *parts,
