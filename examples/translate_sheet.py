@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -50,7 +51,7 @@ def main() -> None:
     inputs, made_by = model.network.made.inputs, model.about.condition
     photos = (images.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
     seen = [Preparation(inputs, "photo", made_by)(photo) for photo in photos]
-    drawn = torch.tensor(list(house().tobytes()), dtype=torch.uint8).view(3 * SIDE // 4, SIDE, 3)
+    drawn = torch.from_numpy(np.array(house()))
     seen.append(Preparation(inputs, "sketch", made_by)(drawn.permute(2, 0, 1)[None] / 255))
     rows = [[x.expand(-1, 3, -1, -1) for x in seen], [translated(model, x) for x in seen]]
     images.save(out, images.sheet(rows, cell=CELL), overwrite=True, quality=85)

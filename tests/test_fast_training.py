@@ -14,6 +14,7 @@ import pytest
 import torch
 from narrow import slimmed
 from PIL import Image
+from runs import diverging, ended, steps
 
 from styler.errors import CheckpointError, DivergedError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
@@ -58,18 +59,12 @@ def options(**changes: Any) -> TrainFastOptions:
 
 def run(output: str, *styles: str, stop_after: int = 10**6, **more: Any) -> tuple[list[Any], dict[str, Any]]:
     """All events of one run that is asked to stop after so many steps, and its record."""
-    done, events = 0, []
+    events: list[Any] = []
     chosen, dataset = more.pop("options", options()), more.pop("dataset", "photos")
     work = fast_training.train_fast(
-        styles or ("ink.png",), dataset, output, chosen, stop=lambda: done >= stop_after, **more
+        styles or ("ink.png",), dataset, output, chosen, stop=lambda: len(steps(events)) >= stop_after, **more
     )
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as end:
-            return events, end.value
-        done += isinstance(event, TrainStep)
-        events.append(event)
+    return ended(work, events)
 
 
 def weights(file: str) -> dict[str, torch.Tensor]:
@@ -86,7 +81,7 @@ def notes(events: list[Any]) -> str:
 
 def test_makes_a_model_that_says_what_it_is(studio: Path) -> None:
     events, record = run("out/two.safetensors", "Wild Waves.png", "blots=ink.png", credits="Jo, CC BY")
-    assert [e.index for e in events if isinstance(e, TrainStep)] == [1, 2, 3, 4, 5, 6]
+    assert steps(events) == [1, 2, 3, 4, 5, 6]
     assert [e.name for e in events if isinstance(e, Stage)] == ["train-fast"]
     assert "few" in notes(events) and "broken.jpg" in notes(events)
     assert record["output"] == "out/two.safetensors" and record["losses"]
@@ -115,7 +110,7 @@ def test_resumed_is_bit_for_bit_uninterrupted(studio: Path, stop_after: int) -> 
     assert record["output"] is None and "--resume" in notes(events)
     assert not Path("broken.safetensors").exists()
     events, _ = run("broken.safetensors", "ink.png", "Wild Waves.png", resume=True)
-    assert [e.index for e in events if isinstance(e, TrainStep)] == list(range(stop_after + 1, 7))
+    assert steps(events) == list(range(stop_after + 1, 7))
     assert same(weights("broken.safetensors"), weights("whole.safetensors"))
     whole, broken = (log(f"{name}.safetensors.training") for name in ("whole", "broken"))
     assert [(e["step"], e["losses"]) for e in broken] == [(e["step"], e["losses"]) for e in whole]
@@ -274,15 +269,8 @@ def test_a_damaged_state_falls_back_to_the_one_before(studio: Path) -> None:
 
 def test_the_last_good_state_survives_divergence(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = fast_training.task.train_fast
-
-    def diverging(*given: Any) -> Any:
-        for event in train(*given):
-            yield event
-            if isinstance(event, TrainStep) and event.index == 3:
-                raise DivergedError("training diverged before step 4")
-
     with monkeypatch.context() as patch, pytest.raises(DivergedError):
-        patch.setattr(fast_training.task, "train_fast", diverging)
+        patch.setattr(fast_training.task, "train_fast", diverging(train, 3))
         run("m.safetensors")
     events, _ = run("m.safetensors", resume=True)
-    assert [e.index for e in events if isinstance(e, TrainStep)] == [3, 4, 5, 6]
+    assert steps(events) == [3, 4, 5, 6]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from corpus import deep_png, picture
 from PIL import Image, ImageDraw
+from runs import ended
 
 from styler.conditions import CONDITIONS
 from styler.edges import Edges, draw
@@ -41,12 +42,7 @@ def here(tmp_path, monkeypatch):
 
 def pairs(*photos, kind="edges", output="out", stop=lambda: False, **options):
     """Run it to its end: events, and what it returns."""
-    events, run = [], pairing.pairs(photos, output, kind, PairsOptions(**options), stop)
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return events, end.value
+    return ended(pairing.pairs(photos, output, kind, PairsOptions(**options), stop), [])
 
 
 def records(events):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from corpus import bad_files, encoded, odd_files, picture, write_all, write_names
 from PIL import Image
+from runs import ended
 
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Item, Note, Result
@@ -50,12 +51,7 @@ def here(tmp_path, monkeypatch):
 
 def fast(*sources, output=None, stop=lambda: False, style="ink", **options):
     """Run it to its end: events, and what it returns."""
-    run, events = stylizing.fast(sources, output, FastOptions(style=style, **options), stop), []
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return events, end.value
+    return ended(stylizing.fast(sources, output, FastOptions(style=style, **options), stop), [])
 
 
 def records(events):

@@ -17,6 +17,7 @@ import pytest
 import torch
 from narrow import slimmed
 from PIL import Image
+from runs import diverging, ended, steps
 from test_distributed import launch
 
 from styler.errors import CheckpointError, DivergedError, InputError, OutputError
@@ -90,18 +91,12 @@ def options(**changes: Any) -> TrainTranslateOptions:
 
 def run(output: str, stop_after: int = 10**6, **more: Any) -> tuple[list[Any], dict[str, Any]]:
     """All events of one run that is asked to stop after so many steps, and its record."""
-    done, events = 0, []
+    events: list[Any] = []
     chosen, dataset = more.pop("options", options()), more.pop("dataset", "pairs")
     work = translate_training.train_translate(
-        dataset, output, chosen, stop=lambda: done >= stop_after, **more
+        dataset, output, chosen, stop=lambda: len(steps(events)) >= stop_after, **more
     )
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as end:
-            return events, end.value
-        done += isinstance(event, TrainStep)
-        events.append(event)
+    return ended(work, events)
 
 
 def weights_in(file: str) -> dict[str, torch.Tensor]:
@@ -127,7 +122,7 @@ def without_time(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_makes_a_translator_that_says_what_it_is(studio: Path) -> None:
     events, record = run("out/t.safetensors", credits="Jo, CC BY")
-    assert [e.index for e in events if isinstance(e, TrainStep)] == [1, 2, 3, 4, 5, 6]
+    assert steps(events) == [1, 2, 3, 4, 5, 6]
     assert [e.name for e in events if isinstance(e, Stage)] == ["train-translate"]
     assert "6 pairs, " in notes(events) and " -> " in notes(events) and "2 more are held out" in notes(events)
     assert record["output"] == "out/t.safetensors" and "generator/l1" in record["losses"]
@@ -166,7 +161,7 @@ def test_resumed_is_bit_for_bit_uninterrupted(studio: Path, stop_after: int) -> 
     assert record["output"] is None and "--resume" in notes(events)
     assert not Path("broken.safetensors").exists()
     events, _ = run("broken.safetensors", resume=True)
-    assert [e.index for e in events if isinstance(e, TrainStep)] == list(range(stop_after + 1, 7))
+    assert steps(events) == list(range(stop_after + 1, 7))
     assert same(weights_in("broken.safetensors"), weights_in("whole.safetensors"))
     assert without_time(log("broken.safetensors")) == without_time(log("whole.safetensors"))
 
@@ -227,18 +222,11 @@ def test_a_full_disk_leaves_the_state_before(studio: Path, monkeypatch: pytest.M
 
 def test_the_last_good_state_survives_divergence(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = translate_training.task.train_translate
-
-    def diverging(*given: Any) -> Any:
-        for event in train(*given):
-            yield event
-            if isinstance(event, TrainStep) and event.index == 3:
-                raise DivergedError("training diverged before step 4")
-
     with monkeypatch.context() as patch, pytest.raises(DivergedError):
-        patch.setattr(translate_training.task, "train_translate", diverging)
+        patch.setattr(translate_training.task, "train_translate", diverging(train, 3))
         run("m.safetensors")
     events, _ = run("m.safetensors", resume=True)
-    assert [e.index for e in events if isinstance(e, TrainStep)] == [3, 4, 5, 6]
+    assert steps(events) == [3, 4, 5, 6]
 
 
 def test_resuming_something_else_is_refused(studio: Path) -> None:

@@ -222,13 +222,8 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def is_private(folder: str) -> bool:
-    """Whether a folder of that name is hidden, or kept by a training."""
-    return folder.startswith(".") or folder.endswith(files.STATES)
-
-
 def _private(path: Path, root: Path) -> bool:
-    return any(map(is_private, path.relative_to(root).parts[:-1]))
+    return any(map(files.is_private, path.relative_to(root).parts[:-1]))
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

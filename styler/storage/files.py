@@ -25,9 +25,14 @@ NAME_BYTES = 255  # the longest file name of every common file system
 PIPE_BYTES = 1 << 30  # at most this much is read from standard input
 PROBE_BYTES = 1 << 16
 RANDOM_BYTES = 8  # of a temporary's name
-STATES = ".training"  # ending of the folders that trainings keep; the pictures in them are nobody's input
+STATES = ".training"  # ending of the folders that trainings keep
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def is_private(folder: str) -> bool:
+    """Whether a folder of that name is hidden, or kept by a training: what is in it is nobody's input."""
+    return folder.startswith(".") or folder.endswith(STATES)
 
 
 def display(name: str | Path) -> str:

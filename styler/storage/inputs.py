@@ -238,7 +238,7 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
             notes.append(f"{files.display(folder)} cannot be read and was left out: {error.strerror}")
             continue
         yield from (path for path, is_folder in entries.items() if not is_folder)
-        folders = [p for p, is_folder in entries.items() if is_folder and not p.name.endswith(files.STATES)]
+        folders = [p for p, is_folder in entries.items() if is_folder and not files.is_private(p.name)]
         waiting.extendleft(path for path in reversed(folders) if not path.is_symlink())
         waiting.extend(path for path in folders if path.is_symlink())
 

@@ -135,7 +135,7 @@ def _located(folder: Path, split: str) -> Place | None:
 
 def _folders(folder: Path) -> dict[str, Path]:
     """The folders in a folder by their names in lower case, sorted; hidden and private ones left out."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not data.is_private(path.name))
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not files.is_private(path.name))
     return {path.name.lower(): path for path in found}
 
 

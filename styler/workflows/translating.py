@@ -187,10 +187,9 @@ class TranslateStudio(Studio):
     def finish(self, picture: Picture, worker: Bounded) -> Picture:
         """The translation, or a sheet of samples."""
         assert isinstance(worker, Translator)
-        known = (
-            self.way.reading != "picture" or self.about.condition
-        )  # then it learned from pictures on white
-        x = worker.seen(picture.on_white if known else picture.image)
+        # Inputs that styler makes are made of pictures on white.
+        made_here = self.way.reading != "picture" or self.about.condition
+        x = worker.seen(picture.on_white if made_here else picture.image)
         if self.takes_lines and not task.is_drawn(x):
             worker.notes.append(
                 f"{files.display(picture.name)} is no drawing on white, which {self.name} takes: "
