@@ -27,9 +27,10 @@ from scipy import ndimage
 from skimage import feature
 from torch import Tensor
 
-from styler.color import luma
-from styler.edges import Edges, draw
-from styler.storage import data, images
+from styler.image.color import luma
+from styler.image.edges import Edges, draw
+from styler.storage.datasets import photos
+from styler.storage.pictures import load
 
 Detector = Callable[[Tensor], NDArray[np.bool_]]
 """From an Image [1, 3, H, W] to where edges are [H, W]."""
@@ -75,9 +76,9 @@ def score(detector: Detector, pictures: Iterable[tuple[Tensor, NDArray[np.float6
 
 def opened(folder: Path, part: str, count: int) -> list[tuple[Tensor, NDArray[np.float64]]]:
     """Pictures of a part of the data set, spread over all, with their contours."""
-    paths = data.spread(sorted((folder / "images" / part).glob("*.jpg")), count)
-    pairs = [(images.load(path), folder / "edges" / part / f"{path.stem}.png") for path in paths]
-    return [(photo.image, 1 - images.load(path).image[0, 0].double().numpy()) for photo, path in pairs]
+    paths = photos.spread(sorted((folder / "images" / part).glob("*.jpg")), count)
+    pairs = [(load.load(path), folder / "edges" / part / f"{path.stem}.png") for path in paths]
+    return [(photo.image, 1 - load.load(path).image[0, 0].double().numpy()) for photo, path in pairs]
 
 
 def detectors() -> dict[str, dict[str, Detector]]:

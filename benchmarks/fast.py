@@ -23,8 +23,8 @@ from styler.device import Form
 from styler.features import Extractor
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
-from styler.options import RECIPES, TrainFastOptions
-from styler.storage import weights
+from styler.options.shared import RECIPES, TrainFastOptions
+from styler.storage.models import vgg as weights
 from styler.tasks.train_fast import make_targets, train_fast
 
 Candidates = dict[str, Callable[[], None]]

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import torch
 
-from styler.metrics import psnr
+from styler.losses.metrics import psnr
 from styler.networks import strips
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.storage import images, models
-from styler.storage.models import Card, Model, Style
+from styler.storage.models import library
+from styler.storage.models.library import Card, Model, Style
+from styler.storage.pictures import load
 
 # The whole command in a process of its own, which tells how far its memory rose above torch's, and its time.
 COMMAND = """
@@ -52,7 +53,7 @@ def main() -> None:
         memory, seconds = whole_command(photo, model, chosen.precision)
         size = f"{height * 4 // 3} x {height}"
         print(f"styler fast, {size}, {chosen.precision}: {memory / 1e9:.2f} GB, {seconds:.0f} s", flush=True)
-        quarter = images.load(photo, long_side=height * 2 // 3).image
+        quarter = load.load(photo, long_side=height * 2 // 3).image
         size = f"{quarter.shape[3]} x {quarter.shape[2]}"
         print(f"strips against the whole, {size}: {likeness(model, quarter):.0f} dB")
 
@@ -61,21 +62,21 @@ def random_model(path: Path) -> Path:
     """A network of width 32."""
     torch.manual_seed(0)
     card = Card("transform", vars(Architecture()), (Style("random"),))
-    models.write(path, Model(TransformNetwork(), card))
+    library.write(path, Model(TransformNetwork(), card))
     return path
 
 
 def photo_of(path: Path, size: tuple[int, int]) -> Path:
     """Clouds with grain, as a JPEG."""
     clouds = torch.nn.functional.interpolate(torch.rand(1, 3, 24, 32), size, mode="bicubic")
-    images.save(path, (clouds + 0.05 * torch.randn(clouds.shape)).clamp(0, 1))
+    load.save(path, (clouds + 0.05 * torch.randn(clouds.shape)).clamp(0, 1))
     return path
 
 
 def whole_command(photo: Path, model: Path, precision: str) -> tuple[float, float]:
     """Bytes and seconds of `styler fast`."""
     words = ["fast", str(photo), "--model", str(model), "--precision", precision, "-o", f"{photo}.png", "-q"]
-    style = models.read_card(model).styles[0].name if model.suffix == ".safetensors" else ""
+    style = library.read_card(model).styles[0].name if model.suffix == ".safetensors" else ""
     words += ["--style", style] if style else []
     done = subprocess.run([sys.executable, "-c", COMMAND, *words], stdout=subprocess.PIPE, check=True)
     memory, seconds = json.loads(done.stdout.splitlines()[-1])
@@ -85,7 +86,7 @@ def whole_command(photo: Path, model: Path, precision: str) -> tuple[float, floa
 @torch.inference_mode()
 def likeness(model: Path, image: torch.Tensor) -> float:
     """PSNR of a picture painted in many strips to the same painted at once, both clamped."""
-    found = models.read_transform(model)
+    found = library.read_transform(model)
     mix = torch.zeros(1, len(found.card.styles))
     mix[0, 0] = 1
     network = found.network.eval()

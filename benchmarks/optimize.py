@@ -22,15 +22,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from styler.engine import minimize
+from styler.engine.minimize import minimize
+from styler.engine.parameterization import PixelImage
+from styler.engine.solvers import LBFGS
 from styler.features import Extractor
-from styler.losses import objective
+from styler.losses.perceptual import objective
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
-from styler.options import OptimizeOptions
-from styler.parameterization import PixelImage
-from styler.solvers import LBFGS
-from styler.storage import images, weights
-from styler.tasks import transfer
+from styler.options.shared import OptimizeOptions
+from styler.storage.models import vgg
+from styler.storage.pictures import load
+from styler.tasks import optimize
 
 WARM = 12  # steps after which L-BFGS's history is full
 
@@ -79,8 +80,8 @@ def stepper(extractor: Extractor, size: int, steps: int = 10**6) -> Callable[[],
     options = OptimizeOptions(size=size)
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
 
-    walk = partial(extractor.walk, padding=transfer.padding_for(extractor, options))
-    terms = transfer.make_terms(content, [style], walk, options, (size, size))
+    walk = partial(extractor.walk, padding=optimize.padding_for(extractor, options))
+    terms = optimize.make_terms(content, [style], walk, options, (size, size))
     image = PixelImage(content)
     events = minimize(image, objective(walk, terms), LBFGS(image.pixels.data, options.history), steps)
     return lambda: next(events) and None
@@ -103,7 +104,7 @@ def speed(size: int, rounds: int) -> None:
         "bare VGG-19, forward and backward": bare(size),
         "the same with replicated borders": bare(size, "replicate"),
         "styler step, VGG-19": stepper(full(), size),
-        "styler step, built-in": stepper(weights.load(weights.BUILT_IN), size),
+        "styler step, built-in": stepper(vgg.load(vgg.BUILT_IN), size),
     }
     for _ in range(2 if size > 256 else WARM):
         for name, run in candidates.items():
@@ -123,14 +124,14 @@ def memory(network: str, size: int, folder: Path) -> None:
     if network == "vgg19":
         weights_file = str(folder / "vgg19.safetensors")
         convolutions = random_convolutions("vgg19", FULL_WIDTHS)
-        weights.write_slim(Path(weights_file), "vgg19", convolutions)
-    images.save(picture, torch.rand(1, 3, size, size), overwrite=True)
+        vgg.write_slim(Path(weights_file), "vgg19", convolutions)
+    load.save(picture, torch.rand(1, 3, size, size), overwrite=True)
     words = ["optimize", str(picture), str(picture), "--network", weights_file, "--size", str(size), "-q"]
     words += ["--steps", str(WARM), "--threads", "1", "--overwrite", "-o", str(folder / "out.png")]
     done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, check=True)
     above = int(done.stdout)
-    extractor = weights.load(weights_file)
-    planned = transfer.memory(extractor, OptimizeOptions(), (size, size))
+    extractor = vgg.load(weights_file)
+    planned = optimize.memory(extractor, OptimizeOptions(), (size, size))
     print(f"{size:>5} px  {network:<8} {above / 1e9:5.2f} GB at the peak, {planned / 1e9:.2f} GB planned")
 
 
@@ -146,7 +147,7 @@ def main() -> None:
         speed(size, arguments.rounds)
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
-            for network in ("vgg19", weights.BUILT_IN):
+            for network in ("vgg19", vgg.BUILT_IN):
                 memory(network, size, Path(folder))
 
 

@@ -22,10 +22,10 @@ from fast import LAYOUT, Candidates, inference, table, void
 from torch import Tensor, nn
 
 from styler.device import Form
+from styler.image.pairing import Pair
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
-from styler.options import TRANSLATE_RECIPES, TrainTranslateOptions
-from styler.pairing import Pair
+from styler.options.shared import TRANSLATE_RECIPES, TrainTranslateOptions
 from styler.tasks.train_translate import contest_for, train_translate
 
 TYPES = (torch.float32, torch.bfloat16)

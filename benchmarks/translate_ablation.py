@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from regions import Regions, Score, Scorer, drawn, regions, score, trained_scorer
 
+from styler.image.pairing import Pair
 from styler.networks.pix2pix import Generator, Mode
-from styler.options import TrainTranslateOptions
-from styler.pairing import Pair
-from styler.storage import files
+from styler.options.shared import TrainTranslateOptions
+from styler.storage import disk
 from styler.tasks.train_translate import contest_for, train_translate
 
 PAIRS, JUDGED, SIDE, SCORER_STEPS = 400, 100, 64, 500
@@ -123,7 +123,7 @@ def completed(
         key = key_of(row.changes, seed, steps)
         if key not in known:
             known[key] = measure(options_for(row.changes, seed, steps))
-            files.write(path, json.dumps(known, indent=1).encode())
+            disk.write(path, json.dumps(known, indent=1).encode())
             print(f"{row.name}, seed {seed}: {known[key].accuracy:.2f}", file=sys.stderr, flush=True)
     return known
 

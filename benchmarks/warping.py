@@ -29,9 +29,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.networks.transform import TransformNetwork
-from styler.options import FastOptions
-from styler.storage import images, models
-from styler.tasks import film
+from styler.options.shared import FastOptions
+from styler.storage.models import library
+from styler.storage.pictures import load
+from styler.tasks import steady
 from styler.tasks.fast import Painter
 
 PHOTOS = ("cat", "harbour", "lake", "still_life")
@@ -84,12 +85,12 @@ def alone(network: TransformNetwork, mix: Tensor) -> Paint:
 
 def steadily(network: TransformNetwork, mix: Tensor) -> Paint:
     """Frames by the statistics of their shot; to be made anew for each film."""
-    shot: film.Shot | None = None
+    shot: steady.Shot | None = None
     painter = Painter(network, mix, FastOptions())
 
     def paint(image: Tensor) -> Tensor:
         nonlocal shot
-        shot = film.followed(shot, image, painter.moments)
+        shot = steady.followed(shot, image, painter.moments)
         return painter(image, shot.moments)
 
     return paint
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=1.0, help="its standard deviation in levels of 255")
     given = parser.parse_args()
     folder = Path(__file__).parents[1] / "examples"
-    photos = [images.load(folder / f"{name}.jpg").image for name in PHOTOS]
+    photos = [load.load(folder / f"{name}.jpg").image for name in PHOTOS]
     measure = partial(measured, photos, frames=given.frames, size=given.size, noise=given.noise)
     with torch.inference_mode():
         own = measure(lambda: lambda image: image)
@@ -136,7 +137,7 @@ def main() -> None:
         print("|---|---|---|")
         first = None
         for file in given.models:
-            model = models.read(file)
+            model = library.read(file)
             mix = torch.eye(len(model.card.styles))[:1]
             for name, way in (("each frame alone", alone), ("statistics of the shot", steadily)):
                 make = partial(way, model.network, mix)

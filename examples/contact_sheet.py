@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from styler import load, load_network, optimize, save
-from styler.options import OptimizeOptions
-from styler.storage.images import sheet
+from styler.options.shared import OptimizeOptions
+from styler.storage.pictures.load import sheet
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from styler.storage import images, models
+from styler.storage.models import library
+from styler.storage.pictures import load
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")
@@ -24,11 +25,11 @@ CELL = 200
 def main() -> None:
     """Paint all and put the sheet together."""
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "fast_sheet.jpg"
-    wanted = sys.argv[2:] or [entry.name for entry in models.installed() if entry.bundled and entry.card]
-    photos = [images.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS]
+    wanted = sys.argv[2:] or [entry.name for entry in library.installed() if entry.bundled and entry.card]
+    photos = [load.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS]
     head, rows = [torch.ones(1, 3, 16, 16)], [[photo] for photo in photos]
     for name in wanted:
-        model = models.read(models.locate(name, ""))
+        model = library.read(library.locate(name, ""))
         if model.card.kind != "transform":
             continue
         for index, mix in enumerate(torch.eye(len(model.card.styles)).split(1)):
@@ -39,7 +40,7 @@ def main() -> None:
             for photo, row in zip(photos, rows, strict=True):
                 with torch.inference_mode():
                     row.append(model.network(photo, mix).clamp(0, 1))
-    images.save(out, images.sheet([head, *rows], cell=CELL), overwrite=True, quality=85)
+    load.save(out, load.sheet([head, *rows], cell=CELL), overwrite=True, quality=85)
 
 
 if __name__ == "__main__":

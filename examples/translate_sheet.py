@@ -16,7 +16,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from styler.storage import images, models
+from styler.storage.models import library
+from styler.storage.pictures import load
 from styler.tasks.translate import Preparation
 
 HERE = Path(__file__).parent
@@ -45,20 +46,20 @@ def house() -> Image.Image:
 def main() -> None:
     """Translate all and put the sheet together."""
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "translate_sheet.jpg"
-    model = models.read_generator(
-        models.locate_generator(sys.argv[2] if len(sys.argv) > 2 else "edges2photo")
+    model = library.read_generator(
+        library.locate_generator(sys.argv[2] if len(sys.argv) > 2 else "edges2photo")
     )
     inputs, made_by = model.network.made.inputs, model.about.condition
-    photos = (images.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
+    photos = (load.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
     seen = [Preparation(inputs, "photo", made_by)(photo) for photo in photos]
     drawn = torch.from_numpy(np.array(house()))
     seen.append(Preparation(inputs, "sketch", made_by)(drawn.permute(2, 0, 1)[None] / 255))
     rows = [[x.expand(-1, 3, -1, -1) for x in seen], [translated(model, x) for x in seen]]
-    images.save(out, images.sheet(rows, cell=CELL), overwrite=True, quality=85)
+    load.save(out, load.sheet(rows, cell=CELL), overwrite=True, quality=85)
 
 
 @torch.inference_mode()
-def translated(model: models.Translator, x: Tensor) -> Tensor:
+def translated(model: library.Translator, x: Tensor) -> Tensor:
     """The Image that the generator makes of what it takes, [1, C, H, W]."""
     made: Tensor = model.network(x)
     return made.clamp(0, 1)

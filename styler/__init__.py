@@ -13,25 +13,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from styler.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from styler.errors import StylerError as StylerError
     from styler.features import Extractor as Extractor
-    from styler.options import OptimizeOptions as OptimizeOptions
-    from styler.storage.images import load as load
-    from styler.storage.images import save as save
-    from styler.storage.weights import load as load_network
-    from styler.tasks.transfer import optimize as optimize
+    from styler.options.shared import OptimizeOptions as OptimizeOptions
+    from styler.storage.models.vgg import load as load_network
+    from styler.storage.pictures.load import load as load
+    from styler.storage.pictures.load import save as save
+    from styler.tasks.optimize import optimize as optimize
 
 _PLACES = {
     "Extractor": ("styler.features", "Extractor"),
-    "OptimizeOptions": ("styler.options", "OptimizeOptions"),
+    "OptimizeOptions": ("styler.options.shared", "OptimizeOptions"),
     "StylerError": ("styler.errors", "StylerError"),
-    "load": ("styler.storage.images", "load"),
-    "load_network": ("styler.storage.weights", "load"),
-    "optimize": ("styler.tasks.transfer", "optimize"),
-    "save": ("styler.storage.images", "save"),
+    "load": ("styler.storage.pictures.load", "load"),
+    "load_network": ("styler.storage.models.vgg", "load"),
+    "optimize": ("styler.tasks.optimize", "optimize"),
+    "save": ("styler.storage.pictures.load", "save"),
 }
 
 __all__ = ["Extractor", "OptimizeOptions", "StylerError", "load", "load_network", "optimize", "save"]

@@ -10,7 +10,7 @@ import torch
 from corpus import picture
 from narrow import slimmed
 
-from styler import cli
+from styler.ui import cli
 
 torch.set_num_threads(1)
 

@@ -3,7 +3,7 @@
 import torch
 
 from styler.networks.vgg import TORCHVISION, random_convolutions, torchvision_keys
-from styler.storage import slim
+from styler.storage.models import slim
 
 NARROW = (4, 4, 6, 6, 8)
 

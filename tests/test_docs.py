@@ -22,10 +22,8 @@ import click
 import pytest
 
 import styler
-from styler import cli
-from styler.fields import Layers, Options, flag_of, format_layers
-from styler.flags import FULL
-from styler.options import (
+from styler.options.fields import Layers, Options, flag_of, format_layers
+from styler.options.shared import (
     FastOptions,
     OptimizeOptions,
     PairsOptions,
@@ -33,6 +31,8 @@ from styler.options import (
     TrainTranslateOptions,
     TranslateOptions,
 )
+from styler.ui import cli
+from styler.ui.flags import FULL
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -198,7 +198,9 @@ def test_tests_are_no_package():
     """Else pytest would put the checkout on the path, and test it instead of what is installed."""
     assert not (ROOT / "tests/__init__.py").exists()
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
-    assert "pythonpath" not in (ROOT / "setup.cfg").read_text("utf-8") and "pytest" not in tool
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["tool:pytest"]["pythonpath"] == "tests" and "pytest" not in tool
 
 
 def test_an_installed_styler_brings_its_styles_and_its_network():

@@ -6,10 +6,11 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from styler.storage import images, models
+from styler.storage.models import library
+from styler.storage.pictures import load
 from styler.tasks import faults
 
-SHIPPED = [entry for entry in models.installed() if entry.bundled]
+SHIPPED = [entry for entry in library.installed() if entry.bundled]
 GALLERY = [entry for entry in SHIPPED if entry.card.kind == "transform"]
 TRANSLATOR = "edges2photo"
 PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
@@ -24,7 +25,7 @@ def test_there_are_some_and_they_are_small():
 
 @pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: entry.name)
 def test_each_is_whole_and_says_whom_it_owes_what(entry):
-    model = models.read(entry.path)
+    model = library.read(entry.path)
     assert not entry.problem and model.thumbnails is not None
     assert model.card.licence == "MIT"
     training = model.card.information["training"]
@@ -36,7 +37,7 @@ def test_each_is_whole_and_says_whom_it_owes_what(entry):
 
 @pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: entry.name)
 def test_each_paints_a_photo_in_its_colors(entry):
-    model, photo = models.read(entry.path), images.load(PHOTO, long_side=192).image
+    model, photo = library.read(entry.path), load.load(PHOTO, long_side=192).image
     for index, mix in enumerate(torch.eye(len(model.card.styles)).split(1)):
         with torch.inference_mode():
             painted = model.network(photo, mix).clamp(0, 1)
@@ -56,7 +57,7 @@ def test_a_style_that_ships_is_found_by_its_name(run, tmp_path, monkeypatch):
 def test_the_translator_is_whole_and_says_whom_it_owes_what():
     (entry,) = (entry for entry in SHIPPED if entry.card.kind == "translate")
     assert entry.name == TRANSLATOR and not entry.problem and entry.path.stat().st_size < 4e6
-    information = models.read_generator(entry.path).card.information
+    information = library.read_generator(entry.path).card.information
     assert entry.card.licence == "MIT" and information["training"]["credits"]
     assert information["translation"]["condition"]["name"] == "edges"
     assert information["validation"]["pairs"] > 20
@@ -72,7 +73,7 @@ def test_a_sketch_becomes_a_picture_in_color(run, tmp_path, monkeypatch):
     sketch.save("sketch.png")
     done = run("translate", "sketch.png", "--checkpoint", TRANSLATOR)
     assert done.code == 0
-    made = images.load(f"sketch-{TRANSLATOR}.png").image
+    made = load.load(f"sketch-{TRANSLATOR}.png").image
     assert made.shape == (1, 3, 120, 160)
     assert made.mean(1).std() > 0.1 and made.std(1).mean() > 0.03
     assert 0.2 < made.mean() < 0.7

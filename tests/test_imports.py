@@ -17,193 +17,36 @@ import styler
 
 ROOT = Path(styler.__file__).parent
 
-# A module imports lower ranks only.
-RANKS = {
-    "errors": 0,
-    "fields": 1,
-    "options": 1,
-    "events": 1,
-    "interrupt": 1,
-    "device": 2,
-    "distributed": 2,
-    "networks": 2,
-    "features": 2,
-    "color": 2,
-    "geometry": 2,
-    "pairing": 2,
-    "edges": 2,
-    "conditions": 2,
-    "losses": 3,
-    "adversarial": 3,
-    "metrics": 3,
-    "parameterization": 3,
-    "solvers": 3,
-    "engine": 4,
-    "storage": 4,
-    "tasks": 5,
-    "flags": 6,
-    "console": 6,
-    "workflows": 6,
-    "commands": 7,
-    "cli": 8,
-    "__main__": 9,
+# A file imports from folders of lower rank only, and from its own.
+RANKS = [
+    {"errors", "version"},
+    {"events", "signals", "options"},
+    {"device", "processes", "image"},
+    {"networks"},
+    {"features"},
+    {"losses"},
+    {"engine", "storage"},
+    {"tasks"},
+    {"jobs"},
+    {"ui"},
+    {"__init__", "__main__"},
+]
+# The same inside folders that have an order of their own; a file that is not named stands last.
+INSIDE = {
+    "storage": [
+        {"magic", "names", "disk"},
+        {"format", "cards", "translation", "pictures", "runs", "report"},
+        {"films", "datasets", "foreign"},
+        {"models", "inputs"},
+    ],
+    "jobs": [{"records"}, {"pictures", "films"}, {"batch"}],
+    "jobs.training": [
+        {"run"},
+        {"diary", "processes", "fast_models", "feeds", "translate_diary", "fast_diary"},
+    ],
+    "tasks": [{"onepass", "optimize"}],
 }
-
-# The packages inside one rank: each module with those of its own package or rank that it may import.
-WITHIN = {
-    "options": {"fields"},
-    "features": {"networks"},
-    "edges": {"color"},
-    "conditions": {"color", "edges", "geometry"},
-    "networks": set[str](),
-    "networks.narrow": {"networks.vgg"},
-    "networks.pix2pix": {"networks.transform"},
-    "networks.patch": {"networks.pix2pix"},
-    "networks.pix2pix_strips": {"networks.pix2pix", "networks.strips", "networks.transform", "device"},
-    "networks.strips": {"networks.transform", "device"},
-    "networks.texture": {"networks.transform", "device"},
-    "storage.files": set[str](),
-    "storage.kinds": set[str](),
-    "storage.places": set[str](),
-    "storage.pixels": set[str](),
-    "storage.teachers": {"storage.files"},
-    "storage.recipe": set[str](),
-    "storage.known": {"storage.files"},
-    "storage.fetch": {"storage.files"},
-    "storage.pillow": set[str](),
-    "storage.sheets": {"storage.files"},
-    "storage.curves": {"storage.files"},
-    "storage.journal": {"storage.files"},
-    "storage.report": set[str](),
-    "storage.sealed": {"storage.kinds"},
-    "storage.slim": {"storage.files", "storage.kinds", "storage.sealed"},
-    "storage.pict": set[str](),
-    "storage.translation": set[str](),
-    "storage.foreign": {"storage.files", "storage.kinds", "storage.pict"},
-    "storage.layouts": {"storage.files", "storage.foreign"},
-    "storage.dialects": set[str](),
-    "storage.generators": {
-        "storage.cards",
-        "storage.dialects",
-        "storage.foreign",
-        "storage.translation",
-    },
-    "storage.junyanz": {"storage.dialects", "storage.files", "storage.generators"},
-    "storage.cards": {"storage.files", "storage.sealed", "storage.translation"},
-    "storage.models": {
-        "storage.files",
-        "storage.foreign",
-        "storage.generators",
-        "storage.layouts",
-        "storage.places",
-        "storage.sealed",
-        "storage.cards",
-        "storage.translation",
-    },
-    "storage.graphs": {"storage.files"},
-    "storage.onnx": {"storage.graphs"},
-    "storage.onnx_generators": {"storage.graphs", "storage.translation"},
-    "storage.converting": {
-        "storage.cards",
-        "storage.files",
-        "storage.graphs",
-        "storage.junyanz",
-        "storage.layouts",
-        "storage.models",
-        "storage.onnx",
-        "storage.onnx_generators",
-        "storage.translation",
-    },
-    "storage.inputs": {"storage.animation", "storage.files", "storage.images", "storage.video"},
-    "storage.footage": set[str](),
-    "storage.animation": {"storage.files", "storage.footage", "storage.pixels", "storage.recipe"},
-    "storage.video": {
-        "storage.animation",
-        "storage.files",
-        "storage.footage",
-        "storage.kinds",
-        "storage.recipe",
-    },
-    "storage.segments": {"storage.files", "storage.footage", "storage.video"},
-    "storage.remux": {"storage.files", "storage.recipe", "storage.segments", "storage.video"},
-    "storage.images": {
-        "storage.files",
-        "storage.kinds",
-        "storage.pillow",
-        "storage.pixels",
-        "storage.recipe",
-        "storage.sheets",
-    },
-    "storage.checkpoint": {"storage.files"},
-    "storage.data": {"storage.files", "storage.images"},
-    "storage.twofold": {"storage.data", "storage.files", "storage.images"},
-    "storage.pairs": {"storage.data", "storage.twofold"},
-    "storage.weights": {"storage.files", "storage.fetch", "storage.known", "storage.places", "storage.slim"},
-    "storage.health": {"storage.files", "storage.known", "storage.weights"},
-    "tasks.fast": {"tasks.bounded"},
-    "tasks.sampling": {"tasks.bounded"},
-    "tasks.translate": {"tasks.bounded"},
-    "workflows.applying": {"workflows.filming", "workflows.studio"},
-    "workflows.stylizing": {"workflows.applying", "workflows.studio"},
-    "workflows.translating": {"workflows.applying", "workflows.studio"},
-    "workflows.pairing": {"workflows.applying", "workflows.studio"},
-    "workflows.distillation": {"workflows.resuming"},
-    "workflows.processes": {"workflows.resuming"},
-    "workflows.logbook": {"workflows.resuming"},
-    "workflows.diary": {"workflows.logbook"},
-    "workflows.translate_diary": {"workflows.logbook", "workflows.validating"},
-    "workflows.translate_training": {
-        "workflows.logbook",
-        "workflows.processes",
-        "workflows.resuming",
-        "workflows.translate_diary",
-        "workflows.validating",
-    },
-    "workflows.fast_training": {
-        "workflows.diary",
-        "workflows.fast_models",
-        "workflows.feeds",
-        "workflows.processes",
-        "workflows.resuming",
-    },
-    "commands.machine": {"commands.completion", "commands.settings"},
-    "commands.models": {"commands.completion", "commands.settings"},
-    "commands.networks": {"commands.settings"},
-    "commands.batches": {"commands.settings"},
-    "commands.pairing": {"commands.batches", "commands.settings"},
-    "commands.painting": {"commands.batches", "commands.completion", "commands.settings"},
-    "commands.translating": {"commands.batches", "commands.completion", "commands.settings"},
-    "commands.training": {"commands.completion", "commands.settings"},
-}
-
-# What these may import of styler, where it is less than all lower ranks.
-ONLY = {
-    "tasks": {0, 1, 2, 3, "engine"},
-    "console": {"errors", "events"},
-    "flags": {"errors", "fields", "options"},
-    "engine": {0, 1, 2, 3},
-    "storage": {0, 1, 2},
-}
-
-# Modules and packages that are loaded when `styler --help` is asked for: no torch there.
-LIGHT = (
-    *(
-        "__init__",
-        "__main__",
-        "errors",
-        "fields",
-        "options",
-        "events",
-        "console",
-        "cli",
-        "flags",
-        "interrupt",
-    ),
-    *(f"commands.{name}" for name in ("settings", "batches", "painting", "translating", "training")),
-    *(f"commands.{name}" for name in ("models", "networks", "machine", "pairing")),
-)
-HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}
-TORCHVISION = {f"storage.{name}" for name in ("weights", "data", "images", "health")}
+NEVER = {"tasks": "storage", "ui": "tasks"}
 
 # Longer than the house allows, each with the reason.
 LONG_FILES: dict[str, str] = {}
@@ -250,38 +93,58 @@ def outside(tree: ast.AST) -> set[str]:
     return {name.partition(".")[0] for node in nodes for name in imported(node)}
 
 
-def place(name: str) -> str:
-    """The row of `RANKS` that a module is in."""
+def room(name: str) -> str:
+    """The folder right below the package that a module is in, or the module itself."""
     return name.partition(".")[0]
+
+
+# Modules and packages that are loaded when `styler --help` is asked for: no torch there.
+LIGHT = (
+    *("__init__", "__main__", "errors", "version", "events", "signals"),
+    *(name for name in MODULES if room(name) in ("options", "ui")),
+)
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}
+TORCHVISION = {f"storage.{name}" for name in ("models.vgg", "datasets.photos", "pictures.load", "doctor")}
 
 
 # Who imports whom
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__init__")])
+def rank(name: str, ranks: list[set[str]]) -> int:
+    """The first rank that has the module's room; behind the last for one that is not named."""
+    return next((index for index, rooms in enumerate(ranks) if room(name) in rooms), len(ranks))
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_lower_ranks_only(name):
-    assert place(name) in RANKS, f"{name} has no rank: give it one, here and in the architecture"
+    assert rank(name, RANKS) < len(RANKS), f"{name} is in no room: give it one, here and in CONTRIBUTING.md"
     for other in ours(MODULES[name]):
-        lower = RANKS[place(other)] < RANKS[place(name)]
-        inside = other in WITHIN.get(name, ()) or place(other) in WITHIN.get(name, ())
-        assert lower or inside, f"{name} (rank {RANKS[place(name)]}) imports {other} ({RANKS[place(other)]})"
-        if (allowed := ONLY.get(place(name))) and not inside:
-            known = {place(other), RANKS[place(other)]}
-            assert known & allowed, f"{name} may not import {other}"
+        same = room(other) == room(name)
+        assert same or rank(other, RANKS) < rank(name, RANKS), (
+            f"{name} imports {other}, of the same rank or above"
+        )
+        assert NEVER.get(room(name)) != room(other), f"{name} imports {other}"
 
 
-def test_the_edges_inside_a_rank_have_no_cycle():
+@pytest.mark.parametrize("folder", INSIDE)
+def test_a_folder_with_an_order_keeps_it(folder):
+    """Files of one rank may know each other, and those behind all ranks may not."""
+    ranks = INSIDE[folder]
+    inside = {name.removeprefix(f"{folder}."): name for name in MODULES if name.startswith(f"{folder}.")}
+    for short, name in inside.items():
+        for other in ours(MODULES[name]) & set(inside.values()):
+            below = other.removeprefix(f"{folder}.")
+            in_order = rank(below, ranks) <= rank(short, ranks) and rank(below, ranks) < len(ranks)
+            assert in_order or room(below) == room(short), f"{name} imports {other}"
+
+
+def test_imports_have_no_circle():
     """Kahn's algorithm: take away what imports nothing that is left, until nothing is left."""
-    left = dict(WITHIN)
+    left = {name: ours(tree) - {name} for name, tree in MODULES.items()}
     while left:
-        free = [name for name, edges in left.items() if not edges & left.keys()]
-        assert free, f"a cycle among {', '.join(left)}"
-        left = {name: edges for name, edges in left.items() if name not in free}
-
-
-def test_every_storage_module_is_in_the_table():
-    found = {name for name in MODULES if place(name) == "storage" and not name.endswith("__init__")}
-    assert found == {name for name in WITHIN if place(name) == "storage"}
+        free = [name for name, others in left.items() if not others & left.keys()]
+        assert free, f"a circle among {', '.join(left)}"
+        left = {name: others for name, others in left.items() if name not in free}
 
 
 def test_packages_are_empty():
@@ -293,7 +156,7 @@ def test_packages_are_empty():
 def test_only_commands_import_styler_or_torch_where_they_need_it():
     """A local import could dodge the ranks; commands have them so that `--help` is quick."""
     for name, tree in MODULES.items():
-        if place(name) == "commands":
+        if room(name) == "ui":
             continue
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         local = {other for f in functions for node in imports(f) for other in imported(node)}
@@ -321,7 +184,7 @@ import json, sys
 import styler
 after_import = sorted(sys.modules.keys() & set({heavy}))
 import click
-from styler.cli import styler as root
+from styler.ui.cli import styler as root
 
 def ask(command, words):
     try:
@@ -364,7 +227,7 @@ def test_every_public_name_is_there():
 def test_what_is_tested_is_what_is_installed():
     """`pytest` has tests/ on its path and not the checkout, so an installed styler is the one imported."""
     found = list(importlib.metadata.distributions(name="styler"))
-    whole = [entry for entry in found if any(str(file) == "styler/cli.py" for file in entry.files or [])]
+    whole = [entry for entry in found if any(str(file) == "styler/ui/cli.py" for file in entry.files or [])]
     places = {Path(str(entry.locate_file("styler"))).resolve() for entry in whole}
     installed = places - {(Path(__file__).parents[1] / "styler").resolve()}
     if not installed:
@@ -385,13 +248,13 @@ def test_only_the_console_prints():
     for name, tree in MODULES.items():
         called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
         names = {node.id for node in called if isinstance(node, ast.Name)}
-        assert name == "console" or not names & {"print", "input"}, name
+        assert name == "ui.console" or not names & {"print", "input"}, name
 
 
 def test_exits_are_in_the_command_line_only():
     for name, tree in MODULES.items():
         text = ast.unparse(tree)
-        assert name == "cli" or "sys.exit" not in text, name
+        assert name == "ui.cli" or "sys.exit" not in text, name
 
 
 def test_pickles_hold_weights_only():

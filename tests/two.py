@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from styler import distributed
-from styler.interrupt import interruptible
+from styler import processes
+from styler.signals import interruptible
 
 CHOSEN: dict[str, Any] = {
     "steps": 6,
@@ -36,8 +36,8 @@ CHOSEN: dict[str, Any] = {
 
 
 def train(output: str, die: str = "") -> None:
-    from styler.options import TrainFastOptions
-    from styler.workflows.fast_training import train_fast
+    from styler.jobs.training.fast import train_fast
+    from styler.options.shared import TrainFastOptions
 
     first, steps = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0", 0
     with interruptible() as interrupt:
@@ -57,8 +57,8 @@ def train(output: str, die: str = "") -> None:
 
 
 def translate(output: str) -> None:
-    from styler.options import TrainTranslateOptions
-    from styler.workflows.translate_training import train_translate
+    from styler.jobs.training.translate import train_translate
+    from styler.options.shared import TrainTranslateOptions
 
     options = TrainTranslateOptions(**json.loads(Path("chosen.json").read_text()))
     told = [type(event).__name__ for event in train_translate("pairs", output, options)]
@@ -66,7 +66,7 @@ def translate(output: str) -> None:
 
 
 def group() -> None:
-    with distributed.join(torch.device("cpu")) as group:
+    with processes.join(torch.device("cpu")) as group:
         said = {
             "mean": group.mean({"a": float(group.rank), "b": 1.0}),
             "any": [group.any(group.rank == 1), group.any(False)],

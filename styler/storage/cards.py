@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from styler.errors import InputError
-from styler.fields import weighted
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.storage import files, sealed
+from styler.options.fields import weighted
+from styler.storage import disk, format
 from styler.storage.translation import Translation
 
 Kind = Literal["transform", "texture", "translate"]
@@ -90,7 +90,7 @@ def slug(text: str) -> str:
 # What a file must be
 
 
-def card_of(header: sealed.Header) -> Card:
+def card_of(header: format.Header) -> Card:
     """The card in a header, checked against the tensors' entries.
 
     Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
@@ -155,7 +155,7 @@ def _fits(name: str, value: object, kind: type) -> bool:
     return type(value) is kind and isinstance(value, int | float) and low <= value <= high
 
 
-def _check_entries(entries: Mapping[str, sealed.Entry], network: nn.Module) -> None:
+def _check_entries(entries: Mapping[str, format.Entry], network: nn.Module) -> None:
     """Raise ValueError unless the tensors are those of the network and maybe thumbnails."""
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     shapes = {key: entry.shape for key, entry in entries.items() if key != THUMBNAILS}
@@ -175,7 +175,7 @@ def _check_styles(styles: tuple[Style, ...], count: int) -> None:
         raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
 
 
-def _check_thumbnails(entry: sealed.Entry, styles: int) -> None:
+def _check_thumbnails(entry: format.Entry, styles: int) -> None:
     fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
     if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
         raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
@@ -198,7 +198,7 @@ def mix(card: Card, style: str) -> Tensor:
     given = weights(style) if style else {names[0]: 1.0}
     for name in given:
         if name not in names:
-            raise InputError(f"the network has no style '{files.display(name)}'{nearest(name, names)}")
+            raise InputError(f"the network has no style '{disk.display(name)}'{nearest(name, names)}")
     row = torch.tensor([[given.get(name, 0.0) for name in names]], dtype=torch.float64)
     return (row / row.sum()).float()
 
@@ -216,10 +216,10 @@ def weights(style: str) -> dict[str, float]:
     try:
         found = weighted(style)
     except ValueError as error:
-        part = files.display(str(error))
+        part = disk.display(str(error))
         raise InputError(
             f"'{part}' is no style with a weight: write for example waves:0.6,ink:0.4"
         ) from error
     if not 0 < sum(found.values()) < math.inf:
-        raise InputError(f"the weights of '{files.display(style)}' sum to nothing usable: give one above 0")
+        raise InputError(f"the weights of '{disk.display(style)}' sum to nothing usable: give one above 0")
     return found

@@ -12,14 +12,16 @@ from itertools import takewhile
 from pathlib import Path
 
 from styler.errors import InputError, OutputError
-from styler.storage import animation, files, images, video
+from styler.storage import disk
+from styler.storage.films import animation, read
+from styler.storage.pictures import load
 
 STREAM = "-"
-PICTURES = frozenset({*images.FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
+PICTURES = frozenset({*load.FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
 ANIMATIONS = animation.FORMATS.keys()
 """Endings of moving pictures, which keep their format."""
-FILMS = video.CONTAINERS.keys()
+FILMS = read.CONTAINERS.keys()
 MAGIC = "*?["
 
 
@@ -81,7 +83,7 @@ def plan(
         InputError: for an input that is not there or holds no picture.
         OutputError: for an output that does not suit, that two inputs would get, or that is an input.
     """
-    many = batch or len(inputs) > 1 or any(files.is_folder(word) or _is_glob(word) for word in inputs)
+    many = batch or len(inputs) > 1 or any(disk.is_folder(word) or _is_glob(word) for word in inputs)
     if not many:
         return Plan((_single(inputs[0], output, label, is_film),), False)
     _check_folder(inputs, output)
@@ -114,25 +116,25 @@ def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[
 
 def _single(source: str, output: str | None, label: str, is_film: Callable[[Path], bool]) -> Job:
     if source != STREAM:
-        files.open_input(source).close()
+        disk.open_input(source).close()
     film = source != STREAM and is_film(Path(source))
     if output is None or is_folder_name(output):
         stem = "stdin" if source == STREAM else Path(source).stem
-        name = files.fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
+        name = disk.fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
         return Job(source, str(Path(output or ".") / name), film)
     if film:
         _check_film(source, output)
     elif output != STREAM:
-        images.format_of(output)
+        load.format_of(output)
     return Job(source, output, film)
 
 
 def _check_film(source: str, output: str) -> None:
     wanted = sorted(FILMS | ANIMATIONS)
     if output == STREAM:
-        raise OutputError(f"{files.display(source)} is a film, which needs a file: -o NAME.mp4")
+        raise OutputError(f"{disk.display(source)} is a film, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in wanted:
-        raise OutputError(f"{files.display(output)} must end in one of {', '.join(wanted)} to hold a film")
+        raise OutputError(f"{disk.display(output)} must end in one of {', '.join(wanted)} to hold a film")
 
 
 def _ending(source: str, film: bool, *, kept: bool) -> str:
@@ -141,7 +143,7 @@ def _ending(source: str, film: bool, *, kept: bool) -> str:
     if film:
         held = ANIMATIONS | (FILMS if kept else set())
         return suffix if suffix.lower() in held else ".mp4"
-    return suffix if kept and suffix.lower() in images.FORMATS else ".png"
+    return suffix if kept and suffix.lower() in load.FORMATS else ".png"
 
 
 # Many inputs
@@ -156,10 +158,10 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     path = Path(output)
     looks_like_file = path.suffix.lower() in PICTURES | FILMS and not is_folder_name(output)
     if looks_like_file or (path.exists() and not path.is_dir()):
-        raise OutputError(f"{files.display(output)} is a file's name, and several inputs need a folder")
+        raise OutputError(f"{disk.display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
-        if files.is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
-            raise OutputError(f"{files.display(output)} is also an input: choose another output folder")
+        if disk.is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
+            raise OutputError(f"{disk.display(output)} is also an input: choose another output folder")
 
 
 def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list[_Find], list[str]]:
@@ -171,7 +173,7 @@ def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list
     for word in inputs:
         if word == STREAM:
             found = [_Find(STREAM, homes[word], Path("stdin"), output is None)]
-        elif files.is_folder(word):
+        elif disk.is_folder(word):
             inside = Path(_name_of(word)) if output is not None and len(inputs) > 1 else Path()
             found = [
                 _Find(str(p), homes[word], inside / q, False) for p, q in _below(Path(word), shut, notes)
@@ -179,7 +181,7 @@ def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list
         elif _is_glob(word):
             found = [_Find(str(p), homes[word], q, output is None) for p, q in _matching(word, shut, notes)]
         else:
-            files.open_input(word).close()
+            disk.open_input(word).close()
             found = [_Find(word, homes[word], Path(Path(word).name), output is None)]
         for find in found:
             finds.setdefault(_key(find.source), find)
@@ -190,7 +192,7 @@ def _home(word: str, output: str | None, label: str) -> Path:
     """The folder that the results of an input go to."""
     if output is not None:
         return Path(output)
-    return Path(files.fit_name(f"{_name_of(word)}-{label}", "")) if files.is_folder(word) else Path()
+    return Path(disk.fit_name(f"{_name_of(word)}-{label}", "")) if disk.is_folder(word) else Path()
 
 
 def _name_of(folder: str) -> str:
@@ -203,7 +205,7 @@ def _job(find: _Find, label: str, is_film: Callable[[Path], bool], ending: str) 
     ending, name = ending or _ending(find.source, film, kept=True), find.place.name
     stem = Path(name).stem + f"-{label}" * find.labelled
     if find.labelled or ending != find.place.suffix:
-        name = files.fit_name(stem, ending)
+        name = disk.fit_name(stem, ending)
     return Job(find.source, str(find.home / find.place.with_name(name)), film)
 
 
@@ -215,7 +217,7 @@ def _below(root: Path, shut: Iterable[str], notes: list[str]) -> list[tuple[Path
             found.append((path, path.relative_to(root)))
         else:
             ignored += 1
-    return _some(found, ignored, f"{files.display(root)} holds no pictures", notes)
+    return _some(found, ignored, f"{disk.display(root)} holds no pictures", notes)
 
 
 def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
@@ -235,10 +237,10 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
         try:
             entries = {p: p.is_dir() for p in sorted(folder.iterdir()) if not p.name.startswith(".")}
         except OSError as error:
-            notes.append(f"{files.display(folder)} cannot be read and was left out: {error.strerror}")
+            notes.append(f"{disk.display(folder)} cannot be read and was left out: {error.strerror}")
             continue
         yield from (path for path, is_folder in entries.items() if not is_folder)
-        folders = [p for p, is_folder in entries.items() if is_folder and not files.is_private(p.name)]
+        folders = [p for p, is_folder in entries.items() if is_folder and not disk.is_private(p.name)]
         waiting.extendleft(path for path in reversed(folders) if not path.is_symlink())
         waiting.extend(path for path in folders if path.is_symlink())
 
@@ -250,7 +252,7 @@ def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple
     # The shell's rules, unlike Path.glob's: hidden files are not meant.
     names = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path))  # noqa: PTH207
     if not names:
-        raise InputError(f"nothing matches {files.display(pattern)}: check the name")
+        raise InputError(f"nothing matches {disk.display(pattern)}: check the name")
     closed = [folder for folder in shut if _inside(folder, os.path.realpath(root))]
     found, ignored = [], 0
     for path in names:
@@ -261,7 +263,7 @@ def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple
             found.append((path, path.relative_to(root)))
         else:
             ignored += 1
-    return _some(found, ignored, f"no pictures match {files.display(pattern)}", notes)
+    return _some(found, ignored, f"no pictures match {disk.display(pattern)}", notes)
 
 
 def _some(
@@ -287,8 +289,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         other = taken.setdefault(_key(job.target), job)
         if other is not job:
             raise OutputError(
-                f"{files.display(other.source)} and {files.display(job.source)} would both become "
-                f"{files.display(job.target)}: rename one, or give them one at a time"
+                f"{disk.display(other.source)} and {disk.display(job.source)} would both become "
+                f"{disk.display(job.target)}: rename one, or give them one at a time"
             )
 
 
@@ -304,7 +306,7 @@ def _refuse_losses(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if _identity(job.target) in sources:
             raise OutputError(
-                f"{files.display(job.target)} is also an input and would be lost: choose another folder"
+                f"{disk.display(job.target)} is also an input and would be lost: choose another folder"
             )
 
 
@@ -334,7 +336,7 @@ def _is_glob(word: str) -> bool:
 
 def is_folder_name(output: str) -> bool:
     """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
-    return output.endswith(("/", os.sep)) or files.is_folder(output)
+    return output.endswith(("/", os.sep)) or disk.is_folder(output)
 
 
 def _files(count: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from styler.errors import OutputError
-from styler.storage import files
+from styler.storage import disk
 
 Entry = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ class Journal:
     def __init__(self, path: Path, done: int = 0) -> None:
         self.path = path
         self.entries: list[Entry] = [entry for entry in _read(path) if entry["step"] <= done]
-        files.write(path, "".join(map(_line, self.entries)).encode())
+        disk.write(path, "".join(map(_line, self.entries)).encode())
 
     def add(self, entry: Entry) -> None:
         """Write one more line; raises OutputError."""
@@ -37,7 +37,7 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(_line(entry))
         except OSError as error:
-            raise OutputError(f"{files.display(self.path)} cannot be written: {error.strerror}") from error
+            raise OutputError(f"{disk.display(self.path)} cannot be written: {error.strerror}") from error
 
     @property
     def last(self) -> Entry:
@@ -67,7 +67,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if not path.is_file():
         return found
-    with files.open_input(path) as file:
+    with disk.open_input(path) as file:
         for line in file.read().decode(errors="replace").splitlines():
             try:
                 entry = json.loads(line)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import form_for
-from styler.engine import TrainingState, fit
+from styler.engine.minimize import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, Features
@@ -33,7 +33,7 @@ from styler.networks.narrow import (
     ridge,
 )
 from styler.networks.vgg import Convolution, convolution_names
-from styler.options import DistillOptions
+from styler.options.shared import DistillOptions
 
 LAYERS: Mapping[str, float] = {
     "relu1_1": 1.0,

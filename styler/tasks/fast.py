@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from styler.color import luminance_only
+from styler.image.color import luminance_only
 from styler.networks import strips
 from styler.networks.transform import Moments, TransformNetwork
-from styler.options import FastOptions
-from styler.tasks.bounded import Bounded, suited
+from styler.options.shared import FastOptions
+from styler.tasks.onepass import Bounded, suited
 
 
 @dataclass(eq=False)

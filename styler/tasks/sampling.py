@@ -9,10 +9,10 @@ from torch import Tensor
 
 from styler.device import Form, form_for
 from styler.errors import DeviceError
-from styler.geometry import SMALLEST, Size, fit
+from styler.image.size import SMALLEST, Size, fit
 from styler.networks.texture import TextureNetwork
-from styler.options import FastOptions
-from styler.tasks.bounded import is_shortage, room_for, too_large
+from styler.options.shared import FastOptions
+from styler.tasks.onepass import is_shortage, room_for, too_large
 
 MAPS = 10
 """Maps of the finest scale alive at once, as measured on a CPU: 7 to 10."""

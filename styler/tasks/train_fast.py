@@ -17,16 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
-from styler.distributed import ALONE, Group
-from styler.engine import TrainingState, fit
+from styler.engine.minimize import TrainingState, fit
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
-from styler.geometry import displaced, displacement, resize
-from styler.geometry import fit as fitted
-from styler.losses import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
+from styler.image.size import displaced, displacement, resize
+from styler.image.size import fit as fitted
+from styler.losses.perceptual import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
-from styler.options import TrainFastOptions
+from styler.options.shared import TrainFastOptions
+from styler.processes import ALONE, Group
 
 Inputs = Tensor | list[Tensor]
 """What a network makes pictures of: photos, Image [N, 3, H, W], or noise, a list of [N, C, h, w]."""

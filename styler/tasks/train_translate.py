@@ -10,20 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler import adversarial
-from styler.adversarial import GAMES, both_sides, feature_matching, judged
 from styler.device import Form, form_for
-from styler.distributed import ALONE, Group
-from styler.engine import TrainingState, fit
+from styler.engine.minimize import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, borderless
-from styler.metrics import SEEN, colored
+from styler.image.pairing import Pair
+from styler.losses import adversarial
+from styler.losses.adversarial import GAMES, both_sides, feature_matching, judged
+from styler.losses.metrics import SEEN, colored
 from styler.networks import pix2pix
 from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
 from styler.networks.pix2pix import Dropout, GeneratorArchitecture, Mode
-from styler.options import TrainTranslateOptions
-from styler.pairing import Pair
+from styler.options.shared import TrainTranslateOptions
+from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]
 Comparison = Callable[[Tensor, Tensor], Tensor]

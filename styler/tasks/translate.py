@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from styler import edges
-from styler.color import luma
-from styler.conditions import Make, condition
-from styler.edges import Edges
-from styler.metrics import colored
+from styler.image import edges
+from styler.image.color import luma
+from styler.image.conditions import Make, condition
+from styler.image.edges import Edges
+from styler.losses.metrics import colored
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Generator, Mode
 from styler.networks.transform import Moments
-from styler.options import EdgeOptions, TranslateOptions
-from styler.tasks.bounded import Bounded, suited
+from styler.options.shared import EdgeOptions, TranslateOptions
+from styler.tasks.onepass import Bounded, suited
 
 Reading = Literal["picture", "photo", "sketch"]
 """What inputs are: what the network takes, photos of which that is still to be made, or drawings to clean."""

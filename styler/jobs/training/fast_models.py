@@ -1,0 +1,176 @@
+"""What a trained model is made of: styles from picture files, a network with room for them, and its card."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.events import Event, Note
+from styler.networks.texture import TextureArchitecture, TextureNetwork
+from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
+from styler.options.shared import TrainFastOptions
+from styler.storage import disk
+from styler.storage.models.library import Card, Model, Style, slug
+from styler.storage.pictures import load
+
+THUMBNAIL = 64
+"""Side of the styles' thumbnails in pixels."""
+
+Network = TransformNetwork | TextureNetwork
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A style to learn: what the model will say of it, its Image [1, 3, H, W], and its file's hash."""
+
+    style: Style
+    image: Tensor
+    sha256: str
+
+
+def open_styles(given: Sequence[str], size: int) -> Generator[Event, None, list[Learned]]:
+    """The styles of FILE or NAME=FILE, at a long side of `size` pixels at most.
+
+    Raises:
+        InputError: for a file that is no picture, no style at all, or two of one name.
+    """
+    if not given:
+        raise InputError("no style is given: name a picture with --style FILE")
+    found: dict[str, Learned] = {}
+    for text in given:
+        picture = load.load(file_of(text), long_side=size)
+        for warning in picture.warnings:
+            yield Note(warning)
+        style = _style(text, picture.credits)
+        if style.name in found:
+            raise InputError(f"two styles are called {style.name}: name one with --style NAME=FILE")
+        found[style.name] = Learned(style, picture.image, picture.sha256)
+    return list(found.values())
+
+
+def file_of(text: str) -> str:
+    """The file in FILE or NAME=FILE."""
+    name, equals, file = text.partition("=")
+    return file if equals and name and file and not Path(text).is_file() else text
+
+
+def _style(text: str, credits: Mapping[str, str]) -> Style:
+    file = file_of(text)
+    name = text.removesuffix(f"={file}") if file != text else Path(file).stem
+    if file != text and not re.search("[a-z0-9]", name.lower()):
+        raise InputError(f"a style's name is made of a to z and digits, and '{disk.display(name)}' has none")
+    about = {key: credits.get(key, "") for key in ("description", "artist", "copyright")}
+    return Style(slug(name), about["description"], about["artist"], about["copyright"])
+
+
+def network_for(
+    options: TrainFastOptions, styles: Sequence[str], base: Model | None, first: Model | None = None
+) -> Network:
+    """The network to train for the styles: a new one, that of `first`, or that of `base` with room for them.
+
+    Raises:
+        InputError: if `base` is of another kind, or has one of the styles; if `first` is of another kind, or
+            has not as many styles.
+    """
+    if first:
+        return _started(options, len(styles), first)
+    width = WIDTHS[options.model_size]
+    if base is None and options.network == "texture":
+        return TextureNetwork(TextureArchitecture(channels=width // 2, styles=len(styles)))
+    if base is None:
+        return TransformNetwork(Architecture(width=width, styles=len(styles)))
+    if base.card.kind == "translate":
+        raise InputError("the model is a translator, to which no style can be added: start without it")
+    if base.card.kind != options.network:
+        raise InputError(
+            f"the model is a {base.card.kind} network: add to it with --network {base.card.kind}"
+        )
+    for name in {style.name for style in base.card.styles} & set(styles):
+        raise InputError(f"the model has a style {name} already: call the new one --style NAME=FILE")
+    assert isinstance(base.network, Network)
+    return extended(base.network, len(styles))
+
+
+def _started(options: TrainFastOptions, count: int, first: Model) -> Network:
+    """The network of a trained model, to be trained further."""
+    if first.card.kind != options.network:
+        raise InputError(f"--start-from is a {first.card.kind} network, and --network {options.network}")
+    if len(first.card.styles) != count:
+        raise InputError(
+            f"--start-from has {len(first.card.styles)} styles, and {count} are to be learned: name as many"
+        )
+    assert isinstance(first.network, Network)
+    return copy.deepcopy(first.network).requires_grad_(True)
+
+
+def extended(network: Network, count: int) -> Network:
+    """A network with so many more styles, which start as the mean of those it has and alone can be trained.
+
+    A training must give the old styles no weight: their gradients are then zero and they stay bit for bit.
+    """
+    grown = copy.deepcopy(network).requires_grad_(False)
+    grown.made = dataclasses.replace(grown.made, styles=grown.made.styles + count)
+    for norm in (module for module in grown.modules() if isinstance(module, Norm)):
+        for name in ("weight", "bias"):
+            rows = getattr(norm, name).detach()
+            more = rows.mean(0, keepdim=True).expand(count, -1)
+            setattr(norm, name, torch.nn.Parameter(torch.cat([rows, more])))
+    return grown
+
+
+def model_of(
+    network: Network,
+    learned: Sequence[Learned],
+    base: Model | None,
+    first: Model | None,
+    training: Mapping[str, Any],
+) -> Model:
+    """The model to write; `training` tells how it was trained; what `base` tells of itself stays.
+
+    How `first` was trained, which it started from, is told too.
+    """
+    information = {**(base.card.information if base else {}), "training": training}
+    if base and "training" in base.card.information:
+        information["added_to"] = base.card.information["training"]
+    if first and "training" in first.card.information:
+        information["started_from"] = first.card.information["training"]
+    card = Card(
+        kind="texture" if isinstance(network, TextureNetwork) else "transform",
+        network=dataclasses.asdict(network.made),
+        styles=(*(base.card.styles if base else ()), *(one.style for one in learned)),
+        licence=base.card.licence if base else "",
+        information=information,
+        sha256="",
+    )
+    pictures = torch.cat([*_known(base), *(thumbnail(one.image) for one in learned)])
+    return Model(copy.deepcopy(network).cpu(), card, pictures)
+
+
+def _known(base: Model | None) -> list[Tensor]:
+    """The thumbnails of a model, gray ones if it has none."""
+    if base is None:
+        return []
+    if base.thumbnails is None:
+        return [torch.full((len(base.card.styles), 3, THUMBNAIL, THUMBNAIL), 128, dtype=torch.uint8)]
+    small = F.interpolate(base.thumbnails.float(), (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
+    return [small.round().to(torch.uint8)]
+
+
+def thumbnail(image: Tensor) -> Tensor:
+    """The middle square of an Image [1, 3, H, W] as bytes [1, 3, THUMBNAIL, THUMBNAIL]."""
+    height, width = image.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = image[..., top : top + side, left : left + side]
+    small = F.interpolate(square, (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
+    return (small.clamp(0, 1) * 255).round().to(torch.uint8)

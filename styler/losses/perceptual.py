@@ -1,0 +1,181 @@
+"""Loss functions, pure and differentiable, and the objective that a list of weighted terms makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.options.fields import Layers
+
+Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
+Objective = Callable[[Tensor], dict[str, Tensor]]
+"""Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
+Statistics = tuple[Tensor, Tensor]
+"""What `moments` gives: mean [N, C] and second moment [N, C, C]."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted part of an objective: `weight * function(activation at layer)`."""
+
+    name: str
+    layer: str
+    weight: float
+    function: Callable[[Tensor], Tensor]
+
+
+def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
+    """The objective of `terms`, all from one pass of `walk(image, layers)`, which is as `Extractor.walk`."""
+    layers = {term.layer for term in terms}
+
+    def evaluate(image: Tensor) -> dict[str, Tensor]:
+        losses = {
+            term.name: term.weight * term.function(activation)
+            for layer, activation in walk(image, layers)
+            for term in terms
+            if term.layer == layer
+        }
+        return {term.name: losses[term.name] for term in terms}
+
+    return evaluate
+
+
+def moments(features: Tensor) -> Statistics:
+    """Mean [N, C] and second moment [N, C, C] over the positions of features [N, C, H, W].
+
+    One matrix product forward and one backward; what autograd makes of the plain formula takes three.
+    """
+    mean, second = _Moments.apply(features)
+    return mean, second
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Gram matrices [N, C, C] of features [N, C, H, W] (Gatys et al. 2016, eq. 3), divided by H*W only."""
+    return moments(features)[1]
+
+
+def covariance(mean: Tensor, second: Tensor) -> Tensor:
+    """Centred covariance [N, C, C] from the two `moments`."""
+    return second - mean[:, :, None] * mean[:, None, :]
+
+
+def relative_error(x: Tensor, target: Tensor) -> Tensor:
+    """Squared distance over the target's own squared norm, [N]: 0 at the target, 1 at zero, at any size.
+
+    Args:
+        x: [N, ...].
+        target: the same, or [1, ...] for one that all share.
+    """
+    return _squares(x - target) / _squares(target).clamp_min(_floor(target))
+
+
+def content_error(x: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of features [N, C, H, W] to `target`, over the target's spatial variance; [N].
+
+    Gatys et al. 2016, eq. 1, where the sum is halved instead. Features of a flat picture have no variance;
+    then a thousandth of their energy stands in for it.
+    """
+    spread = _squares(target - target.mean((-2, -1), keepdim=True))
+    scale = torch.maximum(spread, 1e-3 * _squares(target)).clamp_min(_floor(target))
+    return _squares(x - target) / scale
+
+
+def gram_error(x: Tensor, target: Statistics) -> Tensor:
+    """Relative squared distance of the Gram matrix of features [N, C, H, W] to the target's, [N].
+
+    Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
+    """
+    return relative_error(gram_matrix(x), target[1])
+
+
+def covariance_error(x: Tensor, target: Statistics) -> Tensor:
+    """Half the relative squared distance to a channel mean plus half that to a centred covariance, [N].
+
+    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it:
+    matching the two apart keeps them from hiding what the covariance says of strokes and colors.
+    """
+    mean, second = moments(x)
+    own = covariance(mean, second)
+    return 0.5 * relative_error(mean, target[0]) + 0.5 * relative_error(own, covariance(*target))
+
+
+STYLE_ERRORS: Mapping[str, Callable[[Tensor, Statistics], Tensor]] = {
+    "covariance": covariance_error,
+    "gram": gram_error,
+}
+
+
+def shares(layers: Layers) -> list[tuple[str, float]]:
+    """Layers with their weights made to sum to 1."""
+    whole = sum(weight for _, weight in layers)
+    if not whole:
+        raise InputError("all weights of the layers are 0; give one of them a weight")
+    return [(name, weight / whole) for name, weight in layers]
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean squared difference of neighboring pixels of an image [N, C, H, W].
+
+    Mahendran and Vedaldi 2015, with beta 2; the mean over all vertical neighbors plus that over all
+    horizontal ones. It is 0 for a constant.
+    """
+    vertical = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
+    horizontal = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
+    return vertical + horizontal
+
+
+def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
+    """How strongly an Image [N, C, H, W] repeats itself in step with a grid of `period` pixels; a scalar.
+
+    Strokes come at any place and average out over the periods of a window, of `window` pixels a side; what a
+    network's upsampling leaves comes at the same place in each and stays. The mean square of what stays.
+    """
+    channels, (height, width) = image.shape[1], (side // period * period for side in image.shape[-2:])
+    cells = F.pixel_unshuffle(image[..., :height, :width], period)
+    side = [min(window // period, length) for length in cells.shape[-2:]]
+    usual = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
+    return torch.var(usual, 2, correction=0).mean()
+
+
+def _squares(x: Tensor) -> Tensor:
+    """The squared norm of each picture's part, [N, ...] -> [N]."""
+    return x.square().flatten(1).sum(1)
+
+
+def _floor(x: Tensor) -> float:
+    """The least denominator: far below any real energy, far above what float32 rounds to 0."""
+    return 1e-12 * x[0].numel()
+
+
+class _Moments(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
+        flat = features.flatten(2)
+        ctx.save_for_backward(features)
+        # A plain 2-D product is three times as fast as the batched one on a CPU.
+        products = [m @ m.T for m in flat]
+        return flat.mean(2), torch.stack(products) / flat.shape[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        flat = features.flatten(2)
+        count = flat.shape[2]
+        on_mean, on_second = gradients
+        symmetric = (on_second + on_second.transpose(1, 2)) / count
+        offset = (on_mean / count)[:, :, None]
+        gradient = torch.empty_like(flat)
+        for g, o, s, m in zip(gradient, offset, symmetric, flat, strict=True):
+            torch.mm(s, m, out=g).add_(o)  # addmm would copy the offset to full size first
+        return gradient.view_as(features)
+
+
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """The sum that is minimized."""
+    return torch.stack(list(losses.values())).sum()

@@ -1,0 +1,1 @@
+"""Options of the commands: the standard library only."""

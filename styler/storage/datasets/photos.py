@@ -1,0 +1,269 @@
+"""Folders of pictures as batches of square crops, each a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.storage import disk
+from styler.storage.pictures import load
+
+Batch = TypeVar("Batch")
+Item = TypeVar("Item")
+
+SUFFIXES = frozenset({*load.FORMATS, ".bmp", ".gif", ".ppm"})
+CACHE_BYTES = 2 << 30
+LONG_SIDE = 1024
+TRIES = 100
+FLAT = 1 / 255
+"""Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
+FEW = 20
+"""Of so many pictures for each that would be held out, none is: they are needed."""
+
+
+class Decoder:
+    """Pictures as bytes, each decoded when first asked for and kept as long as all kept ones fit.
+
+    Args:
+        long_side: pictures are shrunk to this many pixels when decoded; None leaves them as they are.
+        cache_bytes: how much of the decoded pictures is kept.
+
+    `skipped` tells which pictures could not be used and why. Several threads may ask at once.
+    """
+
+    def __init__(self, long_side: int | None = LONG_SIDE, cache_bytes: int = CACHE_BYTES) -> None:
+        self.long_side, self.room = long_side, cache_bytes
+        self.skipped: dict[str, str] = {}
+        self._kept: dict[Path, Tensor] = {}
+        self._keeping = threading.Lock()
+
+    def __call__(self, path: Path) -> Tensor | None:
+        """A picture [3, H, W], or None if it cannot be read."""
+        if path in self._kept:
+            return self._kept[path]
+        if str(path) in self.skipped:
+            return None
+        try:
+            picture = load.load_levels(path, self.long_side)
+        except InputError as error:
+            self.skipped[str(path)] = str(error)
+            return None
+        with self._keeping:
+            if picture.numel() <= self.room and path not in self._kept:
+                self.room -= picture.numel()
+                self._kept[path] = picture
+        return picture
+
+
+class Pictures:
+    """The pictures of a dataset, decoded when first drawn and kept as bytes as long as they fit.
+
+    Args:
+        source: a folder, nested or not, or a text file that lists pictures or folders, one a line.
+        seed: of the order and the crops.
+        long_side: pictures are shrunk to this many pixels when decoded.
+        cache_bytes: how much of the decoded pictures is kept.
+        hold_out: pictures, spread over all, that are never drawn but kept in `held`; of few pictures `held`
+            are some that are drawn too.
+
+    A picture is drawn in two steps, first its folder, with a chance in proportion to the square root of the
+    number of pictures in it: large collections of one kind do not drown small ones. `skipped` tells which
+    pictures could not be used and why. Several threads may draw at once.
+
+    Raises:
+        InputError: if there is no picture at `source`, or none that can be read.
+    """
+
+    def __init__(
+        self,
+        source: Path | str,
+        seed: int = 0,
+        *,
+        long_side: int = LONG_SIDE,
+        cache_bytes: int = CACHE_BYTES,
+        hold_out: int = 0,
+    ) -> None:
+        self.source, self.seed = source, seed
+        self._decode = Decoder(long_side, cache_bytes)
+        paths = find(Path(source))
+        self.held = spread(paths, hold_out)
+        drawn = [path for path in paths if path not in self.held] if len(paths) >= FEW * hold_out else paths
+        self.folders = by_folder(drawn)
+        share = np.sqrt([len(folder) for folder in self.folders])
+        self.share = share / share.sum()
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Pictures that could not be used, and why."""
+        return self._decode.skipped
+
+    def __len__(self) -> int:
+        return sum(len(folder) for folder in self.folders)
+
+    def digest(self) -> str:
+        """Tells datasets apart by the names of their pictures, wherever they lie."""
+        paths = sorted(path for folder in self.folders for path in folder)
+        return digest(relative(path, Path(self.source)) for path in paths)
+
+    def batch(self, step: int, count: int, side: int, first: int = 0) -> Tensor:
+        """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side].
+
+        They are those from `first` on of all that a step has: processes that take one part each see together
+        what one that takes them all would see.
+        """
+        draws = (np.random.default_rng((self.seed, step, i)) for i in range(first, first + count))
+        return torch.cat([self.crop(draw, side) for draw in draws])
+
+    def crop(self, draw: np.random.Generator, side: int) -> Tensor:
+        """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`.
+
+        Squares of one color are passed over as long as there are others: networks that normalize what they
+        see make of nothing an endless gradient, which would take that of the whole batch along.
+        """
+        for _ in range(TRIES):
+            square = self._square(draw, side)
+            if square.std((2, 3)).max() >= FLAT:
+                break
+        return square
+
+    def _square(self, draw: np.random.Generator, side: int) -> Tensor:
+        picture = self._draw(draw)
+        height, width = picture.shape[1:]
+        shortest = min(height, width)
+        size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
+        top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
+        square = picture[None, :, top : top + size, left : left + size].float() / 255
+        if draw.random() < 0.5:
+            square = square.flip(3)
+        if size != side:
+            square = F.interpolate(square, (side, side), mode="bilinear", antialias=True)
+        return square.contiguous()
+
+    def _draw(self, draw: np.random.Generator) -> Tensor:
+        for _ in range(TRIES):
+            folder = self.folders[draw.choice(len(self.folders), p=self.share)]
+            picture = self._decode(folder[draw.integers(len(folder))])
+            if picture is not None:
+                return picture
+        raise InputError(
+            f"{disk.display(self.source)} has no pictures that can be read, or too few of them: "
+            f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
+        )
+
+
+def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:
+    """Batches that take so many crops of each dataset: step -> Image [sum of the counts, 3, side, side]."""
+    return lambda step: torch.cat([pictures.batch(step, count, side) for pictures, count in parts if count])
+
+
+@contextmanager
+def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[int], Batch]]:
+    """The same batches, each made in the background while those before it are used.
+
+    Whoever asks for steps one after the other seldom waits, whoever does not gets the same. What `batches`
+    raises is raised where the batch is asked for. The threads are gone when the block ends.
+    """
+    waiting: dict[int, Future[Batch]] = {}
+    pool = ThreadPoolExecutor(workers, "batches")
+
+    def batch(step: int) -> Batch:
+        wanted = range(step, step + workers + 1)
+        for other in [other for other in waiting if other not in wanted]:
+            waiting.pop(other).cancel()
+        for other in wanted:
+            if other not in waiting:
+                waiting[other] = pool.submit(batches, other)
+        return waiting.pop(step).result()
+
+    try:
+        yield batch
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def skipped(parts: Sequence[Pictures]) -> str:
+    """One sentence on the pictures that could not be used, empty if there are none."""
+    found = {name: reason for pictures in parts for name, reason in pictures.skipped.copy().items()}
+    if not found:
+        return ""
+    count = "1 picture was skipped" if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
+    return f"{count}: {next(iter(found.values()))}"
+
+
+def find(source: Path) -> list[Path]:
+    """All pictures in a folder and below, or those that a text file lists, sorted by name.
+
+    Hidden files and what trainings keep beside their networks are left out. Raises InputError if there are
+    none.
+    """
+    if source.is_dir():
+        found = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
+    elif source.suffix.lower() in SUFFIXES:
+        found = [source]
+    else:
+        found = list(_listed(source))
+    if not found:
+        raise InputError(f"{disk.display(source)} holds no pictures: give a folder with JPEG or PNG files")
+    return sorted(found)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a file with a picture's ending, and not hidden."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _private(path: Path, root: Path) -> bool:
+    return any(map(disk.is_private, path.relative_to(root).parts[:-1]))
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of the items, evenly spread over them."""
+    return list(items[:: max(1, len(items) // count)][:count]) if count else []
+
+
+def relative(path: Path, root: Path) -> str:
+    """A picture's name in its dataset: its path from there, or its own name if it lies elsewhere."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def digest(names: Iterable[str]) -> str:
+    """The SHA-256 of some names in their order."""
+    return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
+
+
+def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
+    """The pictures of each folder."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    return list(folders.values())
+
+
+def _listed(source: Path) -> Iterable[Path]:
+    """What a list names, relative to the list's own folder; a folder in it stands for all in it."""
+    for line in lines(source):
+        path = source.parent / line
+        yield from find(path) if path.is_dir() else [path]
+
+
+def lines(source: Path) -> list[str]:
+    """The lines of a list that are not empty; raises InputError for what is no text."""
+    with disk.open_input(source) as file:
+        try:
+            text = file.read().decode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{disk.display(source)} is neither a folder nor a list: write one picture a line"
+            ) from error
+    return list(filter(None, map(str.strip, text.splitlines())))

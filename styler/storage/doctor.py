@@ -1,0 +1,233 @@
+"""What `styler doctor` says of versions, codecs, devices, memory and weights, and the cure for each fault."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import features
+
+import styler
+from styler.storage import disk
+from styler.storage.models import vgg
+from styler.storage.models.known import WEIGHTS
+
+Level = Literal["ok", "warn", "bad"]
+
+UPGRADE = "pip install --upgrade torch torchvision"
+CODECS = {
+    "JPEG": "jpg",
+    "PNG": "zlib",
+    "TIFF": "libtiff",
+    "WebP": "webp",
+    "AVIF": "avif",
+    "color": "littlecms2",
+}
+EXTRAS = {"HEIC": ("pillow_heif", "heif"), "video": ("av", "video")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; "warn" means that something will be missed, "bad" that something will fail."""
+
+    area: str
+    text: str
+    level: Level = "ok"
+
+
+def report() -> list[Finding]:
+    """Everything, in the order in which it is read; takes a second, as all files of weights are hashed."""
+    return [*versions(), torchvision(), *codecs(), *extras(), *devices(), memory(), *weight_files()]
+
+
+def versions() -> list[Finding]:
+    """styler, Python and what styler needs, against what styler's own metadata asks for."""
+    findings = [
+        Finding("styler", styler.__version__),
+        Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
+    ]
+    needs = requirements("styler") or dict.fromkeys(("torch", "pillow", "numpy", "scipy", "safetensors"), "")
+    for name, wanted in needs.items():
+        if name != "torchvision":
+            findings.append(_version(name, wanted))
+    return findings
+
+
+def _version(name: str, wanted: str) -> Finding:
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, f"is missing: pip install '{name}{wanted}'", "bad")
+    if fits(found, wanted):
+        return Finding(name, found)
+    return Finding(name, f"{found}, and styler needs {wanted}: pip install --upgrade '{name}{wanted}'", "bad")
+
+
+def torchvision() -> Finding:
+    """Whether torchvision is there, made for this torch, and can be imported."""
+    try:
+        found = importlib.metadata.version("torchvision")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("torchvision", "is missing: pip install torchvision", "bad")
+    wanted = requirements("torchvision").get("torch", "")
+    if not fits(torch.__version__, wanted):
+        text = f"{found} was built for torch {wanted}, and torch {torch.__version__} is here: {UPGRADE}"
+        return Finding("torchvision", text, "bad")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            importlib.import_module("torchvision")
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            text = f"{found} does not work with torch {torch.__version__} ({_line(error)}): {UPGRADE}"
+            return Finding("torchvision", text, "bad")
+    if told:
+        return Finding("torchvision", f"{found}, which warns: {_line(told[0].message)}", "warn")
+    return Finding("torchvision", found)
+
+
+def codecs() -> list[Finding]:
+    """Pillow's picture formats and its color management."""
+    return [
+        Finding(name, f"{kind} {_codec_version(kind)}")
+        if features.check(kind)
+        else Finding(name, "not in this Pillow: pip install --upgrade --force-reinstall pillow", "warn")
+        for name, kind in CODECS.items()
+    ]
+
+
+def _codec_version(kind: str) -> str:
+    return features.version(kind) or ""
+
+
+def extras() -> list[Finding]:
+    """The packages that are not needed but open more kinds of files."""
+    findings = []
+    for name, (module, extra) in EXTRAS.items():
+        try:
+            text = f"{module} {importlib.metadata.version(module)}"
+        except importlib.metadata.PackageNotFoundError:
+            text = f"not installed; to have it: pip install 'styler[{extra}]'"
+        findings.append(Finding(name, text))
+    return findings
+
+
+def devices() -> list[Finding]:
+    """The processor and each accelerator, with memory."""
+    name = platform.processor() or platform.machine()
+    threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"
+    findings = [Finding("CPU", f"{name}, {threads}, {torch.backends.cpu.get_cpu_capability()}")]
+    kind = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if kind is None:
+        return [*findings, Finding("accelerator", "none that torch can use; the CPU will do")]
+    return findings + [_accelerator(kind.type, index) for index in range(torch.accelerator.device_count())]
+
+
+def _accelerator(kind: str, index: int) -> Finding:
+    name = torch.cuda.get_device_name(index) if kind == "cuda" else kind
+    try:
+        free, total = torch.accelerator.get_memory_info(index)
+    except (RuntimeError, NotImplementedError):  # some backends, such as MPS, do not tell
+        return Finding(f"{kind}:{index}", name)
+    return Finding(f"{kind}:{index}", f"{name}, {free / 1e9:.1f} GB of {total / 1e9:.1f} GB free")
+
+
+def memory() -> Finding:
+    """Main memory, as far as the system tells."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total = page * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return Finding("memory", "this system does not tell how much there is")
+    free = _available()
+    told = "" if free is None else f", {free / 1e9:.1f} GB of it free"
+    return Finding(
+        "memory", f"{total / 1e9:.1f} GB{told}", "warn" if free is not None and free < 1e9 else "ok"
+    )
+
+
+def _available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that can be had without swapping; Linux counts its caches, which free pages do not."""
+    try:
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(match[1]) * 1024 if match else None
+
+
+def weight_files() -> list[Finding]:
+    """The folder of weights and the state of each known set."""
+    findings = [Finding("weights", f"folder {disk.display(vgg.folder())}")]
+    for name in WEIGHTS:
+        status = vgg.verify(name)
+        if status == "ok":
+            text = f"{vgg.describe(name)}, sha256 {vgg.sha256(name)}"
+            findings.append(Finding(name, text))
+        elif status == "missing":
+            findings.append(_missing(name))
+        else:
+            text = f"{disk.display(vgg.path(name) or name)} is damaged: {_remedy(name)}"
+            findings.append(Finding(name, text, "bad"))
+    return findings
+
+
+def _missing(name: str) -> Finding:
+    if WEIGHTS[name].url:
+        return Finding(name, f"not here; to get it: {_remedy(name)}")
+    return Finding(name, f"missing from this installation: {_remedy(name)}", "bad")
+
+
+def _remedy(name: str) -> str:
+    return f"styler weights fetch {name}" if WEIGHTS[name].url else "pip install --force-reinstall styler"
+
+
+# Versions
+
+
+def requirements(package: str) -> dict[str, str]:
+    """What an installed package needs besides its extras, {"torch": ">=2.10"}; empty if it is not here."""
+    try:
+        lines = importlib.metadata.requires(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    found = (re.match(r"([\w.-]+)\s*\(?([^);]*)\)?", line) for line in lines if "extra ==" not in line)
+    return {match[1].lower(): match[2].replace(" ", "") for match in found if match}
+
+
+def fits(version: str, wanted: str) -> bool:
+    """Whether the numbers of a version satisfy "==2.15.0" or ">=2.10,!=2.11.1"; a local part is ignored.
+
+    Other forms, such as "==2.*", are taken as satisfied: pip knows them all, and checked when it installed.
+    """
+    found = _numbers(version)
+    for operator, number in re.findall(r"(==|>=|<=|!=|<|>)\s*([\d.]*\d)(?![\d.*])", wanted):
+        size = max(len(found), len(_numbers(number)))
+        ours, theirs = (n + (0,) * (size - len(n)) for n in (found, _numbers(number)))
+        ok = {
+            "==": ours == theirs,
+            "!=": ours != theirs,
+            ">=": ours >= theirs,
+            "<=": ours <= theirs,
+            ">": ours > theirs,
+            "<": ours < theirs,
+        }
+        if not ok[operator]:
+            return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in match[0].split(".")) if match else ()
+
+
+def _line(error: object) -> str:
+    """The first line of an error's text, which may be many."""
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

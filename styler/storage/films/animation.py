@@ -1,0 +1,189 @@
+"""Animated GIF, WebP and PNG, in and out through Pillow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from styler.errors import InputError, OutputError
+from styler.storage import disk
+from styler.storage.films.footage import Footage, Frame
+from styler.storage.pictures import modes
+from styler.storage.pictures import recipe as recipes
+
+FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+"""What an animation is written as, by the ending of its name."""
+MILLISECOND = Fraction(1, 1000)
+SMALLEST = 16  # pixels a side, as of pictures
+NO_DURATION = 100  # milliseconds that browsers show a frame that does not tell
+CODEC = {"WEBP": {"quality": 90}}
+
+
+def is_animated(path: Path | str) -> bool:
+    """Whether this is a GIF, WebP or PNG of several frames; what cannot be opened is not."""
+    try:
+        with disk.open_input(path) as file, Image.open(file, formats=[*set(FORMATS.values())]) as image:
+            return getattr(image, "n_frames", 1) > 1
+    except Exception:  # foreign bytes: Pillow raises half a dozen kinds
+        return False
+
+
+def inspect(source: Path | str, *, max_pixels: int) -> Footage:
+    """What an animation is, from its header. Raises InputError."""
+    with _opened(source) as image:
+        width, height = image.size
+        count, loop, title = getattr(image, "n_frames", 1), image.info.get("loop"), image.info.get("Title")
+    shown = f"{disk.display(source)} is {width}x{height}"
+    if width * height > max_pixels:
+        raise InputError(f"{shown}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
+    if min(width, height) < SMALLEST:
+        raise InputError(f"{shown}, under {SMALLEST} pixels a side: give a larger animation")
+    credits = {"title": title} if isinstance(title, str) else {}
+    return Footage(height, width, MILLISECOND, Fraction(10), count, loop=loop, credits=credits)
+
+
+def comment(source: Path | str) -> str:
+    """The comment of a GIF. Raises InputError."""
+    with _opened(source) as image:
+        found = image.info.get("comment", b"")
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else ""
+
+
+@contextmanager
+def _opened(source: Path | str) -> Iterator[Image.Image]:
+    """A file opened by Pillow; whatever it raises in the block becomes an InputError."""
+    with disk.open_input(source) as file:
+        try:
+            yield Image.open(file, formats=[*set(FORMATS.values())])
+        except Exception as error:  # foreign bytes: Pillow raises half a dozen kinds
+            raise InputError(f"{disk.display(source)} {_fault(error)}") from error
+
+
+def _fault(error: Exception) -> str:
+    return f"is no animation that can be read ({disk.display(str(error))}): give a GIF, WebP or PNG"
+
+
+def frames(source: Path | str, *, skip: int = 0) -> Iterator[Frame]:
+    """The frames of an animation but for the first `skip`, each put together whole; times are milliseconds.
+
+    Raises InputError where it breaks off in damage; frames before that have been yielded.
+    """
+    with _opened(source) as image:
+        time = 0
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            duration = round(image.info.get("duration") or NO_DURATION)
+            if index >= skip:
+                color, alpha = _planes(image)
+                yield Frame(color, time, duration, alpha)
+            time += duration
+
+
+def _planes(image: Image.Image) -> tuple[Tensor, Tensor | None]:
+    """The color [1, 3, H, W] and alpha [1, 1, H, W] of the frame that Pillow stands at."""
+    split = modes.layers(image, _ignored)
+    color = modes.to_srgb(split.color, image.info.get("icc_profile"), _ignored)
+    alpha = None if split.alpha is None else np.array(split.alpha)[..., None]
+    return _tensor(color), None if alpha is None else _tensor(alpha)
+
+
+def _ignored(warning: str) -> None:
+    """What is lost of one frame is not worth a line for each."""
+
+
+def _tensor(values: Any) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None].contiguous().float().div(255)
+
+
+class Roll:
+    """Painted frames on their way into an animation, in a temporary file, so that memory stays small.
+
+    `done` and `state` are what `segments.Segments` has too; an animation starts anew when resumed.
+    """
+
+    state: Mapping[str, Tensor] | None = None
+
+    def __init__(self, target: Path | str, time_base: Fraction) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
+        self._unit = time_base / MILLISECOND
+        self._format = FORMATS[Path(target).suffix.lower()]
+        self._modes: list[str] = []
+        self._places: list[int] = []
+        self._times: list[int] = []
+        self._size = (0, 0)
+
+    @property
+    def done(self) -> int:
+        """How many frames there are."""
+        return len(self._modes)
+
+    def add(self, frame: Frame, state: object = None) -> None:
+        """Put a painted frame at the end; `state` is for films that are resumed."""
+        height, width = frame.image.shape[-2:]
+        planes = frame.image if frame.alpha is None else torch.cat([frame.image, frame.alpha], 1)
+        levels = planes.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
+        self._places.append(self._file.seek(0, os.SEEK_END))
+        self._file.write(levels[0].permute(1, 2, 0).contiguous().numpy().tobytes())
+        self._modes.append("RGB" if frame.alpha is None else "RGBA")
+        self._times.append(max(1, round(frame.duration * self._unit)))
+        self._size = (width, height)
+
+    def save(
+        self, target: Path | str, loop: int | None, recipe: Mapping[str, object] | None, *, overwrite: bool
+    ) -> None:
+        """Write what there is, whole or not at all. Raises OutputError."""
+        options: dict[str, Any] = {**CODEC.get(self._format, {}), **_told(self._format, recipe)}
+        if loop is not None:
+            options["loop"] = loop
+        if self._format == "GIF" and "RGBA" in self._modes:
+            options["disposal"] = 2  # the next frame's transparent pixels are not to show this one
+        with disk.atomic(target, overwrite=overwrite) as file:
+            try:
+                times = self._times if self.done > 1 else self._times[0]
+                self[0].save(
+                    file, self._format, save_all=True, append_images=_Rest(self), duration=times, **options
+                )
+            except (ValueError, KeyError, SystemError) as error:  # too large for the format
+                raise OutputError(
+                    f"{self._format} cannot hold this animation ({error}): choose .mp4"
+                ) from error
+
+    def interrupt(self, state: object = None) -> None:
+        """Nothing to keep: an animation starts anew."""
+
+    def close(self) -> None:
+        """Let go of the temporary file."""
+        self._file.close()
+
+    def __getitem__(self, index: int) -> Image.Image:
+        mode, (width, height) = self._modes[index], self._size
+        self._file.seek(self._places[index])
+        return Image.frombytes(mode, self._size, self._file.read(width * height * len(mode)))
+
+
+class _Rest:
+    """All pictures of a roll but the first, as often as Pillow wants to go through them."""
+
+    def __init__(self, roll: Roll) -> None:
+        self._roll = roll
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return (self._roll[index] for index in range(1, self._roll.done))
+
+
+def _told(format: str, recipe: Mapping[str, object] | None) -> dict[str, object]:
+    """How the recipe goes into each format; a GIF has only its comment."""
+    if recipe is not None and format == "GIF":
+        return {"comment": recipes.to_text(recipe)}
+    return recipes.save_options(format, recipe, {})

@@ -1,0 +1,231 @@
+"""Films read: what is in a file, its frames one after another, and the recipe that it carries."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from styler.errors import InputError, StylerError
+from styler.storage import disk
+from styler.storage.films import animation
+from styler.storage.films.footage import Footage, Frame
+from styler.storage.magic import GIF, HEAD_BYTES, kind_of
+from styler.storage.pictures.recipe import MAX_READ_BYTES
+
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+}
+"""What a film is written as, by the ending of its name."""
+READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
+SMALLEST = 16  # pixels a side, as of pictures
+CREDITS = ("title", "artist", "copyright", "date", "description")
+
+# ITU-T H.273
+BT709, UNSPECIFIED, BT601 = 1, 2, 5
+BT601_LIKE = {5, 6}
+HDR_CURVES = {16, 18}  # PQ and HLG
+HD_HEIGHT = 577  # lines from which a film that does not tell is taken for BT.709, as players do
+
+
+def codecs() -> Any:
+    """The module `av`, an extra; raises InputError where it is not installed."""
+    try:
+        return importlib.import_module("av")
+    except ImportError as error:
+        raise InputError("films need PyAV, which is not installed: pip install 'styler[video]'") from error
+
+
+def is_film(path: Path | str) -> bool:
+    """Whether this is a video or an animation: by the ending of its name, else by its first bytes.
+
+    A GIF, WebP or PNG with one frame is a picture. Whatever cannot be opened is none.
+    """
+    ending = Path(path).suffix.lower()
+    if ending in CONTAINERS:
+        return True
+    if ending in animation.FORMATS:
+        return animation.is_animated(path)
+    try:
+        return (kind_at(path) or "").endswith("video")
+    except StylerError:
+        return False
+
+
+def inspect(source: Path | str, *, max_pixels: int) -> Footage:
+    """What a film is, from its header and its first frame, which is decoded to prove that it can be.
+
+    Raises InputError for whatever cannot be used, `styler[video]` not being installed included.
+    """
+    with opened(source) as container:
+        stream = _stream(container, source)
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise InputError(f"{disk.display(source)} has no frame that can be decoded: get it again")
+        _check(first, source, max_pixels)
+        return _footage(container, stream, first)
+
+
+def _check(first: Any, source: Path | str, max_pixels: int) -> None:
+    size = f"{first.width}x{first.height}"
+    if first.width * first.height > max_pixels:
+        raise InputError(
+            f"{disk.display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
+        )
+    if min(first.width, first.height) < SMALLEST:
+        raise InputError(
+            f"{disk.display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film"
+        )
+
+
+def _footage(container: Any, stream: Any, first: Any) -> Footage:
+    turn = round(first.rotation / 90) % 4
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    sides = (first.width, first.height) if turn % 2 else (first.height, first.width)
+    hdr = int(first.color_trc) in HDR_CURVES
+    tags = _tags(container)
+    length = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1_000_000
+    return Footage(
+        height=sides[0],
+        width=sides[1],
+        time_base=stream.time_base,
+        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        frames=stream.frames,
+        seconds=float(length),
+        turn=turn,
+        aspect=(1 / aspect if turn % 2 else aspect) or Fraction(1),
+        matrix=_matrix(first),
+        credits={name: tags[name] for name in CREDITS if tags.get(name)},
+        notes=("it is HDR, and is read as it is, so that colors come out paler",) if hdr else (),
+    )
+
+
+def frames(source: Path | str, footage: Footage, *, skip: int = 0) -> Iterator[Frame]:
+    """The frames of a film but for the first `skip`, as float32 Images; times always rise.
+
+    Raises InputError where the film breaks off in damage; frames before that have been yielded.
+    """
+    with opened(source) as container:
+        stream = _stream(container, source)
+        stream.thread_type = "AUTO"
+        last: int | None = None
+        for index, frame in enumerate(container.decode(stream)):
+            last = _time(frame, index, last, footage)
+            if index >= skip:
+                yield Frame(_image(frame, footage), last, frame.duration or _nominal(footage))
+
+
+def _time(frame: Any, index: int, last: int | None, footage: Footage) -> int:
+    """When a frame is shown; a file that does not tell, or tells nonsense, gets the next time that can be."""
+    time = frame.pts if frame.pts is not None else index * _nominal(footage)
+    return int(time) if last is None or time > last else last + 1
+
+
+def _nominal(footage: Footage) -> int:
+    return max(1, round(1 / (footage.rate * footage.time_base)))
+
+
+def _image(frame: Any, footage: Footage) -> Tensor:
+    """A decoded frame as an upright Image; colors by what the frame says of itself, or else by its size."""
+    deep = any(component.bits > 8 for component in frame.format.components)
+    if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
+        frame.colorspace = footage.matrix
+    rgb = frame.reformat(format="rgb48le" if deep else "rgb24", interpolation=careful())
+    values = np.asarray(rgb.to_ndarray(), dtype=np.float32)
+    image = torch.from_numpy(values).permute(2, 0, 1)[None].div(65535 if deep else 255)
+    return (torch.rot90(image, footage.turn, (-2, -1)) if footage.turn else image).contiguous()
+
+
+def careful() -> int:
+    """Flags of libswscale: no short cuts, and colors for each pixel."""
+    flags = codecs().video.reformatter.Interpolation
+    return int(flags.BICUBIC | flags.FULL_CHR_H_INT | flags.FULL_CHR_H_INP | flags.ACCURATE_RND)
+
+
+def _matrix(frame: Any) -> int:
+    if int(frame.colorspace) == UNSPECIFIED:
+        return BT709 if max(frame.height, frame.width * 9 // 16) >= HD_HEIGHT else BT601
+    return BT601 if int(frame.colorspace) in BT601_LIKE else BT709
+
+
+@contextmanager
+def opened(source: Path | str) -> Iterator[Any]:
+    """A film file opened by PyAV; whatever a codec raises in the block becomes an InputError."""
+    av = codecs()
+    with disk.open_input(source) as file, _refusals(source):
+        container = av.open(file, options={"format_whitelist": READABLE})
+        with container:
+            yield container
+
+
+@contextmanager
+def _refusals(source: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (codecs().error.FFmpegError, OSError, ValueError) as error:  # as when a damaged file is sought in
+        kind = kind_at(source)
+        reason = disk.display(getattr(error, "strerror", None) or str(error))
+        what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no film ({reason})"
+        raise InputError(f"{disk.display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
+
+
+def _stream(container: Any, source: Path | str) -> Any:
+    """The first video stream that is not the cover of a record."""
+    covers = codecs().stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not streams:
+        what = "sound and no pictures" if container.streams.audio else "no pictures"
+        raise InputError(f"{disk.display(source)} has {what}: give a film")
+    return streams[0]
+
+
+def has_comment(source: Path | str) -> bool:
+    """Whether this is a film or a GIF, which have their recipe in the comment; pictures have it elsewhere."""
+    kind = kind_at(source) or ""
+    return kind == GIF or kind.endswith("video")
+
+
+def kind_at(path: Path | str) -> str | None:
+    """What a file is by its first bytes; raises InputError if it cannot be read."""
+    with disk.open_input(path) as file:
+        return kind_of(file.read(HEAD_BYTES))
+
+
+def read_recipe(source: Path | str) -> dict[str, object]:
+    """The recipe in the comment of a film or a GIF. Foreign data, as `images.read_recipe` says.
+
+    Raises InputError if the file is no film or has no recipe.
+    """
+    text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
+    try:
+        found = json.loads(text) if len(text) <= MAX_READ_BYTES else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{disk.display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
+        )
+    return found
+
+
+def _comment(source: Path | str) -> str:
+    with opened(source) as container:
+        return _tags(container).get("comment", "")
+
+
+def _tags(container: Any) -> dict[str, str]:
+    """What a film says of itself; Matroska writes names in capitals."""
+    return {name.lower(): value for name, value in container.metadata.items()}

@@ -1,0 +1,1 @@
+"""Trained networks and feature networks on disk."""

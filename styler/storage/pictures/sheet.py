@@ -1,0 +1,105 @@
+"""Labelled contact sheets: pictures in rows and columns on white, each fitted into its cell."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from styler.storage.disk import display
+
+GAP = 8  # pixels around every cell and label
+LABEL_CELLS = 1.5  # a row label takes at most this many cells of width
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def sheet(
+    rows: Sequence[Sequence[Tensor]],
+    *,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    captions: Sequence[Sequence[str]] = (),
+    cell: int | tuple[int, int] = 256,
+) -> Tensor:
+    """Lay out pictures, each [1, 3, h, w] in [0, 1], as one [1, 3, H, W] of cells.
+
+    `cell` is the side of square ones in pixels, or height and width. Every picture keeps its aspect and is as
+    large as fits into its cell; rows may differ in length.
+    `captions`, if there are any, stand under each picture. A label that is too long is cut, with an ellipsis.
+    """
+    high, wide = (cell, cell) if isinstance(cell, int) else cell
+    font = ImageFont.load_default(size=max(10, max(high, wide) // 14))
+    columns = max((len(row) for row in rows), default=0)
+    names = [_cut(label, LABEL_CELLS * wide, font) for label in row_labels]
+    left = GAP + (max(round(font.getlength(name)) for name in names) + GAP if names else 0)
+    top = GAP + (_line(font) + GAP if column_labels else 0)
+    right, down = wide + GAP, high + GAP + (_line(font) if captions else 0)
+    canvas = torch.ones(1, 3, top + len(rows) * down, left + columns * right)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            _paste(canvas, _fit(picture, (high, wide)), left + x * right, top + y * down, (high, wide))
+    for y, name in enumerate(names):
+        _write(canvas, name, GAP, top + y * down + (high - _line(font)) // 2, font)
+    for x, head in enumerate(column_labels):
+        _center(canvas, head, left + x * right, GAP, wide, font)
+    for y, told in enumerate(captions):
+        for x, caption in enumerate(told):
+            _center(canvas, caption, left + x * right, top + y * down + high, wide, font)
+    return canvas
+
+
+def _fit(picture: Tensor, cell: tuple[int, int]) -> Tensor:
+    height, width = picture.shape[-2:]
+    scale = min(cell[0] / height, cell[1] / width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    image = picture.detach().float().cpu()
+    return functional.interpolate(image, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _paste(canvas: Tensor, picture: Tensor, x: int, y: int, cell: tuple[int, int]) -> None:
+    """Draw a picture into the middle of the cell whose corner is (x, y)."""
+    height, width = picture.shape[-2:]
+    y, x = y + (cell[0] - height) // 2, x + (cell[1] - width) // 2
+    canvas[..., y : y + height, x : x + width] = picture
+
+
+def _center(canvas: Tensor, label: str, x: int, y: int, wide: int, font: Font) -> None:
+    """Draw a label above or below a cell so wide whose left edge is `x`, with its top at `y`."""
+    text = _cut(label, wide, font)
+    _write(canvas, text, x + (wide - round(font.getlength(text))) // 2, y, font)
+
+
+def _write(canvas: Tensor, text: str, x: int, y: int, font: Font) -> None:
+    """Draw one line of black text with its top left corner at (x, y), as far as it is on the canvas."""
+    size = (max(1, round(font.getlength(text)) + 2), _line(font))
+    ink = Image.new("L", size, 255)
+    ImageDraw.Draw(ink).text((0, 0), text, fill=0, font=font)
+    patch = torch.from_numpy(np.array(ink)).float().div_(255)
+    place = canvas[..., y : y + size[1], x : x + size[0]]
+    place.copy_(patch[: place.shape[-2], : place.shape[-1]].expand_as(place))
+
+
+def _line(font: Font) -> int:
+    """The height of a line with ascenders and descenders."""
+    return round(font.getbbox("Ågjp|")[3]) + 2
+
+
+def _plain(label: str) -> str:
+    """ASCII, since Pillow's bundled font draws boxes for the rest: accents go, other scripts become "?"."""
+    letters = unicodedata.normalize("NFKD", display(label))
+    return "".join(c if c.isascii() else "?" for c in letters if not unicodedata.combining(c))
+
+
+def _cut(label: str, width: float, font: Font) -> str:
+    text = _plain(label)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[:-1]
+    return text + "..."

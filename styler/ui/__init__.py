@@ -1,0 +1,1 @@
+"""The terminal: commands, console, exit codes."""

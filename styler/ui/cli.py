@@ -1,0 +1,85 @@
+"""The command line: the group of all commands, and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from styler.errors import DeviceError, StylerError
+from styler.signals import Interrupted
+from styler.ui.commands import machine, models, paint, pairing, train, translating, weights
+from styler.ui.settings import Settings, console_of
+from styler.version import __version__
+
+
+def main() -> None:
+    """Run the command line; every way out has its exit code.
+
+    0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    """
+    # torch reads it when it is loaded: what Apple's GPU lacks then runs on the CPU instead of failing.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    settings: Settings = {}
+    try:
+        code = styler.main(standalone_mode=False, obj=settings)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except Interrupted as interrupted:
+        code = interrupted.exit_code
+    except BrokenPipeError:
+        # The reader went away (`| head`). Python must not try to flush at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if settings.get("debug"):
+            raise
+        code = report(error, settings)
+    sys.exit(code)
+
+
+def report(error: Exception, settings: Settings) -> int:
+    """Tell an error in one line; returns the exit code."""
+    told = error if isinstance(error, StylerError) else unexpected(error)
+    console_of(settings).error(told)
+    return told.exit_code
+
+
+def unexpected(error: Exception) -> StylerError:
+    """What to tell of an error that nobody raised on purpose."""
+    text = str(error)
+    # torch raises a plain RuntimeError when the CPU's memory is out.
+    if isinstance(error, MemoryError) or "out of memory" in text or "DefaultCPUAllocator" in text:
+        return DeviceError("out of memory: use a smaller --size or --history")
+    return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STYLER"})
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def styler() -> None:
+    """Neural style transfer: paint a photo in the manner of a picture.
+
+    \b
+    styler optimize photo.jpg painting.jpg
+    """
+
+
+for command in (
+    paint.optimize,
+    paint.fast,
+    translating.translate,
+    paint.show,
+    pairing.pairs,
+    train.train_fast,
+    train.train_translate,
+    train.distill,
+    weights.weights,
+    models.models,
+    machine.doctor,
+    machine.bench,
+):
+    styler.add_command(command)

@@ -1,0 +1,165 @@
+"""Commands about trained style networks: `styler models`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from styler.ui import completion
+from styler.ui.flags import talking
+from styler.ui.settings import Settings, console_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from styler.storage.models.library import Card, Entry, Style
+    from styler.ui.console import Console
+
+STYLE = click.option(
+    "--style",
+    default="",
+    metavar="NAME[:WEIGHT],...",
+    help="Which of its styles.",
+    shell_complete=completion.styles,
+)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+
+
+@click.group("models", invoke_without_command=True)
+@talking
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List, show, add, convert and export trained networks: those with styles, and translators.
+
+    Without a command it lists those that are here: the ones that came with styler and your own.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_models)
+
+
+@models.command("list")
+@talking
+@click.pass_obj
+def list_models(settings: Settings) -> None:
+    """List the networks that are here, with their styles, or with what they translate."""
+    from styler.storage.models import library
+
+    console, entries = console_of(settings), library.installed()
+    columns = ("name", "styles", "kind", "size", "licence", "from")
+    console.table("Trained networks", columns, [_row(entry) for entry in entries])
+    if not entries:
+        console.note("none is here yet: styler train-fast makes one, styler models add keeps one")
+    _draw(console, [(e.card, library.read_thumbnails(e.path)) for e in entries if e.card])
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
+@talking
+@click.pass_obj
+def show(settings: Settings, model: str) -> None:
+    """Print what a network's file says of itself, or what is found in another tool's."""
+
+    from styler.storage.models import library
+
+    console = console_of(settings)
+    found = library.read(library.locate(model, ""))
+    _draw(console, [(found.card, found.thumbnails)])
+    told = {**_told(found.card), **({"found": found.found} if found.found else {})}
+    console.text(json.dumps(told, indent=None if settings.get("json") else 2, ensure_ascii=False))
+
+
+@models.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What to call it. [default: the file's name]")
+@OVERWRITE
+@talking
+@click.pass_obj
+def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
+    """Keep a network, so that `styler fast` knows its styles, or `styler translate` its name."""
+
+    from styler.storage.models import library
+
+    console_of(settings).note(f"it is in {library.add(file, name or library.slug(file.stem), overwrite)}")
+
+
+@models.command()
+@click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors of ours, or a .pth.")
+@STYLE
+@OVERWRITE
+@talking
+@click.pass_obj
+def convert(settings: Settings, file: str, output: str, style: str, overwrite: bool) -> None:
+    """Write a network in our format (.safetensors), or in another tool's (.pth).
+
+    That is pytorch/examples' for a style, and junyanz's for a translator.
+    """
+    from styler.storage.models import convert as converting
+    from styler.storage.models import library
+
+    console = console_of(settings)
+    found, use = converting.convert(library.locate(file, ""), output, style, overwrite)
+    console.note(f"Wrote {output}, from {found or 'a network of ours'}")
+    if use:
+        console.note(f"their test.py takes it with {use}")
+
+
+@models.command()
+@click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
+@click.argument("output", metavar="OUT.onnx")
+@STYLE
+@click.option(
+    "--statistics",
+    type=click.Choice(["auto", "picture", "stored"]),
+    default="auto",
+    show_default=True,
+    help="Of a translator's norms: the picture's, or those of the training; auto: as its file says.",
+)
+@OVERWRITE
+@talking
+@click.pass_obj
+def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:
+    """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime."""
+    from styler.storage.models import convert as converting
+    from styler.storage.models import library
+
+    console = console_of(settings)
+    parity = converting.export(library.locate(model, style), output, style, statistics, overwrite)
+    rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
+    console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
+    console.table("styler models export", ("size", "largest difference"), rows)
+
+
+def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:
+    """The thumbnails of models that have some, over the names of their styles."""
+    kept = [(card, pictures) for card, pictures in models if pictures is not None]
+    names = [style.name for card, _ in kept for style in card.styles]
+    console.pictures([picture[None] / 255 for _, pictures in kept for picture in pictures], names)
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    origin = "styler" if entry.bundled else "you"
+    size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
+    if entry.card is None:
+        return entry.name, "", "", size, "", f"{origin}; {entry.problem}"
+    card = entry.card
+    return entry.name, card.summary, card.kind, size, card.licence, origin
+
+
+def _style(style: Style) -> dict[str, str]:
+    return {key: value for key, value in vars(style).items() if value}
+
+
+def _told(card: Card) -> dict[str, object]:
+    return {
+        "kind": card.kind,
+        "network": dict(card.network),
+        **({"styles": [_style(style) for style in card.styles]} if card.styles else {}),
+        "licence": card.licence,
+        "information": dict(card.information),
+        "sha256": card.sha256,
+    }

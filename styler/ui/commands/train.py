@@ -1,0 +1,191 @@
+"""Commands that train networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from styler.options.shared import (
+    RECIPES,
+    TRANSLATE_RECIPES,
+    DistillOptions,
+    TrainFastOptions,
+    TrainTranslateOptions,
+)
+from styler.signals import interruptible
+from styler.ui import completion
+from styler.ui.flags import Command, options_of, talking
+from styler.ui.settings import Settings, console_of
+
+GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+"""Where a value comes from that somebody has chosen."""
+
+
+def recipe(recipes: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
+    """Give a command --recipe; its values take the place of defaults, and flags and environment win."""
+
+    def chosen(ctx: click.Context, param: click.Parameter, name: str) -> None:
+        ctx.default_map = {**(ctx.default_map or {}), **recipes[name]}
+
+    return click.option(
+        "--recipe",
+        type=click.Choice(tuple(recipes)),
+        default="laptop",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=chosen,
+        help=text,
+    )
+
+
+@click.command("train-fast")
+@click.option(
+    "--style",
+    "styles",
+    required=True,
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="Picture to learn the style of; several make one network for all.",
+)
+@click.option("--dataset", metavar="FOLDER|LIST", help="Photos to learn on; textures need none.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
+@click.option(
+    "--add-to",
+    metavar="NAME|FILE",
+    help="Trained network to add the styles to; its own stay as they are.",
+    shell_complete=completion.networks,
+)
+@click.option(
+    "--start-from",
+    metavar="NAME|FILE",
+    help="Trained network to train further, for as many styles as it has; the file itself stays as it is.",
+    shell_complete=completion.networks,
+)
+@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@recipe(RECIPES, "Defaults for a machine without a GPU, or those of Johnson et al. 2016 for one with a GPU.")
+@options_of(TrainFastOptions)
+@talking
+@click.pass_obj
+def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | None, **values: Any) -> int:
+    """Learn styles once, to paint any photo in them in one pass with `styler fast`.
+
+    Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log and, while
+    it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train together.
+    """
+    from styler.jobs.training import fast
+
+    if dataset is None and options.network == "transform":
+        raise click.UsageError("Missing option '--dataset': the photos to learn on.")
+    if values["add_to"] and values["start_from"]:
+        raise click.UsageError("--add-to keeps a network, --start-from trains it further: give one.")
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        run = fast.train_fast(dataset=dataset or "", options=options, stop=interrupt, **values)
+        record = console.follow(run)
+    if record:  # of several processes only the first tells what was done
+        console.result(record)
+    return interrupt.exit_code
+
+
+@click.command("train-translate")
+@click.option(
+    "--dataset",
+    metavar="FOLDER|LIST",
+    help="Pairs to learn: pictures A|B side by side, or two folders of pictures with the same names.",
+)
+@click.option(
+    "--edges", metavar="FOLDER|LIST", help="Photos to learn from their edges, in place of --dataset."
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
+@click.option(
+    "--init",
+    metavar="NAME|FILE",
+    help="Trained network to start from.",
+    shell_complete=completion.translators,
+)
+@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@recipe(
+    TRANSLATE_RECIPES,
+    "Defaults for a machine without a GPU, those of Isola et al. 2017, or the best for one with a GPU.",
+)
+@options_of(TrainTranslateOptions)
+@talking
+@click.pass_obj
+@click.pass_context
+def train_translate(
+    ctx: click.Context,
+    settings: Settings,
+    /,
+    options: TrainTranslateOptions,
+    dataset: str | None,
+    edges: str | None,
+    **values: Any,
+) -> int:
+    """Learn from pairs to turn one kind of picture into another with `styler translate`.
+
+    Writes the network, and beside it the folder OUTPUT.training with a page that shows how it went, previews,
+    loss curves, a log and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun
+    all processes train together.
+    """
+    from styler.jobs.training import translate
+
+    if (dataset is None) == (edges is None):
+        raise click.UsageError("Give either --dataset, pairs to learn, or --edges, photos to make them of.")
+    options = _counted(ctx, options)
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        run = translate.train_translate(
+            dataset or "", options=options, edges=edges or "", stop=interrupt, **values
+        )
+        record = console.follow(run)
+    if record:  # of several processes only the first tells what was done
+        console.result(record)
+    return interrupt.exit_code
+
+
+def _counted(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
+    """The options without a recipe's epochs if steps are given, for those would overrule them."""
+    given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in GIVEN}
+    if len(given) == 2 and options.epochs:
+        raise click.UsageError("Give either --steps or --epochs.")
+    return replace(options, epochs=0.0) if given == {"steps"} else options
+
+
+@click.command()
+@click.option("--dataset", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
+@click.option("--artworks", metavar="FOLDER|LIST", help="Paintings to learn on as well.")
+@click.option(
+    "--teacher",
+    "teachers",
+    required=True,
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Network to learn from; of several, each layer is learned from the first that has it.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The narrow network, as .safetensors.")
+@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@options_of(DistillOptions)
+@talking
+@click.pass_obj
+def distill(settings: Settings, /, options: DistillOptions, **values: Any) -> int:
+    """Make a narrow VGG that sees as a wide one does; the built-in network was made so.
+
+    Writes the network, and while it is not done its training state beside it. Ctrl-C saves the state.
+    """
+    from styler.jobs.training import distill as distillation
+
+    console = console_of(settings)
+    with interruptible() as interrupt:
+        console.result(console.follow(distillation.distill(options=options, stop=interrupt, **values)))
+    return interrupt.exit_code

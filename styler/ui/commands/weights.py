@@ -1,0 +1,86 @@
+"""Commands about the networks that see: `styler weights`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from styler.ui.flags import talking
+from styler.ui.settings import Settings, console_of
+
+
+@click.group()
+def weights() -> None:
+    """List, fetch, check and add network weights."""
+
+
+@weights.command("list")
+@talking
+@click.pass_obj
+def list_weights(settings: Settings) -> None:
+    """List the networks that styler knows and what is here of them."""
+
+    from styler.storage.models import vgg
+
+    rows = [
+        (name, vgg.describe(name), f"{known.bytes / 1e6:.0f} MB" if known.bytes else "", known.licence)
+        for name, known in vgg.WEIGHTS.items()
+    ]
+    console_of(settings).table("Network weights", ("name", "here", "download", "licence"), rows)
+
+
+@weights.command()
+@click.argument("name")
+@talking
+@click.pass_obj
+def path(settings: Settings, name: str) -> None:
+    """Print the file that NAME is read from."""
+
+    from styler.storage.models import vgg
+
+    console_of(settings).text(str(vgg.locate(name)))
+
+
+@weights.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@talking
+@click.pass_obj
+def verify(settings: Settings, names: Sequence[str]) -> int:
+    """Check the hashes and values of weights; of all that are here if no NAME is given."""
+
+    from styler.storage.models import vgg
+
+    states = {name: vgg.verify(name) for name in names or vgg.WEIGHTS}
+    found = {name: state for name, state in states.items() if names or state != "missing"}
+    console_of(settings).table("Network weights", ("name", "state"), list(found.items()))
+    return int(any(state != "ok" for state in found.values()))
+
+
+@weights.command()
+@click.argument("name")
+@click.option("--url", help="Another place for the same file.")
+@click.option("--offline", is_flag=True, help="Refuse to use the network.")
+@talking
+@click.pass_obj
+def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None:
+    """Download the weights NAME, check them and keep the convolutions."""
+
+    from styler.storage.models import vgg
+
+    console = console_of(settings)
+    console.note(f"{name} is in {console.follow(vgg.fetch(name, url=url, offline=offline))}")
+
+
+@weights.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@talking
+@click.pass_obj
+def add(settings: Settings, name: str, file: Path) -> None:
+    """Take the weights NAME from a FILE that you have: torchvision's, Caffe's converted, or styler's own."""
+
+    from styler.storage.models import vgg
+
+    console_of(settings).note(f"{name} is in {vgg.add(name, file)}")

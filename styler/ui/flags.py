@@ -1,0 +1,165 @@
+"""Options as command-line flags and back: the only clever code of the project."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shlex
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+import click
+
+from styler.errors import InputError
+from styler.options.fields import Layers, Options, flag_of, format_layers, parse_layers
+
+Kind = TypeVar("Kind", bound=Options)
+Command = Callable[..., Any]
+Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
+"""What the shell offers for an option, by field name."""
+
+NONE: Completions = {}
+FULL = "full"
+"""How a size of None is written."""
+
+
+class LayersType(click.ParamType):  # type: ignore[type-arg]
+    """`relu1_1:0.5,relu2_1`."""
+
+    name = "layers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text from the command line becomes Layers; a default is that already."""
+        try:
+            return parse_layers(value) if isinstance(value, str) else value
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class SizeType(click.IntRange):
+    """A number of pixels, or `full`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """`full` stays as it is, for click takes None as no value; numbers are checked against the range."""
+        return value if value == FULL else super().convert(value, param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """A number of the range; no infinity, and no NaN, which click would let through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Numbers are checked against the range, and for being numbers."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number", param, ctx)
+        return number
+
+
+def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
+    """The click type of an options field: its choices, its range or its parser."""
+    low, high = field.metadata["low"], field.metadata["high"]
+    if typing.get_origin(hint) is Literal:
+        return click.Choice(typing.get_args(hint))
+    if hint in (bool, bool | None):
+        return None
+    if hint == Layers:
+        return LayersType()
+    if hint == int | None:
+        return SizeType(low, high)
+    if hint is int:
+        return click.IntRange(low, high)
+    return FiniteRange(low, high) if hint is float else str
+
+
+def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions) -> click.Option:
+    """One flag."""
+    flag, default = flag_of(field.name), typing.cast(Any, field.default)
+    # The same in every command; click's own names would have the command in them.
+    shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
+    if hint in (bool, bool | None):  # None: neither was given
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, **shared)
+    return click.Option(
+        [flag],
+        type=type_of(field, hint),
+        default=default,
+        show_default=format_layers(default) if hint == Layers else True,
+        metavar=field.metadata["metavar"],
+        shell_complete=completions.get(field.name),
+        **shared,
+    )
+
+
+def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[Command], Command]:
+    """Give a command a flag for each field of an options class; it is called with `options` built of them."""
+    hints = typing.get_type_hints(kind)
+    # A class's own fields come before its parents', which are less often wanted.
+    fields = sorted(dataclasses.fields(kind), key=lambda f: _depth(kind, f.name))
+
+    def decorate(command: Command) -> Command:
+        def called(*args: Any, **values: Any) -> Any:
+            chosen = {f.name: values.pop(f.name) for f in fields}
+            full = [name for name, value in chosen.items() if value == FULL and hints[name] == int | None]
+            return command(*args, options=kind(**chosen | dict.fromkeys(full)), **values)
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        flags = [option_of(f, hints[f.name], completions) for f in reversed(fields)]
+        vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
+        return called
+
+    return decorate
+
+
+def _depth(kind: type[Options], name: str) -> int:
+    return next(i for i, parent in enumerate(kind.__mro__) if name in vars(parent).get("__annotations__", {}))
+
+
+def talking(command: Command) -> Command:
+    """Give a command -q, -v, --json and --debug; they end up in the settings that the program began with."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and param.name:
+            ctx.ensure_object(dict)[param.name] = True
+
+    texts = {
+        "--debug": "Show a traceback where something fails.",
+        "--json": "Write results as JSON lines to standard output.",
+        "-v/--verbose": "Write all losses.",
+        "-q/--quiet": "Write errors only.",
+    }
+    for names, text in texts.items():
+        flag = click.option(
+            *names.split("/"), is_flag=True, is_eager=True, expose_value=False, callback=remember, help=text
+        )
+        command = flag(command)
+    return command
+
+
+def flags_of(options: Mapping[str, Any]) -> list[str]:
+    """Option values by field name, as they come out of a recipe, as words of a command line."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = flag_of(str(name))
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        elif isinstance(value, list | tuple):  # JSON has made lists of Layers
+            words += [flag, format_layers(tuple((str(layer), float(weight)) for layer, weight in value))]
+        else:
+            words += [flag, FULL if value is None else str(value)]
+    return words
+
+
+def command_line(recipe: Mapping[str, Any]) -> str:
+    """The command that remakes a picture, from its recipe; names are the inputs' base names.
+
+    Raises InputError for a recipe that is not whole: it was too long for its picture, or is not ours.
+    """
+    try:
+        inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
+        names = [str(entry["name"]) for entry in (*inputs, *recipe["styles"])]
+        words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError("the recipe lacks parts, so no command remakes this picture") from error
+    # What begins with a dash would be taken for a flag.
+    words += ["--"] * any(name.startswith("-") for name in names) + names
+    return shlex.join(words)

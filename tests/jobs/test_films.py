@@ -1,0 +1,389 @@
+"""Shots and their statistics, and whole films from file to file with a network that is quick."""
+
+import itertools
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import films
+import numpy as np
+import pytest
+import torch
+from films import decoded, make, pictures, same
+from safetensors.torch import load, save
+
+from styler.errors import InputError, OutputError
+from styler.events import Note, Stage, Step
+from styler.jobs import films as filming
+from styler.networks.transform import Architecture, Moments, TransformNetwork
+from styler.options.shared import FastOptions
+from styler.storage.films import animation, encode
+from styler.storage.films import read as video
+from styler.storage.films.footage import Footage
+from styler.storage.pictures import load as images
+from styler.tasks import steady as film
+from styler.tasks.fast import Painter
+
+EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").glob("*.jpg"))
+PHOTOS = [path for path in EXAMPLES if path.stem in {"cat", "harbour", "lake", "still_life"}]
+MIX = torch.ones(1, 1)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return [images.load(path, long_side=320).image for path in PHOTOS]
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    made = TransformNetwork(Architecture(width=4)).eval()
+    with torch.no_grad():
+        for block in made.blocks():
+            block.norm.weight.normal_(1, 0.2)
+            block.norm.bias.normal_(0, 0.2)
+    return made
+
+
+def cuts(frames):
+    """Indices of the frames that begin a shot."""
+    shot, found = None, []
+    for index, image in enumerate(frames):
+        shot = film.followed(shot, image, lambda seen: ())
+        found += [index] * (shot.frames == 1)
+    return found
+
+
+# Shots
+
+
+def test_photos_are_told_apart(photos):
+    assert len(photos) == 4
+    for one, other in itertools.permutations(photos, 2):
+        assert cuts([one, one, one, other, other]) == [0, 3]
+
+
+@pytest.mark.parametrize("step", [0.02, 0.06, 0.12])
+def test_a_pan_is_one_shot(photos, step):
+    for photo in photos:
+        width = photo.shape[-1] * 3 // 5
+        places = [round(i * step * width) for i in range(int(0.6 / step))]
+        assert cuts([photo[..., x : x + width] for x in places]) == [0]
+
+
+@pytest.mark.parametrize("length", [4, 25])
+def test_a_fade_to_black_and_back_is_one_shot(photos, length):
+    levels = [1 - i / length for i in range(length)]
+    for photo in photos:
+        assert cuts([photo * level for level in levels + levels[::-1]]) == [0]
+
+
+def test_after_black_comes_another_shot(photos):
+    dark = torch.zeros_like(photos[0])
+    assert cuts([photos[0], photos[0], dark, dark, photos[1], photos[1]]) == [0, 4]
+
+
+def test_noise_and_zoom_are_no_cuts(photos):
+    torch.manual_seed(0)
+    photo = photos[0]
+    height, width = photo.shape[-2:]
+    zoomed = [photo[..., i * 4 : height - i * 4, i * 4 : width - i * 4] for i in range(8)]
+    assert cuts([image + 0.03 * torch.randn_like(image) for image in zoomed]) == [0]
+
+
+# Statistics
+
+
+def follow(shot, image, value):
+    """The shot one frame later, with the value for all statistics if it looks them up."""
+    return film.followed(shot, image, lambda seen: [Moments(torch.full((1, 2), value), torch.ones(1, 2))])
+
+
+def used(shot):
+    return float(shot.moments[0].mean[0, 0])
+
+
+def test_statistics_are_looked_up_rarely_and_move_without_a_jump(photos):
+    shot, seen = None, []
+    for _ in range(3 * film.EVERY):
+        shot = follow(shot, photos[0], float(shot.lookups if shot else 0))
+        seen.append(used(shot))
+    assert shot.lookups == 3
+    assert seen[: film.EVERY] == [0.0] * film.EVERY
+    assert float(shot.aim[0].mean[0, 0]) == 1.0  # the mean of 0, 1 and 2
+    assert max(b - a for a, b in itertools.pairwise(seen)) <= film.FOLLOW
+
+
+def test_a_cut_looks_up_anew_and_a_fade_soon(photos):
+    shot = follow(follow(None, photos[0], 0.0), photos[1], 1.0)
+    assert (shot.frames, shot.lookups, used(shot)) == (1, 1, 1.0)
+    for _ in range(film.GAP):
+        assert shot.lookups == 1
+        shot = follow(shot, photos[1] * 0.8, 2.0)
+    assert (shot.frames, shot.lookups) == (1 + film.GAP, 2)
+    assert 1.0 < used(shot) < 2.0
+
+
+def test_what_comes_out_of_the_dark_is_painted_by_its_own_statistics(photos):
+    shot = follow(follow(None, torch.zeros_like(photos[0]), 0.0), photos[0], 5.0)
+    assert (shot.frames, used(shot)) == (2, 5.0)
+
+
+def test_a_painter_tells_the_statistics_of_a_picture_whole_and_in_strips(network, photos):
+    image = photos[0][..., :161, :83]
+    whole = Painter(network, MIX, FastOptions())
+    thin = replace(whole, largest=16 * 83)
+    assert thin.rows(161, 83) == 16
+    right = whole(image)
+    for painter in (whole, thin):
+        assert torch.allclose(whole(image, painter.moments(image)), right, atol=1e-3)
+
+
+def test_what_is_not_painted_needs_no_statistics(tmp_path, network, monkeypatch):
+    monkeypatch.setattr(Painter, "moments", None)
+    run(make(tmp_path / "a.mp4", pictures(2)), tmp_path / "b.mp4", network, strength=0.0)
+
+
+def test_a_still_background_stays_when_something_passes(network, photos):
+    """The statistics of the whole picture change with what passes, and with them all of it, by itself."""
+    background, passing = photos[0][..., :144, :320], photos[1][..., 60:156, :64]
+    painter, painted, shot = Painter(network, MIX, FastOptions()), {True: [], False: []}, None
+    for t in range(10):
+        image = background.clone()
+        image[..., 20:116, 4 + 8 * t : 68 + 8 * t] = passing
+        shot = film.followed(shot, image, painter.moments)
+        painted[True].append(painter(image, shot.moments)[..., 210:])
+        painted[False].append(painter(image)[..., 210:])
+    flicker = {
+        steady: sum(float((a - b).square().mean().sqrt()) for a, b in itertools.pairwise(frames))
+        for steady, frames in painted.items()
+    }
+    assert flicker[True] < 0.7 * flicker[False]
+
+
+def test_a_shot_is_saved_and_restored_whole(network, photos):
+    """After its first frame, when its aim is what it uses: files refuse tensors that share memory."""
+    shot = film.followed(None, photos[0], Painter(network, MIX, FastOptions()).moments)
+    assert shot.aim[0].mean is shot.moments[0].mean
+    again = film.from_tensors(load(save(film.to_tensors(shot))), torch.device("cpu"))
+    assert film.to_tensors(again).keys() == film.to_tensors(shot).keys()
+    pairs = zip(film.to_tensors(again).values(), film.to_tensors(shot).values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert (again.frames, again.lookups, again.usual) == (shot.frames, shot.lookups, shot.usual)
+
+
+# From file to file
+
+
+def stopping(after):
+    """A wish to stop that is there from the n-th time on that it is asked for."""
+    count = itertools.count(1)
+    return lambda: next(count) >= after
+
+
+def run(source, target, network, stop=lambda: False, **options):
+    given = FastOptions(**options)
+    work = filming.film(source, target, Painter(network, MIX, given), given, {"command": "fast"}, stop)
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            return events, end.value
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(encode, "LONGEST", 4)
+    monkeypatch.setattr(encode, "SHORTEST", 4)
+
+
+def test_frames_are_read_ahead_by_one_and_errors_come_in_their_place():
+    """What is read while an earlier frame is painted is that much time saved."""
+    read = []
+
+    def numbers():
+        for number in (1, 2, 3):
+            read.append(number)
+            yield number
+        raise InputError("it breaks off")
+
+    found = filming.ahead(numbers())
+    assert next(found) == 1
+    assert next(found) == 2 and read[:2] == [1, 2]
+    assert next(found) == 3
+    with pytest.raises(InputError, match="breaks off"):
+        next(found)
+    assert list(filming.ahead(iter(()))) == []
+    early = filming.ahead(iter((1, 2, 3)))
+    assert next(early) == 1
+    early.close()
+
+
+def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, network):
+    times = [0, 40, 41, 90, 200, 210]
+    source = make(tmp_path / "a.mp4", pictures(6), times, sound="aac", title="Drift")
+    events, record = run(source, tmp_path / "b.mp4", network)
+    assert events[0] == Stage("film", 48, 64, 6)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6] and steps[0].image.shape == (1, 3, 48, 64)
+    assert record["frames"] == 6 and record["sizes"] == [[48, 64]]
+    assert [time * 1000 for time, _ in decoded(tmp_path / "b.mp4")] == times
+    assert films.packets(tmp_path / "b.mp4") == films.packets(source)
+    assert video.read_recipe(tmp_path / "b.mp4") == {"command": "fast", "size": [64, 48]}
+    assert not encode.parts_of(tmp_path / "b.mp4").exists()
+
+
+def test_what_is_in_the_film_is_what_was_painted(tmp_path, network):
+    source = make(tmp_path / "a.mkv", pictures(3, 49, 65))  # of odd size, so with all its color
+    events, _ = run(source, tmp_path / "b.mkv", network, crf=0)
+    shown = [event.image[0].permute(1, 2, 0) * 255 for event in events if isinstance(event, Step)]
+    frames = [picture for _, picture in decoded(tmp_path / "b.mkv")]
+    assert max(films.rms(got, image) for got, image in zip(frames, shown, strict=True)) < 2
+
+
+def test_a_turned_and_odd_film_comes_out_upright_and_as_large(tmp_path, network):
+    source = films.turned(make(tmp_path / "a.mp4", pictures(2, 49, 65)))
+    events, _ = run(source, tmp_path / "b.mp4", network)
+    assert films.stream_of(tmp_path / "b.mp4")[2:] == (49, 65)
+    assert any("49x65 is odd" in event.text for event in events if isinstance(event, Note))
+
+
+def test_size_scales_to_even_sides(tmp_path, network):
+    source = make(tmp_path / "a.mp4", pictures(2, 49, 65))
+    _, record = run(source, tmp_path / "b.mp4", network, size="33")
+    assert record["sizes"] == [[24, 32]]
+    assert films.stream_of(tmp_path / "b.mp4")[1:] == ("yuv420p", 32, 24)
+    footage = Footage(1080, 1920, Fraction(1, 25), Fraction(25))
+    assert filming.output_size("1280", footage) == (720, 1280)
+    with pytest.raises(InputError, match="--size is '12x34'"):
+        filming.output_size("12x34", footage)
+
+
+@pytest.mark.parametrize("after", [2, 4, 6])
+def test_a_resumed_film_is_the_uninterrupted_one(tmp_path, network, short, after):
+    source = make(tmp_path / "a.mp4", pictures(9), sound="aac")
+    run(source, tmp_path / "whole.mp4", network)
+    target = tmp_path / "b.mp4"
+    events, record = run(source, target, network, stopping(after))
+    assert events[-1] == Note(f"{target} ends with frame {after}: add --resume to go on")
+    assert record["frames"] == after == len(decoded(target))
+    assert video.read_recipe(target)["interrupted"] is True
+    with pytest.raises(OutputError, match="is left of an interrupted run: add --resume"):
+        run(source, target, network)
+    events, _ = run(source, target, network, resume=True)
+    steps = [event.index for event in events if isinstance(event, Step)]
+    assert steps == list(range(after + 1, 10))
+    assert same(target, tmp_path / "whole.mp4")
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short):
+    source = make(tmp_path / "a.mp4", pictures(9))
+    run(source, tmp_path / "whole.mp4", network)
+    painter = Painter(network, MIX, FastOptions())
+    work = filming.film(source, tmp_path / "b.mp4", painter, FastOptions(), {"command": "fast"})
+    for event in work:
+        if isinstance(event, Step) and event.index == 7:
+            break
+    work.close()
+    assert not (tmp_path / "b.mp4").exists()
+    events, _ = run(source, tmp_path / "b.mp4", network, resume=True)
+    assert [event.index for event in events if isinstance(event, Step)] == [5, 6, 7, 8, 9]
+    assert same(tmp_path / "b.mp4", tmp_path / "whole.mp4")
+
+
+def test_resuming_another_film_is_refused(tmp_path, network, short):
+    source = make(tmp_path / "a.mp4", pictures(9))
+    run(source, tmp_path / "b.mp4", network, stopping(3))
+    with pytest.raises(OutputError, match="another crf"):
+        run(source, tmp_path / "b.mp4", network, resume=True, crf=30)
+    make(source, pictures(9, seed=1))
+    with pytest.raises(OutputError, match="another input"):
+        run(source, tmp_path / "b.mp4", network, resume=True)
+
+
+def test_a_film_that_is_there_is_not_replaced_unasked(tmp_path, network):
+    source = make(tmp_path / "a.mp4", pictures(2))
+    run(source, tmp_path / "b.mp4", network)
+    with pytest.raises(OutputError, match="exists already"):
+        run(source, tmp_path / "b.mp4", network)
+    with pytest.raises(OutputError, match="exists already"):
+        run(source, tmp_path / "b.mp4", network, resume=True)  # nothing was interrupted
+    run(source, tmp_path / "b.mp4", network, overwrite=True)
+    with pytest.raises(OutputError, match="is also an input"):
+        run(source, source, network, overwrite=True)
+
+
+def test_going_on_obeys_the_precision_that_was_measured_and_takes_other_memory(tmp_path, network, short):
+    source, target = make(tmp_path / "a.mp4", pictures(6)), tmp_path / "b.mp4"
+
+    def go(stop=lambda: False, **options):
+        given = FastOptions(**options)
+        recipe = {"options": {"precision": "bfloat16", **given.changed()}}
+        for _ in filming.film(source, target, Painter(network, MIX, given), given, recipe, stop):
+            pass
+
+    assert filming.begun_with(target, FastOptions(resume=True)) is None
+    go(stopping(3))
+    assert filming.begun_with(target, FastOptions(resume=True)) == "bfloat16"
+    assert filming.begun_with(target, FastOptions(overwrite=True)) is None
+    assert filming.begun_with(target, FastOptions(resume=True, precision="float32")) is None
+    go(resume=True, memory=1.0)
+    assert len(decoded(target)) == 6
+
+
+def test_a_film_that_breaks_off_is_painted_so_far_and_told(tmp_path, network):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8)
+    source = make(tmp_path / "a.mkv", list(noise))
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    events, record = run(source, tmp_path / "b.mkv", network)
+    assert 0 < record["frames"] < 20
+    assert any("a.mkv: the pictures end after 0." in e.text for e in events if isinstance(e, Note))
+    assert len(decoded(tmp_path / "b.mkv")) == record["frames"]
+
+
+def test_damage_in_the_middle_ends_the_film_with_a_note(tmp_path, network, monkeypatch):
+    source, sound = make(tmp_path / "a.mp4", pictures(5)), video.frames
+
+    def damaged(*given, **options):
+        yield from itertools.islice(sound(*given, **options), 3)
+        raise InputError("a.mp4 is damaged")
+
+    monkeypatch.setattr(video, "frames", damaged)
+    events, record = run(source, tmp_path / "b.mp4", network)
+    assert record["frames"] == 3 == len(decoded(tmp_path / "b.mp4"))
+    assert any("is damaged; used are the 3 frames" in e.text for e in events if isinstance(e, Note))
+
+
+def test_steadiness_is_exact_where_nothing_moves_and_can_be_turned_off(tmp_path, network, photos):
+    torch.manual_seed(0)
+    still = (photos[0][0].permute(1, 2, 0) * 255).byte().numpy()[:96, :128]
+    source = make(tmp_path / "a.mkv", [still] * 3)
+    outputs = {}
+    for steady in (True, False):
+        events, _ = run(source, tmp_path / f"{steady}.mkv", network, steady=steady)
+        outputs[steady] = [event.image for event in events if isinstance(event, Step)]
+    assert torch.allclose(outputs[True][0], outputs[False][0], atol=1e-4)
+    assert len(outputs[False]) == 3
+
+
+def test_animations_keep_their_format_and_films_and_animations_mix(tmp_path, network):
+    source = tmp_path / "a.gif"
+    first, *rest = [animation.Image.fromarray(shown) for shown in pictures(4)]
+    first.save(source, save_all=True, append_images=rest, duration=[100, 200, 300, 400], loop=2)
+    run(source, tmp_path / "b.gif", network)
+    assert [frame.duration for frame in animation.frames(tmp_path / "b.gif")] == [100, 200, 300, 400]
+    assert animation.inspect(tmp_path / "b.gif", max_pixels=10**6).loop == 2
+    run(source, tmp_path / "b.mp4", network)
+    assert [time * 1000 for time, _ in decoded(tmp_path / "b.mp4")] == [0, 100, 300, 600]
+    run(tmp_path / "b.mp4", tmp_path / "c.webp", network, stopping(3))
+    assert [frame.duration for frame in animation.frames(tmp_path / "c.webp")] == [100, 200, 300]
+
+
+def test_no_metadata_means_none(tmp_path, network):
+    source = make(tmp_path / "a.mp4", pictures(2), title="Drift")
+    run(source, tmp_path / "b.mp4", network, metadata=False)
+    with pytest.raises(InputError, match="no recipe"):
+        video.read_recipe(tmp_path / "b.mp4")
+    assert not video.inspect(tmp_path / "b.mp4", max_pixels=10**6).credits

@@ -1,0 +1,371 @@
+"""`styler optimize` from files to a file: what is written and what is refused, all in one process."""
+
+import json
+import os
+import shlex
+import shutil
+
+import pytest
+import torch
+from corpus import bad_files, encoded, odd_files, picture, write_names
+from PIL import Image
+
+from styler import device
+from styler.engine.solvers import LBFGS
+from styler.jobs.optimize import output_for, partial_for
+from styler.options.shared import INITS
+from styler.storage.models import vgg as stored
+from styler.storage.pictures import load
+from styler.tasks import optimize
+
+
+@pytest.fixture
+def untouched(studio):
+    """After the test the folder holds what it held, byte for byte."""
+    before = {path: path.read_bytes() for path in studio.iterdir() if path.is_file()}
+    yield studio
+    left = {path: path.read_bytes() for path in studio.iterdir() if path.is_file()}
+    assert left == before
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def fails(done, *parts, code=1):
+    """One line on stderr with these parts, and nothing on stdout."""
+    assert done.code == code and done.out == b""
+    (line,) = [line for line in done.err.splitlines() if line.startswith("Error: ")]
+    assert "Traceback" not in done.err and "bug in styler" not in line
+    for part in parts:
+        assert part in line, f"'{part}' is not in: {line}"
+
+
+# What is written
+
+
+def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
+    before = names(studio)
+    done = paint("--seed", "7")
+    assert done.code == 0 and done.out == b""
+    assert names(studio) - before == {"photo-style.png"}
+    with Image.open("photo-style.png") as painted:
+        assert painted.size == (32, 24) and painted.mode == "RGB"
+    recipe = load.read_recipe("photo-style.png")
+    assert recipe["command"] == "optimize" and recipe["size"] == [32, 24]
+    assert recipe["options"] == {
+        "network": "net.safetensors",
+        "size": 32,
+        "steps": 2,
+        "seed": 7,
+        "threads": 1,
+    }
+    assert recipe["content"] == {"name": "photo.png", "sha256": stored.disk.sha256_of("photo.png")}
+    assert recipe["styles"] == [{"name": "style.png", "sha256": stored.disk.sha256_of("style.png")}]
+    assert recipe["losses"]
+
+
+def test_what_is_painted_is_not_the_photo(paint, studio):
+    paint("-o", "a.png", "--steps", "20")
+    paint("-o", "b.png", "--steps", "20", inputs=("photo.png", "photo.png"))
+    photo = load.load("photo.png", long_side=32).image
+    to_style, to_itself = (float((load.load(n).image - photo).abs().mean()) for n in ("a.png", "b.png"))
+    assert to_style > 2 * to_itself
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--init", "noise", "--seed", "3"),
+        ("--init", "style.png", "--style-layers", "relu1_1:0.25,relu3_1", "--optimizer", "adam"),
+        ("--size", "full", "--style-loss", "gram", "--tv-weight", "0.1", "--pooling", "l2"),
+    ],
+)
+def test_the_command_that_show_prints_makes_the_same_bytes(paint, run, studio, words):
+    assert paint(*words).code == 0
+    first = (studio / "photo-style.png").read_bytes()
+    shown = run("show", "photo-style.png")
+    recipe = json.loads("\n".join(shown.lines[:-1]))
+    assert recipe == load.read_recipe("photo-style.png")
+    program, *command = shlex.split(shown.lines[-1])
+    assert program == "styler"
+    (studio / "photo-style.png").unlink()
+    assert run(*command).code == 0
+    assert (studio / "photo-style.png").read_bytes() == first
+
+
+def test_the_seed_makes_the_noise(paint, studio):
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        assert paint("--init", "noise", "--seed", seed, "--no-metadata", "-o", name).code == 0
+    a, b, c = ((studio / name).read_bytes() for name in ("a.png", "b.png", "c.png"))
+    assert a == b != c
+
+
+def test_full_size_is_the_contents_own(paint, studio):
+    assert paint("--size", "full").code == 0
+    assert load.load("photo-style.png").image.shape == (1, 3, 48, 64)
+
+
+def test_full_is_a_size_and_else_a_name_like_any(paint, studio):
+    shutil.copy("style.png", "full")
+    assert paint("--init", "full").code == 0
+
+
+@pytest.mark.parametrize("init", [*INITS, "style.png"])
+def test_every_start(paint, studio, init):
+    assert paint("--init", init).code == 0
+    assert load.read_recipe("photo-style.png")["options"].get("init", "content") == init
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--optimizer", "adam"),
+        ("--optimizer", "scipy"),
+        ("--style-loss", "gram"),
+        ("--pooling", "average"),
+        ("--pooling", "l2"),
+        ("--padding", "zero"),
+        ("--padding", "reflect"),
+        ("--tv-weight", "1"),
+        ("--content-weight", "0"),
+        ("--style-weight", "0"),
+        ("--scales", "2", "--size", "96"),
+        ("--style-scale", "0.5"),
+        ("--content-layers", "relu2_1,relu3_2:0"),
+    ],
+)
+def test_every_choice_changes_the_picture(paint, studio, words):
+    plain = ("--size", "96") if "96" in words else ()
+    assert painted(paint, *words) != painted(paint, *plain)
+
+
+def test_padding_suits_the_network(paint, studio):
+    """This one was trained with zeros, which darken a border: then `auto` is replicate."""
+    assert painted(paint, "--padding", "replicate") == painted(paint)
+
+
+def painted(paint, *words):
+    """The bytes of a picture painted from noise."""
+    done = paint("--init", "noise", "--no-metadata", "-o", "-", *words)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_several_styles_are_blended(paint, studio):
+    picture(size=(50, 30)).transpose(Image.Transpose.ROTATE_180).save("other.jpg")
+    assert paint(inputs=("photo.png", "style.png", "other.jpg")).code == 0
+    recipe = load.read_recipe("photo-style-other.png")
+    assert [style["name"] for style in recipe["styles"]] == ["style.png", "other.jpg"]
+
+
+def test_dashes_are_standard_input_and_output(paint, studio):
+    done = paint("-o", "-", inputs=("-", "style.png"), stdin=encoded(picture(), "JPEG"))
+    assert done.code == 0 and done.out.startswith(b"\x89PNG")
+    (studio / "piped.png").write_bytes(done.out)
+    assert load.read_recipe("piped.png")["content"]["name"] == "standard input"
+    fails(paint(inputs=("-", "-")), "standard input")
+
+
+def test_an_output_folder_gets_the_usual_name_and_parents_are_made(paint, studio):
+    (studio / "out").mkdir()
+    assert paint("-o", "out").code == paint("-o", "new/deep/x.jpg").code == 0
+    assert names(studio / "out") == {"photo-style.png"} and names(studio / "new/deep") == {"x.jpg"}
+
+
+def test_alpha_is_kept(paint, studio):
+    clear = picture("RGBA", (64, 48))
+    clear.putalpha(Image.linear_gradient("L").resize((64, 48)))
+    clear.save("photo.png")
+    assert paint("--size", "full").code == 0
+    with Image.open("photo-style.png") as painted:
+        assert painted.getchannel("A").tobytes() == clear.getchannel("A").tobytes()
+
+
+def test_without_metadata_there_is_none(paint, run, studio):
+    assert paint("--no-metadata").code == 0
+    data = (studio / "photo-style.png").read_bytes()
+    assert b"styler" not in data and b"photo" not in data
+    fails(run("show", "photo-style.png"), "has no recipe")
+
+
+def test_a_recipe_has_names_and_no_paths(paint, studio):
+    secret = studio / "of-somebody"
+    secret.mkdir()
+    for name in ("photo.png", "style.png", "net.safetensors"):
+        shutil.copy(name, secret / name)
+    inputs = (f"{secret}/photo.png", "of-somebody/style.png")
+    words = ("--network", secret / "net.safetensors", "--init", secret / "style.png", "-o", "x.png")
+    assert paint(*words, inputs=inputs).code == 0
+    recipe = load.read_recipe("x.png")
+    assert "of-somebody" not in json.dumps(recipe)
+    assert recipe["options"]["init"] == recipe["init"]["name"] == "style.png"
+    assert recipe["options"]["seed"] == 0  # told even if nobody chose it
+
+
+def test_odd_names_work_and_are_shown_on_one_line(paint, studio):
+    for path in write_names(studio):
+        name = os.path.relpath(path, studio)
+        done = paint("-o", "x.png", "--overwrite", inputs=(name, name))
+        assert done.code == 0 and "\x1b" not in done.err, (name, done.err)
+        assert load.read_recipe("x.png")["content"]["name"] == path.name
+        done = paint(inputs=(name, name))
+        assert done.code == 0 and len(done.err.splitlines()) == 3, (name, done.err)
+
+
+@pytest.mark.parametrize("case", odd_files(), ids=lambda case: case.name)
+def test_odd_files_are_painted_with_a_warning(paint, studio, case):
+    (studio / case.name).write_bytes(case.data)
+    done = paint("-o", "x.png", inputs=(case.name, "style.png"))
+    if case.name == "thin.png":  # 32 x 1 pixels are too few for a VGG
+        return fails(done, "too thin")
+    assert done.code == 0
+    if "in spite" not in case.says:  # a note, which matters less
+        assert case.says in done.err
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("role", ["content", "style"])
+@pytest.mark.parametrize("case", bad_files(), ids=lambda case: case.name)
+def test_bad_pictures_are_refused_in_one_line(paint, untouched, tmp_path, case, role):
+    bad = tmp_path / case.name
+    bad.write_bytes(case.data)
+    inputs = (bad, "style.png") if role == "content" else ("photo.png", bad)
+    fails(paint(inputs=inputs), case.name, case.says)
+
+
+def test_a_bad_start_is_refused(paint, untouched, tmp_path):
+    fails(paint("--init", "nothing.png"), "nothing.png", "no such file")
+    fails(paint("--init", "net.safetensors"), "is a safetensors file")
+
+
+def test_what_is_not_a_file_is_refused(paint, untouched, studio):
+    fails(paint(inputs=("missing.png", "style.png")), "missing.png cannot be read: no such file")
+    fails(paint(inputs=("https://x.org/a.png", "style.png")), "is a URL")
+    fails(paint(inputs=(".", "style.png")), "is a folder")
+
+
+@pytest.mark.parametrize("kind", ["same", "hard link", "symlink"])
+def test_an_output_that_is_an_input_is_refused(paint, untouched, studio, kind):
+    target = studio / "photo.png" if kind == "same" else studio.parent / "link.png"
+    if kind == "hard link":
+        target.hardlink_to(studio / "photo.png")
+    elif kind == "symlink":
+        target.symlink_to(studio / "photo.png")
+    fails(paint("--overwrite", "-o", target), "is also an input")
+    fails(paint("--overwrite", "--init", "style.png", "-o", "style.png"), "is also an input")
+
+
+def test_an_existing_output_is_kept_unless_told(paint, studio):
+    (studio / "photo-style.png").write_bytes(b"mine")
+    fails(paint(), "exists already", "--overwrite")
+    assert (studio / "photo-style.png").read_bytes() == b"mine"
+    assert paint("--overwrite").code == 0
+    assert load.read_recipe("photo-style.png")
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(paint, untouched, monkeypatch):
+    monkeypatch.setattr(stored, "load", None)  # would be called before any painting
+    fails(paint("-o", "style.png/x.png"), "cannot be written")
+    fails(paint("-o", "x.xyz"), "must end in one of .png")
+    fails(paint("-o", "x"), "must end in one of .png")
+    fails(paint("-o", "n" * 300 + ".png"), "over 255 bytes")
+
+
+def test_unknown_layers_get_the_nearest(paint, untouched):
+    fails(paint("--style-layers", "relu_1_1"), "no layer 'relu_1_1'", "relu1_1")
+    fails(paint("--content-layers", "relu9_9"), "no layer 'relu9_9'")
+
+
+def test_weights_of_layers_that_are_all_0_are_refused(paint, untouched):
+    fails(paint("--style-layers", "relu1_1:0,relu2_1:0"), "all weights of the layers are 0")
+
+
+def test_a_picture_too_large_is_refused_until_it_is_allowed(paint, studio):
+    fails(paint("--max-pixels", "3000"), "64x48 pixels and the limit is 3,000", "--max-pixels")
+    assert paint("--max-pixels", "3072").code == 0
+
+
+def test_a_network_that_is_not_here_says_how_to_get_it(paint, untouched, tmp_path):
+    fails(
+        paint("--network", "vgg19"),
+        "styler weights fetch vgg19",
+        "sha256",
+        str(tmp_path / "home" / "weights"),
+    )
+    fails(paint("--network", "vgg91"), "did you mean vgg19")
+    fails(paint("--network", "gone.safetensors"), "gone.safetensors cannot be read")
+
+
+def test_weights_that_are_a_picture_are_called_one(paint, untouched, tmp_path):
+    photo = tmp_path / "net.jpg"
+    photo.write_bytes(encoded(picture(), "JPEG"))
+    fails(paint("--network", photo), "net.jpg is a JPEG picture")
+
+
+def test_a_device_that_is_not_here(paint, untouched):
+    fails(paint("--device", "nonsense"), "nonsense", "--device cpu")
+
+
+def test_too_little_memory_is_found_before_the_work(paint, untouched, monkeypatch):
+    monkeypatch.setattr(device, "free_memory", lambda _: 1000)
+    fails(paint(), "GiB of memory", "--size")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+        RuntimeError("MPS backend out of memory"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_in_the_work_is_told_too(paint, untouched, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(optimize, "make_terms", fail)
+    fails(paint(), "Error: out of memory: use a smaller --size")
+
+
+def test_memory_in_a_files_name_is_not_taken_for_its_lack(paint, untouched):
+    fails(paint(inputs=("out of memory.png", "style.png")), "no such file")
+
+
+# Divergence
+
+
+def test_what_diverges_leaves_its_best_picture_beside(paint, studio, monkeypatch):
+    tell, calls = LBFGS.tell, []
+
+    def lost(self, loss, gradient):
+        calls.append(loss)
+        tell(self, loss if len(calls) < 3 else float("nan"), gradient)
+
+    monkeypatch.setattr(LBFGS, "tell", lost)
+    before = names(studio)
+    fails(paint("--steps", "50"), "left the finite numbers", "photo-style-partial.png")
+    assert names(studio) - before == {"photo-style-partial.png"}
+    best = (studio / "photo-style-partial.png").read_bytes()
+    assert load.load("photo-style-partial.png").image.shape == (1, 3, 24, 32)
+    calls.clear()
+    fails(paint("--steps", "50"), "photo-style-partial-2.png")  # the first may be somebody's input
+    assert (studio / "photo-style-partial.png").read_bytes() == best
+
+
+# Names
+
+
+def test_names_of_outputs(tmp_path):
+    assert output_for(None, "a/photo.jpg", ["b/waves.png"]) == "photo-waves.png"
+    assert output_for(str(tmp_path), "-", ["waves.png"]) == str(tmp_path / "stdin-waves.png")
+    assert output_for("x.jpg", "a", ["b"]) == "x.jpg"
+    assert len(output_for(None, "é" * 120 + ".png", ["é" * 120 + ".png"]).encode()) <= 255
+    assert partial_for("-") == "-"
+    assert partial_for(str(tmp_path / "x.jpg")) == str(tmp_path / "x-partial.jpg")
+    assert len(partial_for("n" * 250 + ".png")) == 255

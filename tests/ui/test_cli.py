@@ -1,0 +1,331 @@
+"""The command line: usage, streams, exit codes, help, and the commands beside `optimize`."""
+
+import hashlib
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from corpus import picture
+from faulty_server import serving
+from narrow import indexed, saved
+from PIL import Image, PngImagePlugin
+
+import styler
+from styler.errors import InputError
+from styler.jobs import optimize
+from styler.options.shared import OptimizeOptions
+from styler.storage import doctor
+from styler.storage.models import vgg
+from styler.storage.models.known import WEIGHTS
+from styler.storage.pictures import load
+from styler.ui import cli, flags
+
+
+def commands(group=cli.styler, path=("styler",)):
+    """Every command with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        yield (*path, name), command
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--size", "15"), "15 is not in the range x>=16"),
+        (("--size", "big"), "'big' is not a valid integer"),
+        (("--style-weight", "nan"), "nan is not a finite number"),
+        (("--content-weight", "-1"), "-1"),
+        (("--tv-weight", "NaN"), "nan is not a finite number"),
+        (("--learning-rate", "inf"), "inf is not in the range 1e-09<=x<=1000000000.0"),
+        (("--style-scale", "nan"), "nan is not a finite number"),
+        (("--style-weight", "inf"), "inf is not a finite number"),
+        (("--style-layers", "relu1_1:nan"), "no layer with a weight"),
+        (("--style-layers", "relu1_1,relu1_1"), "no layer with a weight"),
+        (("--optimizer", "sgd"), "'sgd' is not one of"),
+        (("--steps", "0"), "0 is not in the range"),
+        (("--seed", "-1"), "-1"),
+        (("--stile-weight", "1"), "--style-weight"),
+        (("--json", "-o", "-"), "standard output"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_right(paint, studio, words, says):
+    before = set(studio.iterdir())
+    done = paint(*words)
+    assert done.code == 2 and done.out == b"" and says in done.err
+    assert "Traceback" not in done.err and set(studio.iterdir()) == before
+
+
+def test_a_forgotten_style_is_wrong_usage(run, studio):
+    assert run("optimize", "photo.png").code == 2
+    assert run("nonsense").code == 2
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value))
+def test_help_tells_of_every_option(run, path, command):
+    done = run(*path[1:], "--help")
+    assert done.code == 0 and done.err == ""
+    text = done.out.decode()
+    assert command.help and len(command.help.splitlines()[0]) < 100
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.name} has no help"
+            assert all(name in text for name in parameter.opts)
+
+
+def test_the_version(run):
+    assert run("--version").out.endswith(f"styler {styler.__version__}\n".encode())
+
+
+def test_every_flag_turns_into_an_option_and_back(run):
+    """What `flags_of` writes of a recipe, click reads as the same options."""
+    options = OptimizeOptions(
+        size=None, style_layers=(("relu1_1", 0.5), ("relu2_1", 1.0)), optimizer="adam", seed=5, init="-x.png"
+    )
+    found = []
+    command = click.command()(flags.options_of(OptimizeOptions)(lambda options: found.append(options)))
+    command.main(flags.flags_of(json.loads(json.dumps(options.changed()))), standalone_mode=False)
+    assert found == [options]
+
+
+def test_the_environment_sets_options_and_the_command_line_wins(paint, monkeypatch, studio):
+    monkeypatch.setenv("STYLER_STYLE_WEIGHT", "2")
+    monkeypatch.setenv("STYLER_OVERWRITE", "1")
+    assert paint().code == 0
+    assert load.read_recipe("photo-style.png")["options"]["style_weight"] == 2
+    assert paint("--style-weight", "3").code == 0
+    assert load.read_recipe("photo-style.png")["options"]["style_weight"] == 3
+    monkeypatch.setenv("STYLER_STYLE_WEIGHT", "much")
+    assert paint().code == 2
+
+
+# Streams
+
+
+def test_quiet_says_nothing_but_errors(paint, studio):
+    assert paint("-q").err == ""
+    assert "exists already" in paint("-q").err
+
+
+def test_verbose_tells_every_term(paint, studio):
+    assert "style/relu4_1" in paint("-v").err
+
+
+def test_json_is_one_object_a_picture(paint, studio):
+    done = paint("--json", "--seed", "4", "--init", "style.png")
+    record = json.loads(done.out)
+    assert record["input"] == "photo.png" and record["output"] == "photo-style.png"
+    assert record["sizes"] == [[24, 32]] and record["seed"] == 4 and record["device"]
+    assert record["error"] is None and record["seconds"] >= 0 and record["losses"]
+    done = paint("--json")
+    record = json.loads(done.out)
+    assert done.code == 1 and record["error"] == "OutputError" and "--overwrite" in record["message"]
+
+
+def test_colors_are_for_terminals_and_for_who_wants_them(paint, studio, monkeypatch):
+    assert "\x1b" not in paint().err + paint().err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    red = "\x1b[1;31mError"
+    assert red in paint().err  # it exists already
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "Error: " in paint().err and red not in paint().err
+
+
+def test_a_closed_stdout_does_not_matter_to_who_writes_files(paint, studio, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert paint().code == 0
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(studio):
+    """As `styler show FILE | head -c1`, with a reader that is gone before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    Image.new("RGB", (16, 16)).save("x.png", pnginfo=recipe_chunk({"long": "x" * 9000}))
+    done = in_a_process("show", "x.png", stdout=write)
+    os.close(write)
+    assert done.returncode == 1 and done.stderr == b""
+
+
+def test_two_processes_make_the_same_bytes(paint, studio):
+    tiny = ["--network", "net.safetensors", "--size", "32", "--steps", "2"]
+    words = ["--init", "noise", "--seed", "9", "--optimizer", "adam", "-o", "-"]
+    there = in_a_process("optimize", *tiny, *words, "photo.png", "style.png", stdout=subprocess.PIPE)
+    assert there.stdout.startswith(b"\x89PNG") and there.stdout == paint(*words).out
+
+
+def in_a_process(*words, stdout):
+    """`python -m styler` with these words, of the same styler as is tested."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(styler.__file__).parents[1])}
+    command = [sys.executable, "-m", "styler", *words]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
+
+
+# Errors
+
+
+def test_what_nobody_foresaw_is_one_line_and_debug_has_the_traceback(paint, studio, monkeypatch):
+    def fail(*_):
+        raise KeyError("a\nb")
+
+    monkeypatch.setattr(optimize, "recipe_of", fail)
+    done = paint()
+    assert done.code == 1
+    assert "KeyError" in done.err and "bug in styler; --debug" in done.err and done.err.count("\n") == 1
+    with pytest.raises(KeyError):
+        paint("--debug")
+
+
+def test_ctrl_c_outside_of_any_loop_is_130(run, monkeypatch, studio):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(load, "read_recipe", interrupted)
+    assert run("show", "photo.png").code == 130
+
+
+# show
+
+
+def recipe_chunk(recipe):
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("styler", json.dumps(recipe))
+    return info
+
+
+def test_show_as_json_is_one_line(paint, run, studio):
+    paint()
+    shown = run("show", "--json", "photo-style.png")
+    assert json.loads(shown.out) == load.read_recipe("photo-style.png")
+    assert len(shown.lines) == 1
+
+
+def test_a_command_that_is_shown_is_safe_to_paste():
+    recipe = {
+        "command": "optimize",
+        "content": {"name": "-x.png"},
+        "styles": [{"name": "$(reboot) 'a'.png"}],
+        "options": {"size": None, "seed": 0, "metadata": False},
+    }
+    text = flags.command_line(recipe)
+    words = ["styler", "optimize", "--size", "full", "--seed", "0", "--no-metadata", "--"]
+    assert shlex.split(text) == [*words, "-x.png", "$(reboot) 'a'.png"]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {},
+        {"command": "optimize"},
+        {"command": "optimize", "content": "x", "styles": [], "options": {}},
+        {"command": "optimize", "content": {"name": "x"}, "styles": 1, "options": {}},
+        {"command": "optimize", "content": {"name": "x"}, "styles": [], "options": []},
+        {"command": "optimize", "content": {"name": "x"}, "styles": [], "options": {"a": [1]}},
+    ],
+)
+def test_a_recipe_with_parts_missing_has_no_command(run, studio, recipe):
+    with pytest.raises(InputError, match="lacks parts"):
+        flags.command_line(recipe)
+    picture().save("x.png", pnginfo=recipe_chunk(recipe))
+    shown = run("show", "x.png")
+    assert shown.code == 1 and json.loads(shown.out) == recipe and "lacks parts" in shown.err
+
+
+# weights
+
+
+def test_weights_list_tells_each_with_its_state(run):
+    done = run("weights", "list")
+    rows = [line.split("\t") for line in done.lines]
+    assert rows[0] == ["name", "here", "download", "licence"]
+    assert [row[0] for row in rows[1:]] == list(WEIGHTS)
+    assert ["vgg19", "not here", "575 MB"] in [row[:3] for row in rows]
+    assert json.loads(run("weights", "list", "--json").lines[0])["name"] == "compact"
+
+
+def test_added_weights_are_listed_found_and_verified(run, tmp_path, studio):
+    assert run("weights", "verify", "vgg19").code == 1
+    file = saved(tmp_path / "vgg.pth", indexed())
+    assert run("weights", "add", "vgg19", file).code == 0
+    slim = tmp_path / "home" / "weights" / "vgg19.safetensors"
+    assert run("weights", "path", "vgg19").lines == [str(slim)]
+    done = run("weights", "verify", "vgg19")
+    assert done.code == 0 and done.lines[1:] == ["vgg19\tok"]
+    done = run("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1")  # auto takes it
+    assert done.code == 0 and load.read_recipe("photo-style.png")["options"]["network"] == "vgg19"
+    slim.write_bytes(slim.read_bytes()[:-1] + b"x")
+    done = run("weights", "verify")
+    assert done.code == 1 and "vgg19\tdamaged" in done.lines
+    done = run("optimize", "photo.png", "style.png", "--network", "vgg19", "-o", "x.png")
+    assert done.code == 1 and "styler weights fetch vgg19" in done.err and "Traceback" not in done.err
+
+
+def test_wrong_weights_are_refused_with_the_right_command(run, tmp_path, studio):
+    file = saved(tmp_path / "vgg.pth", indexed("vgg16"))
+    done = run("weights", "add", "vgg19", file)
+    assert done.code == 1 and f"styler weights add vgg16 {file}" in done.err
+    assert run("weights", "add", "vgg19", "photo.png").code == 1
+    done = run("weights", "path", "vgg91")
+    assert done.code == 1 and "did you mean vgg19" in done.err
+
+
+def test_fetch_from_a_server(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("no_proxy", "*")
+    buffer = io.BytesIO()
+    torch.save(indexed(), buffer)
+    with serving(buffer.getvalue()) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}/vgg19-dcbb9e9d.pth"
+        record = replace(
+            WEIGHTS["vgg19"],
+            url=url,
+            sha256=hashlib.sha256(server.faults.body).hexdigest(),
+            bytes=len(server.faults.body),
+        )
+        monkeypatch.setitem(WEIGHTS, "vgg19", record)
+        refused = run("weights", "fetch", "vgg19", "--offline")
+        assert refused.code == 1 and url in refused.err and server.faults.seen == []
+        server.faults.plan.append("404")
+        gone = run("weights", "fetch", "vgg19")
+        assert gone.code == 1 and "the server answers 404" in gone.err and record.sha256 in gone.err
+        assert vgg.path("vgg19") is None
+        done = run("weights", "fetch", "vgg19")
+        assert done.code == 0 and done.out == b"", done.err
+        assert str(tmp_path / "home" / "weights" / "vgg19.safetensors") in done.err
+        assert run("weights", "verify", "vgg19").code == 0
+        assert "is here already" in run("weights", "fetch", "vgg19").err
+
+
+# The built-in network
+
+
+def test_the_built_in_network_paints_without_any_download(run, studio):
+    done = run("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1")
+    assert done.code == 0, done.err
+    assert "styler weights fetch vgg19" in done.err  # the note that there is a better one
+    assert load.read_recipe("photo-style.png")["network"]["sha256"] == vgg.sha256("compact")
+    assert run("weights", "verify", "compact").code == 0
+
+
+# doctor
+
+
+def test_doctor_tells_each_finding_and_fails_on_a_bad_one(run, monkeypatch):
+    done = run("doctor")
+    rows = [line.split("\t") for line in done.lines]
+    areas = {row[1] for row in rows[1:]}
+    assert {"styler", "Python", "torch", "torchvision", "CPU", "memory", "weights", "vgg19"} <= areas
+    assert done.code == int(any(row[0] == "bad" for row in rows[1:]))
+    monkeypatch.setattr(doctor, "report", lambda: [doctor.Finding("torch", "is missing", "bad")])
+    assert run("doctor").code == 1
+    monkeypatch.setattr(doctor, "report", lambda: [doctor.Finding("HEIC", "not here", "warn")])
+    assert run("doctor").code == 0

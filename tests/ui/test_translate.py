@@ -1,0 +1,89 @@
+"""`styler models` with translators, as it is typed: what is listed, converted and exported."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from corpus import picture
+
+from styler.networks import pix2pix
+from styler.networks.pix2pix import GeneratorArchitecture
+from styler.networks.transform import Architecture, TransformNetwork
+from styler.storage.cards import Card, Style
+from styler.storage.foreign import write
+from styler.storage.models import library
+from styler.storage.models.library import Model
+from styler.storage.translation import Translation
+
+MADE = GeneratorArchitecture(width=2, halvings=5)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """The current folder with a photo and junyanz's net_G.pth; the translator cats and the style ink."""
+    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    library.folder().mkdir(parents=True)
+    network = pix2pix.build(MADE)
+    pix2pix.initialize(network, 1)
+    about = Translation(direction="AtoB", batch=1, dropout=True, inputs="edges", outputs="cat")
+    card = Card("translate", dataclasses.asdict(MADE), (), "MIT", about.information)
+    library.write(library.folder() / "cats.safetensors", Model(network, card))
+    write.write("net_G.pth", network)
+    style = TransformNetwork(Architecture(2, 1))
+    card = Card("transform", dataclasses.asdict(style.made), (Style("ink"),), "MIT")
+    library.write(library.folder() / "ink.safetensors", Model(style, card))
+    picture(size=(40, 24)).save("photo.png")
+
+
+def test_translators_are_listed_by_what_they_translate(run):
+    rows = {row["name"]: row for row in map(json.loads, run("models", "--json").lines)}
+    assert rows["cats"]["styles"] == "edges -> cat" and rows["cats"]["kind"] == "translate"
+    assert rows["ink"]["styles"] == "ink"
+
+
+def test_a_translator_s_file_is_shown(run):
+    told = json.loads(run("models", "show", "cats").out)
+    assert told["information"]["translation"]["direction"] == "AtoB" and "styles" not in told
+    told = json.loads(run("models", "show", "net_G.pth").out)
+    assert told["found"].startswith("junyanz U-Net, 5 halvings, width 2, batch norm, 3 to 3 channels")
+
+
+def test_a_translator_of_another_tool_is_added_converted_and_converted_back(run):
+    assert run("models", "add", "net_G.pth", "--name", "dogs").code == 0
+    assert library.read_generator(library.locate_generator("dogs")).network.made.dropout == ()  # as there
+    done = run("models", "convert", "dogs", "-o", "back.pth")
+    assert done.code == 0 and "--netG a UnetGenerator with num_downs=5 --norm batch --ngf 2" in done.err
+    first, last = (torch.load(name, weights_only=True) for name in ("net_G.pth", "back.pth"))
+    assert first.keys() == last.keys() and all(torch.equal(first[key], last[key]) for key in first)
+
+
+@pytest.mark.parametrize("statistics", ["picture", "stored"])
+def test_a_translator_is_exported_and_the_parity_told(run, statistics):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    done = run("models", "export", "cats", "cats.onnx", "--statistics", statistics)
+    assert done.code == 0 and Path("cats.onnx").exists()
+    assert all(size in done.out.decode() for size in ("16 x 16", "70 x 53", "99 x 127"))
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (("fast", "photo.png", "--model", "cats"), "has no styles: styler translate --checkpoint cats"),
+        (
+            ("fast", "photo.png", "--model", "net_G.pth"),
+            "is a translator and has no styles: styler translate",
+        ),
+        (("bench", "--model", "cats"), "is a translator and has no styles"),
+        (("models", "export", "cats", "a.onnx", "--style", "ink"), "has no styles: leave out --style"),
+        (("models", "export", "ink", "a.onnx", "--statistics", "stored"), "leave out --statistics"),
+        (("models", "convert", "cats", "-o", "a.pth", "--style", "ink"), "has no styles: leave out --style"),
+        (("models", "show", "cat"), "did you mean cats?"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(run, words, says):
+    done = run(*words)
+    assert done.code == 1 and says in done.err.replace("\n", " ")
