@@ -1,22 +1,135 @@
-"""The thing being optimized: modules whose parameters are trained and whose call gives the Image."""
+"""Parameterizations of an image that is optimized: pixels, a pyramid of luma and chroma, halved chroma.
+
+Each is a module with one parameter, whose call gives the Image. L-BFGS moves first what has the largest
+gradient: of pixels that is fine detail, of a pyramid it is large forms and their colors.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+LEVELS = 4
+"""Of a pyramid: the full size, a half, a quarter and an eighth."""
+LUMA_GAIN = 1.3
+"""How much farther the same step moves luma with each level of a pyramid."""
+CHROMA_GAIN, CHROMA_DECAY = 0.7, 0.8
+"""How far a step moves chroma, and how much less with each level."""
+HALF_CHROMA_GAIN = 0.5
+
+AXES = (
+    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
+    (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
+    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
+)
+"""Orthonormal axes of RGB: luma, and two of chroma."""
 
 
 class PixelImage(nn.Module):
-    """An image [N, 3, H, W] whose parameters are its pixels.
+    """An image [N, 3, H, W] whose parameter is its pixels.
 
     Kept contiguous and in [0, 1], where one step of L-BFGS or Adam is worth a visible change; not clamped
     while it is optimized, since a box would falsify L-BFGS's curvature. The finished picture is clamped.
     """
 
+    bounded = True
+
     def __init__(self, start: Tensor) -> None:
         super().__init__()
-        self.pixels = nn.Parameter(start.detach().clone(memory_format=torch.contiguous_format))
+        self.parameter = nn.Parameter(start.detach().clone(memory_format=torch.contiguous_format))
 
     def forward(self) -> Tensor:
         """The image as it stands."""
-        return self.pixels
+        return self.parameter
+
+
+class Planes(nn.Module):
+    """Maps of several sizes in one flat parameter, each times its gains.
+
+    Gains precondition: they make a step move some maps farther than others, and change no minimum.
+    """
+
+    def __init__(self, maps: Sequence[Tensor], gains: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.shapes = [map.shape for map in maps]
+        rows = [maps[0].new_tensor(row).view(1, -1, 1, 1) for row in gains]
+        for index, row in enumerate(rows):
+            self.register_buffer(f"gain{index}", row)
+        flat = [(map / row).flatten() for map, row in zip(maps, rows, strict=True)]
+        self.parameter = nn.Parameter(torch.cat(flat))
+
+    def maps(self) -> list[Tensor]:
+        """The maps [N, C, H, W] as they stand."""
+        pieces = self.parameter.split([shape.numel() for shape in self.shapes])
+        shaped = [piece.view(shape) for piece, shape in zip(pieces, self.shapes, strict=True)]
+        return [map * self.get_buffer(f"gain{index}") for index, map in enumerate(shaped)]
+
+
+class PyramidImage(Planes):
+    """An image [N, 3, H, W] that is the sum of four levels, each half as large as the one before.
+
+    The first level has luma alone: the losses hardly see color at the finest frequencies, and what they do
+    not see comes out as specks.
+    """
+
+    bounded = False
+
+    def __init__(self, start: Tensor) -> None:
+        x, levels = on_axes(start.detach()), list[Tensor]()
+        for _ in range(LEVELS - 1):
+            coarser = halved(x)
+            levels.append(x - enlarged(coarser, x))
+            x = coarser
+        chroma = [CHROMA_GAIN * CHROMA_DECAY**level for level in range(LEVELS)]
+        gains = [[LUMA_GAIN**level, chroma[level], chroma[level]] for level in range(LEVELS)]
+        super().__init__([levels[0][:, :1], *levels[1:], x], [gains[0][:1], *gains[1:]])
+
+    def forward(self) -> Tensor:
+        """The image as it stands."""
+        finest, *levels = self.maps()
+        x = levels.pop()
+        while levels:
+            level = levels.pop()
+            x = level + enlarged(x, level)
+        x = enlarged(x, finest)
+        return in_rgb(torch.cat([x[:, :1] + finest, x[:, 1:]], 1))
+
+
+class HalfChromaImage(Planes):
+    """An image [N, 3, H, W] of luma at full size and chroma at half of it, no place for specks."""
+
+    bounded = False
+
+    def __init__(self, start: Tensor) -> None:
+        x = on_axes(start.detach())
+        super().__init__([x[:, :1], halved(x[:, 1:])], [[1.0], [HALF_CHROMA_GAIN] * 2])
+
+    def forward(self) -> Tensor:
+        """The image as it stands."""
+        luma, chroma = self.maps()
+        return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic")], 1))
+
+
+def on_axes(image: Tensor) -> Tensor:
+    """RGB [N, 3, H, W] on `AXES`: luma and two planes of chroma."""
+    return F.conv2d(image, image.new_tensor(AXES)[:, :, None, None])
+
+
+def in_rgb(x: Tensor) -> Tensor:
+    """The inverse of `on_axes`."""
+    return F.conv2d(x, x.new_tensor(AXES).T[:, :, None, None].contiguous())
+
+
+def halved(x: Tensor) -> Tensor:
+    """Maps [N, C, H, W] at half the size, rounded up."""
+    size = [-(-side // 2) for side in x.shape[-2:]]
+    return F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
+
+
+def enlarged(x: Tensor, like: Tensor, mode: str = "bilinear") -> Tensor:
+    """Maps [N, C, h, w] at the size of others [N, C', H, W]."""
+    return F.interpolate(x, like.shape[-2:], mode=mode, align_corners=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,12 @@ Objective = Callable[[Tensor], dict[str, Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
 Statistics = tuple[Tensor, Tensor]
 """What `moments` gives: mean [N, C] and second moment [N, C, C]."""
+
+
+FLOOR = 0.01
+"""Share of what photos usually have at a layer that every denominator has at least."""
+EVEN = 0.001
+"""Weight of places without any structure, relative to the usual one's square."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,55 @@ def content_error(x: Tensor, target: Tensor) -> Tensor:
     spread = _squares(target - target.mean((-2, -1), keepdim=True))
     scale = torch.maximum(spread, 1e-3 * _squares(target)).clamp_min(_floor(target))
     return _squares(x - target) / scale
+
+
+class Structure(NamedTuple):
+    """What `structure_error` knows of a photo's features [N, C, H, W].
+
+    Attributes:
+        weight: how loud each place is, [N, 1, H, W], 1 on average.
+        pattern: the centered features times the weight, [N, C, H, W].
+        floor: least variance of a channel, a scalar.
+        spread: sum over channels of the standard deviations, [N].
+        loudness: from 0 for a flat photo to 1 for one full of structure, [N].
+    """
+
+    weight: Tensor
+    pattern: Tensor
+    floor: float
+    spread: Tensor
+    loudness: Tensor
+
+
+def structure(target: Tensor, usual: float) -> Structure:
+    """The Structure of a photo's features [N, C, H, W]; `usual` is the variance of a channel in photos."""
+    floor = FLOOR * usual
+    variance, mean = torch.var_mean(target, (2, 3), correction=0, keepdim=True)
+    energy = ((target - mean).square() / (variance + floor)).mean(1, keepdim=True)
+    around = F.avg_pool2d(F.pad(energy, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    weight = (around + EVEN).sqrt_()
+    weight /= weight.mean((2, 3), keepdim=True)
+    centered = target - (weight * target).mean((2, 3), keepdim=True)
+    pattern = centered.mul(weight)
+    power = (pattern * centered).mean((2, 3))
+    usual_power = power.mean(1)
+    return Structure(
+        weight, pattern, floor, (power + floor).sqrt().sum(1), usual_power / (usual_power + floor)
+    )
+
+
+def structure_error(x: Tensor, target: Structure) -> Tensor:
+    """Structural distance to a photo, free of color and contrast, [N]: 2 for an unrelated picture.
+
+    Twice one minus the mean correlation of the channels of x [N, C, H, W] with the photo's. Places count by
+    the structure that the photo has there, channels by their deviation. A flat photo has no structure to
+    keep, and no error.
+    """
+    mean, square, product = _WeightedSums.apply(x, target.weight, target.pattern)
+    deviation = (square - mean.square() + target.floor).sqrt()
+    agreement = (product / deviation).sum(1) / target.spread
+    error: Tensor = 2 * target.loudness * (1 - agreement)
+    return error
 
 
 def gram_error(x: Tensor, target: Statistics) -> Tensor:
@@ -174,6 +229,25 @@ class _Moments(torch.autograd.Function):
         for g, o, s, m in zip(gradient, offset, symmetric, flat, strict=True):
             torch.mm(s, m, out=g).add_(o)  # addmm would copy the offset to full size first
         return gradient.view_as(features)
+
+
+class _WeightedSums(torch.autograd.Function):
+    """Means over places of w x, w x^2 and p x, [N, C] each, of x [N, C, H, W], w [N, 1, H, W] and p like x.
+
+    One pass back in place of three, and nothing of x's size is kept but x.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, pattern: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(x, weight, pattern)
+        weighted = x * weight
+        return weighted.mean((2, 3)), (weighted * x).mean((2, 3)), (pattern * x).mean((2, 3))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        x, weight, pattern = ctx.saved_tensors
+        on_mean, on_square, on_product = (g[:, :, None, None] / x[0, 0].numel() for g in gradients)
+        return torch.addcmul(on_mean, x, 2 * on_square).mul_(weight).addcmul_(pattern, on_product), None, None
 
 
 def total(losses: Mapping[str, Tensor]) -> Tensor:
