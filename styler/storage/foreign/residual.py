@@ -1,4 +1,4 @@
-"""Other tools' trained style networks, read into ours exactly; and pytorch/examples' layout, written.
+"""Other tools' trained style networks, read into ours exactly.
 
 Johnson's network is the same everywhere but for the names of its parameters and what its pixels are. Both
 ends are folded into the first and the last convolution, so that ours takes and gives RGB in [0, 1] always: a
@@ -9,7 +9,6 @@ the norm after the first convolution takes out.
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from styler.errors import CheckpointError
 from styler.networks.transform import RESIDUALS, Architecture, TransformNetwork, Upsampling
-from styler.storage import disk
 from styler.storage.foreign import read
 from styler.storage.foreign.read import State
 
@@ -236,7 +233,7 @@ def _told(layout: Layout, network: TransformNetwork, dropped: int, styles: tuple
 
 
 def _names(layout: Layout) -> dict[str, str]:
-    """Our key -> the layout's, in the order in which pytorch/examples has them."""
+    """Our key -> the layout's."""
     with torch.device("meta"):
         network = TransformNetwork(Architecture(1))
     ours = {module: name for name, module in network.named_modules()}
@@ -259,41 +256,3 @@ def _fold(network: TransformNetwork, pixels: Pixels) -> None:
         first.copy_((first / std[:, None, None])[:, order])  # every `order` is its own inverse
         last.weight.copy_((last.weight * std[:, None, None, None])[order])
         last.bias.copy_((last.bias * std + mean)[order])
-
-
-# Writing
-
-
-def pytorch_examples(network: TransformNetwork, mix: Tensor) -> OrderedDict[str, Tensor]:
-    """The 62 tensors that pytorch/examples' TransformerNet loads, in its order; float32.
-
-    `mix` [1, S] is the style or the blend that they hold. Its norms have eps 1e-5, whatever ours is.
-
-    Raises:
-        CheckpointError: if the network upsamples in another way than pytorch/examples'.
-    """
-    if network.made.upsampling != EXAMPLES.upsampling:
-        raise CheckpointError(
-            "a network with transposed convolutions has no pytorch/examples form: convert it to .safetensors"
-        )
-    state = {key: tensor.detach().float().cpu() for key, tensor in network.state_dict().items()}
-    found = OrderedDict(
-        (theirs, (mix @ state[own])[0] if ".norm." in own else state[own].clone())
-        for own, theirs in _names(EXAMPLES).items()
-    )
-    found[f"{EXAMPLES.blocks[0][0]}.weight"] /= 255
-    for part in ("weight", "bias"):
-        found[f"{EXAMPLES.last}.{part}"] *= 255
-    return found
-
-
-def write_pytorch_examples(
-    path: Path | str, network: TransformNetwork, mix: Tensor, overwrite: bool = True
-) -> None:
-    """Write `pytorch_examples(network, mix)` as a .pth file, atomically.
-
-    Raises OutputError if it cannot be written, or exists without `overwrite`.
-    """
-    state = pytorch_examples(network, mix)
-    with disk.atomic(path, overwrite=overwrite) as file:
-        torch.save(state, file)

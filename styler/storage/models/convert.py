@@ -1,52 +1,33 @@
-"""Trained networks as files of ours, or of other tools: pytorch/examples' for a style, junyanz's else."""
+"""Trained networks as files of ours, and as ONNX."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from styler.errors import InputError, OutputError
 from styler.networks.pix2pix import Generator
 from styler.storage import cards, disk
-from styler.storage.foreign import residual, write
 from styler.storage.models import library, onnx, onnx_generators
 from styler.storage.models.graphs import Parity
 from styler.storage.models.library import Model
 from styler.storage.translation import Statistics, Translation
 
 
-class Converted(NamedTuple):
-    """What the file was if it was another tool's, else "", and how the other tool loads what was written."""
-
-    found: str
-    use: str
-
-
-def convert(path: Path | str, output: Path | str, style: str, overwrite: bool = False) -> Converted:
-    """Write any model as ours (.safetensors), or as another tool's (.pth).
+def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:
+    """Write any model as ours; returns what the file was if it was another tool's, else "".
 
     Raises:
-        InputError: if `style` is not said clearly, or said where there is none to choose.
         OutputError: if `output` has another ending, or cannot be written.
-        CheckpointError: if `path` holds no model, or one that the other tool does not have.
+        CheckpointError: if `path` holds no model.
     """
-    suffix = Path(output).suffix.lower()
-    if suffix not in (library.SUFFIX, ".pth"):
-        endings = f"{library.SUFFIX} nor .pth"
-        raise OutputError(f"{disk.display(output)} ends in neither {endings}: choose one of them")
-    if style and suffix == library.SUFFIX:
-        raise InputError(f"a {library.SUFFIX} file keeps all styles: leave out --style, or write a .pth file")
+    if Path(output).suffix.lower() != library.SUFFIX:
+        raise OutputError(
+            f"{disk.display(output)} does not end in {library.SUFFIX}: other tools' formats are read and not "
+            "written, and styler models export writes .onnx"
+        )
     model = library.read(path)
-    disk.prove_writable(output, overwrite=overwrite, inputs=[path])
-    if suffix == library.SUFFIX:
-        library.keep(path, model, output, overwrite)
-        return Converted(model.found, "")
-    if isinstance(model.network, Generator):
-        library.check_no_style(path, style)
-        return Converted(model.found, write.write(output, model.network, overwrite))
-    network, card, _ = library.transform_of(path, model)
-    residual.write_pytorch_examples(output, network, cards.mix(card, style), overwrite)
-    return Converted(model.found, "")
+    library.keep(path, model, output, overwrite)
+    return model.found
 
 
 def export(

@@ -88,24 +88,18 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 
 @models.command()
 @click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
-@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors of ours, or a .pth.")
-@STYLE
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors file.")
 @OVERWRITE
 @talking
 @click.pass_obj
-def convert(settings: Settings, file: str, output: str, style: str, overwrite: bool) -> None:
-    """Write a network in our format (.safetensors), or in another tool's (.pth).
-
-    That is pytorch/examples' for a style, and junyanz's for a translator.
-    """
+def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None:
+    """Write a network of another tool in our format (.safetensors), with all its styles."""
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 
     console = console_of(settings)
-    found, use = converting.convert(library.locate(file, ""), output, style, overwrite)
+    found = converting.convert(library.locate(file, ""), output, overwrite)
     console.note(f"Wrote {output}, from {found or 'a network of ours'}")
-    if use:
-        console.note(f"their test.py takes it with {use}")
 
 
 @models.command()

@@ -3,207 +3,21 @@
 import pickle
 import re
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from torch import nn
+from theirs import Doubled, ErikNetwork, Many, Numbered, RustyNetwork, ScaleShift, affine, tracked
 
 from styler.errors import CheckpointError, InputError
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
 from styler.storage.foreign import residual
 from styler.storage.models import slim
 
-W = 4
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-
-
-# The dialects
-
-
-class Conv(nn.Module):
-    """Reflection, convolution; `conv2d` is its name in pytorch/examples. Doubled before if `up`."""
-
-    def __init__(self, before, after, kernel, stride=1, up=False):
-        super().__init__()
-        self.up = up
-        self.reflection_pad = nn.ReflectionPad2d(kernel // 2)
-        self.conv2d = nn.Conv2d(before, after, kernel, stride)
-
-    def forward(self, x):
-        x = F.interpolate(x, scale_factor=2, mode="nearest") if self.up else x
-        return self.conv2d(self.reflection_pad(x))
-
-
-class Nested(nn.Module):
-    """gordicaleksa's upsampling: a `Conv` inside."""
-
-    def __init__(self, before, after, kernel, up):
-        super().__init__()
-        self.conv2d = Conv(before, after, kernel, up=up)
-
-    def forward(self, x):
-        return self.conv2d(x)
-
-
-def affine(channels):
-    return nn.InstanceNorm2d(channels, affine=True)
-
-
-def tracked(channels):
-    """As written by PyTorch before 0.4, and later when told so: statistics that nobody uses."""
-    norm = nn.InstanceNorm2d(channels, affine=True, track_running_stats=True)
-    norm.forward = lambda x: F.instance_norm(x, weight=norm.weight, bias=norm.bias)
-    return norm
-
-
-class ScaleShift(nn.Module):
-    """abhiskk's norm."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.scale, self.shift = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x):
-        mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), correction=0, keepdim=True)
-        normalized = (x - mean) / torch.sqrt(variance + 1e-9)
-        return normalized * self.scale[:, None, None] + self.shift[:, None, None]
-
-
-class Many(nn.Module):
-    """A norm of each style."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.inns = nn.ModuleDict({name: affine(channels) for name in ("Red", "green_one", "7")})
-        self.chosen = "Red"
-
-    def forward(self, x):
-        return self.inns[self.chosen](x)
-
-
-class Half(nn.Module):
-    def __init__(self, channels, norm):
-        super().__init__()
-        self.conv1, self.in1 = Conv(channels, channels, 3), norm(channels)
-        self.conv2, self.in2 = Conv(channels, channels, 3), norm(channels)
-
-    def forward(self, x):
-        return self.in2(self.conv2(self.in1(self.conv1(x)).relu())) + x
-
-
-class Numbered(nn.Module):
-    """pytorch/examples' network, RGB 0..255; `norm` makes the dialect."""
-
-    def __init__(self, norm=affine, ups=("deconv1", "deconv2", "deconv3"), kind=Conv, residual_norm=None):
-        super().__init__()
-        self.ups = ups
-        self.conv1, self.in1 = Conv(3, W, 9), norm(W)
-        self.conv2, self.in2 = Conv(W, 2 * W, 3, 2), norm(2 * W)
-        self.conv3, self.in3 = Conv(2 * W, 4 * W, 3, 2), norm(4 * W)
-        for n in range(1, 6):
-            setattr(self, f"res{n}", Half(4 * W, residual_norm or norm))
-        setattr(self, ups[0], kind(4 * W, 2 * W, 3, up=True))
-        self.in4 = norm(2 * W)
-        setattr(self, ups[1], kind(2 * W, W, 3, up=True))
-        self.in5 = norm(W)
-        setattr(self, ups[2], Conv(W, 3, 9))
-
-    def forward(self, x):
-        for n in (1, 2, 3):
-            x = getattr(self, f"in{n}")(getattr(self, f"conv{n}")(x)).relu()
-        for n in range(1, 6):
-            x = getattr(self, f"res{n}")(x)
-        x = self.in4(getattr(self, self.ups[0])(x)).relu()
-        x = self.in5(getattr(self, self.ups[1])(x)).relu()
-        return getattr(self, self.ups[2])(x)
-
-
-class Erik(nn.Module):
-    """A block of eriklindernoren's."""
-
-    def __init__(self, before, after, kernel=3, stride=1, up=False, norm=True, relu=True):
-        super().__init__()
-        pad, conv = nn.ReflectionPad2d(kernel // 2), nn.Conv2d(before, after, kernel, stride)
-        self.block = nn.Sequential(pad, conv)
-        self.up, self.relu = up, relu
-        self.norm = affine(after) if norm else None
-
-    def forward(self, x):
-        x = self.block(F.interpolate(x, scale_factor=2) if self.up else x)
-        x = self.norm(x) if self.norm else x
-        return x.relu() if self.relu else x
-
-
-class ErikResidual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = nn.Sequential(Erik(4 * W, 4 * W), Erik(4 * W, 4 * W, relu=False))
-
-    def forward(self, x):
-        return self.block(x) + x
-
-
-class ErikNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.model = nn.Sequential(
-            Erik(3, W, 9),
-            Erik(W, 2 * W, stride=2),
-            Erik(2 * W, 4 * W, stride=2),
-            *(ErikResidual() for _ in range(5)),
-            Erik(4 * W, 2 * W, up=True),
-            Erik(2 * W, W, up=True),
-            Erik(W, 3, 9, norm=False, relu=False),
-        )
-
-    def forward(self, x):
-        return self.model(x)
-
-
-class Rusty(nn.Module):
-    """rrmina's layers: reflected convolutions, zero-padded transposed ones."""
-
-    def __init__(self, before, after, kernel=3, stride=1, transposed=False, norm=True):
-        super().__init__()
-        self.margin = 0 if transposed else kernel // 2
-        if transposed:
-            self.conv_transpose = nn.ConvTranspose2d(before, after, kernel, 2, 1, 1)
-        else:
-            self.conv_layer = nn.Conv2d(before, after, kernel, stride)
-        self.norm_layer = affine(after) if norm else nn.Identity()
-
-    def forward(self, x):
-        if not self.margin:
-            return self.norm_layer(self.conv_transpose(x))
-        return self.norm_layer(self.conv_layer(F.pad(x, (self.margin,) * 4, mode="reflect")))
-
-
-class RustyResidual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = Rusty(4 * W, 4 * W), Rusty(4 * W, 4 * W)
-
-    def forward(self, x):
-        return self.conv2(self.conv1(x).relu()) + x
-
-
-class RustyNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        halves = [nn.ReLU(), Rusty(W, 2 * W, 3, 2), nn.ReLU(), Rusty(2 * W, 4 * W, 3, 2), nn.ReLU()]
-        self.ConvBlock = nn.Sequential(Rusty(3, W, 9), *halves)
-        self.ResidualBlock = nn.Sequential(*(RustyResidual() for _ in range(5)))
-        up = [Rusty(4 * W, 2 * W, transposed=True), nn.ReLU(), Rusty(2 * W, W, transposed=True), nn.ReLU()]
-        self.DeconvBlock = nn.Sequential(*up, Rusty(W, 3, 9, norm=False))
-
-    def forward(self, x):
-        return self.DeconvBlock(self.ResidualBlock(self.ConvBlock(x)))
 
 
 def scaled(network, image):
@@ -218,7 +32,7 @@ def normalized(network, image):
     return network((image - MEAN) / STD) * STD + MEAN
 
 
-GORDIC = {"ups": ("up1", "up2", "up3"), "kind": Nested}
+GORDIC = {"ups": ("up1", "up2", "up3"), "kind": Doubled}
 DIALECTS = {
     "pytorch/examples": (Numbered, scaled, "width 4, RGB 0..255"),
     "tracked": (
@@ -440,25 +254,3 @@ def test_a_packed_zip_is_not_unpacked(tmp_path):
             packed.writestr(entry.filename, plain.read(entry))
     with pytest.raises(CheckpointError, match="compressed ZIP"):
         residual.read_foreign(tmp_path / "packed.pth")
-
-
-# Writing
-
-
-@torch.no_grad()
-def test_pytorch_examples_layout_is_written_for_its_own_network(tmp_path):
-    ours, mix = randomized(TransformNetwork(Architecture(W, styles=2))), torch.tensor([[0.25, 0.75]])
-    ours.last.bias.copy_(torch.tensor([0.4, 0.5, 0.6]))
-    made = residual.pytorch_examples(ours, mix)
-    plain = Numbered()
-    assert isinstance(made, OrderedDict) and list(made) == list(plain.state_dict()) and len(made) == 62
-    plain.load_state_dict(made)
-    assert_same(scaled(plain, photo(40, 36)), ours(photo(40, 36), mix))
-    residual.write_pytorch_examples(tmp_path / "ours.pth", ours, mix)
-    again = residual.read_foreign(tmp_path / "ours.pth").network
-    assert_same(ours(photo(40, 36), mix), again(photo(40, 36), torch.ones(1, 1)))
-
-
-def test_transposed_convolutions_have_no_pytorch_examples_form():
-    with pytest.raises(CheckpointError, match="transposed convolutions"):
-        residual.pytorch_examples(TransformNetwork(Architecture(W, upsampling="transpose")), torch.ones(1, 1))
