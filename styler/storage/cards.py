@@ -8,34 +8,17 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from styler.errors import InputError
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
-from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.kinds import KINDS, empty
 from styler.options.fields import weighted
 from styler.storage import disk, format
 from styler.storage.translation import Translation
 
-Kind = Literal["transform", "texture", "translate"]
-Made = Architecture | TextureArchitecture | GeneratorArchitecture
-ARCHITECTURES: dict[str, type[Made]] = {
-    "transform": Architecture,
-    "texture": TextureArchitecture,
-    "translate": GeneratorArchitecture,
-}
-
-LIMITS: dict[str, tuple[float, float]] = {
-    **{"width": (1, 512), "styles": (1, 1000), "scales": (1, 12), "channels": (1, 256), "eps": (1e-12, 1)},
-    **{"inputs": (1, 64), "outputs": (1, 64), "halvings": (1, 12), "blocks": (0, 64), "dropout": (1, 12)},
-    "slope": (0, 1),
-}
-"""Least and largest values of architectures' fields: a header that lies must not make us build for hours."""
 THUMBNAIL_SIDE = 512  # pixels
 THUMBNAILS = "thumbnails"
 
@@ -59,15 +42,15 @@ class Card:
     """What a model's file says of itself.
 
     Attributes:
-        kind: what sort of network it is.
-        network: fields of its Architecture or TextureArchitecture.
+        kind: one of `kinds.KINDS`.
+        network: the fields of its configuration.
         styles: one for each row of the network's norms.
         licence: of the trained network.
         information: whatever its writer added: how it was trained, ...
         sha256: the file's seal, "" before it is written; of a foreign file that of all bytes.
     """
 
-    kind: Kind
+    kind: str
     network: Mapping[str, Any]
     styles: tuple[Style, ...]
     licence: str = ""
@@ -77,7 +60,7 @@ class Card:
     @property
     def summary(self) -> str:
         """The names of its styles, or what it translates."""
-        if self.kind == "translate":
+        if not KINDS[self.kind].styles:
             return str(Translation.of(self.information))
         return ", ".join(style.name for style in self.styles)
 
@@ -97,11 +80,11 @@ def card_of(header: format.Header) -> Card:
     """
     about = header.about or {}
     kind, network = about["kind"], about["network"]
-    if kind not in get_args(Kind):
-        raise ValueError(f"its kind is {kind!r}, and only {' and '.join(get_args(Kind))} are known")
+    if kind not in KINDS:
+        raise ValueError(f"its kind is {kind!r}, and only {' and '.join(KINDS)} are known")
     entries = header.entries()
     _check_entries(entries, empty(kind, network))
-    rows = 0 if kind == "translate" else network["styles"]
+    rows = network["styles"] if KINDS[kind].styles else 0
     if THUMBNAILS in entries:
         _check_thumbnails(entries[THUMBNAILS], rows)
     styles = tuple(Style(**given) for given in about["styles"])
@@ -109,50 +92,9 @@ def card_of(header: format.Header) -> Card:
     licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
     if not (isinstance(licence, str) and isinstance(seal, str)):
         raise ValueError("its licence or its seal is no text")
-    if kind == "translate":
+    if KINDS[kind].takes == "pair":
         Translation.of(information)
     return Card(kind, network, styles, licence, information, seal)
-
-
-def empty(kind: Kind, fields: Mapping[str, Any]) -> nn.Module:
-    """The network that the fields describe, without values; raises ValueError or TypeError."""
-    made = ARCHITECTURES[kind](**{key: _tuples(value) for key, value in fields.items()})
-    allowed = get_type_hints(type(made))
-    for field in dataclasses.fields(made):
-        _check_field(field.name, getattr(made, field.name), field.default, get_args(allowed[field.name]))
-    with torch.device("meta"):
-        if isinstance(made, GeneratorArchitecture):
-            return pix2pix.build(made)
-        return TextureNetwork(made) if isinstance(made, TextureArchitecture) else TransformNetwork(made)
-
-
-def _tuples(value: Any) -> Any:
-    """JSON has lists where architectures have tuples."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _check_field(name: str, value: object, default: object, allowed: tuple[object, ...]) -> None:
-    """Raise ValueError for what is no value of an architecture's field with that default.
-
-    `allowed` are the texts that it may be if it is one.
-    """
-    if isinstance(default, str):
-        fits = value in allowed
-    elif isinstance(default, tuple):
-        numbers = value if isinstance(value, tuple) else (None,)
-        fits = all(_fits(name, number, int) for number in numbers) and len(set(numbers)) == len(numbers)
-    else:
-        fits = _fits(name, value, type(default))
-    if not fits:
-        raise ValueError(f"{name} is {value!r}")
-
-
-def _fits(name: str, value: object, kind: type) -> bool:
-    """Whether it is a number or a truth value of that type, in the field's bounds."""
-    if kind is bool:
-        return isinstance(value, bool)
-    low, high = LIMITS[name]
-    return type(value) is kind and isinstance(value, int | float) and low <= value <= high
 
 
 def _check_entries(entries: Mapping[str, format.Entry], network: nn.Module) -> None:

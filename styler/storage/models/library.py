@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
+from styler.networks.kinds import empty
 from styler.networks.pix2pix import Generator
 from styler.networks.transform import TransformNetwork
 from styler.storage import disk, format
-from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, empty, mix, nearest, slug, weights
+from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, mix, nearest, slug, weights
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
 from styler.storage.names import place
