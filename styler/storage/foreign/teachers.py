@@ -12,6 +12,7 @@ from styler.errors import WeightsError
 from styler.features import Extractor
 from styler.networks.vgg import Normalization, convolution_names
 from styler.storage import disk
+from styler.storage.names import display
 
 Map = tuple[Tensor, Tensor]
 """Weight [C_wide, C] and bias [C_wide] that lead from narrow to wide channels."""
@@ -35,7 +36,7 @@ def read_collaborative(path: Path | str) -> tuple[Extractor, dict[str, Map]]:
             mix, shift = _pair(state, "conv0")
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
             raise WeightsError(
-                f"{disk.display(path)} is not a network of Collaborative Distillation "
+                f"{display(path)} is not a network of Collaborative Distillation "
                 f"({type(error).__name__}): give a file such as its 5SE.pth"
             ) from error
     weight, bias = pairs["conv1_1"]
