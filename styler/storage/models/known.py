@@ -43,7 +43,7 @@ class Weights:
 
 
 WEIGHTS: Mapping[str, Weights] = {
-    "compact": Weights("compact", "", "", 0, TORCHVISION, "MIT", "built in, trained by styler distill"),
+    "compact": Weights("compact", "", "", 0, TORCHVISION, "MIT", "built in, made by tools/distill"),
     "vgg19": Weights(
         network="vgg19",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
