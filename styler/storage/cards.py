@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,13 +14,13 @@ from torch import Tensor, nn
 from styler.errors import InputError
 from styler.networks.kinds import KINDS, empty
 from styler.options.fields import weighted
-from styler.storage import disk, format
+from styler.storage import format
+from styler.storage.names import SLUG, display, nearest, slug
 from styler.storage.translation import Translation
 
 THUMBNAIL_SIDE = 512  # pixels
 THUMBNAILS = "thumbnails"
 
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DTYPES = {"F16", "BF16", "F32"}
 
 
@@ -63,11 +61,6 @@ class Card:
         if not KINDS[self.kind].styles:
             return str(Translation.of(self.information))
         return ", ".join(style.name for style in self.styles)
-
-
-def slug(text: str) -> str:
-    """`Starry Night` -> `starry-night`; "style" where nothing is left."""
-    return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "style"
 
 
 # What a file must be
@@ -140,17 +133,9 @@ def mix(card: Card, style: str) -> Tensor:
     given = weights(style) if style else {names[0]: 1.0}
     for name in given:
         if name not in names:
-            raise InputError(f"the network has no style '{disk.display(name)}'{nearest(name, names)}")
+            raise InputError(f"the network has no style '{display(name)}'{nearest(name, names)}")
     row = torch.tensor([[given.get(name, 0.0) for name in names]], dtype=torch.float64)
     return (row / row.sum()).float()
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a sentence on an unknown name: the known ones most like it, or the first ones."""
-    known = sorted(set(names))
-    if near := difflib.get_close_matches(name, known, 3, 0.5):
-        return f"; did you mean {' or '.join(near)}?"
-    return f"; there are {', '.join(known[:12])}{', ...' * bool(known[12:])}" if known else "; there is none"
 
 
 def weights(style: str) -> dict[str, float]:
@@ -158,10 +143,10 @@ def weights(style: str) -> dict[str, float]:
     try:
         found = weighted(style)
     except ValueError as error:
-        part = disk.display(str(error))
+        part = display(str(error))
         raise InputError(
             f"'{part}' is no style with a weight: write for example waves:0.6,ink:0.4"
         ) from error
     if not 0 < sum(found.values()) < math.inf:
-        raise InputError(f"the weights of '{disk.display(style)}' sum to nothing usable: give one above 0")
+        raise InputError(f"the weights of '{display(style)}' sum to nothing usable: give one above 0")
     return found

@@ -24,10 +24,10 @@ from styler.networks.kinds import empty
 from styler.networks.pix2pix import Generator
 from styler.networks.transform import TransformNetwork
 from styler.storage import disk, format
-from styler.storage.cards import SLUG, THUMBNAILS, Card, Style, card_of, mix, nearest, slug, weights
+from styler.storage.cards import THUMBNAILS, Card, Style, card_of, mix, weights
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
-from styler.storage.names import place
+from styler.storage.names import SLUG, display, nearest, slug, user_folder
 from styler.storage.translation import Translation
 
 __all__ = ["Card", "Style", "Translation", "mix", "slug"]  # found here too, beside what is below
@@ -100,7 +100,7 @@ def write(path: Path | str, model: Model, dtype: torch.dtype = torch.float16, ov
         _check_values(tensors)
         card_of(format.parse(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{disk.display(path)} is not written: {error}") from error
+        raise CheckpointError(f"{display(path)} is not written: {error}") from error
     disk.write(path, data, overwrite=overwrite)
 
 
@@ -117,15 +117,13 @@ def read(path: Path | str) -> Model:
         file.seek(0)
         data = file.read()
     if fault := format.fault(format.parse(data), card.sha256, data):
-        raise CheckpointError(f"{disk.display(path)} is damaged: {fault}. Get it again")
+        raise CheckpointError(f"{display(path)} is damaged: {fault}. Get it again")
     try:
         tensors = safetensors.torch.load(data)
         thumbnails = tensors.pop(THUMBNAILS, None)
         _check_values(tensors)
     except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(
-            f"{disk.display(path)} is damaged ({disk.display(str(error))}): get it again"
-        ) from error
+        raise CheckpointError(f"{display(path)} is damaged ({display(str(error))}): get it again") from error
     network = empty(card.kind, card.network)
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     return Model(network.eval(), card, thumbnails)
@@ -138,7 +136,7 @@ def read_transform(path: Path | str) -> Transform:
 
 def transform_of(path: Path | str, model: Model) -> Transform:
     """As `read_transform`, of what was read."""
-    shown = disk.display(path)
+    shown = display(path)
     if isinstance(model.network, Generator):
         raise CheckpointError(
             f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
@@ -150,7 +148,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
 
 def read_generator(path: Path | str) -> Translator:
     """As `read`, of a network that translates pictures; CheckpointError if it has styles."""
-    model, shown = read(path), disk.display(path)
+    model, shown = read(path), display(path)
     if not isinstance(model.network, Generator):
         raise CheckpointError(
             f"{shown} is a style network and translates nothing: styler fast --model {called(path)}"
@@ -166,7 +164,7 @@ def read_generator(path: Path | str) -> Translator:
 def check_no_style(path: Path | str, style: str) -> None:
     """Raise InputError if a style is asked of a translator."""
     if style:
-        raise InputError(f"{disk.display(path)} is a translator and has no styles: leave out --style")
+        raise InputError(f"{display(path)} is a translator and has no styles: leave out --style")
 
 
 def read_card(path: Path | str) -> Card:
@@ -225,7 +223,7 @@ def _generator(path: Path, state: foreign.State, card: Card) -> Model:
 
 def _parse(path: Path | str, file: BinaryIO) -> Card:
     """The card in the first bytes of a file of ours, checked against all but the values."""
-    shown, data = disk.display(path), file.read(8 + format.HEADER_BYTES)
+    shown, data = display(path), file.read(8 + format.HEADER_BYTES)
     if not format.is_safetensors(data):
         raise CheckpointError(
             f"{shown} is no model of styler's: styler models convert {shown} -o NEW{SUFFIX}"
@@ -236,7 +234,7 @@ def _parse(path: Path | str, file: BinaryIO) -> Card:
         card = card_of(header)
         size, told = file.seek(0, os.SEEK_END), header.bytes
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{shown} is damaged ({disk.display(str(error))}): get it again") from error
+        raise CheckpointError(f"{shown} is damaged ({display(str(error))}): get it again") from error
     if size != told:
         raise CheckpointError(f"{shown} has {size:,} bytes and should have {told:,}: get it again")
     return card
@@ -265,7 +263,7 @@ def _check_values(tensors: Mapping[str, Tensor]) -> None:
 
 def folder() -> Path:
     """Where the user's models are kept: $STYLER_HOME/models, or the platform's place for data."""
-    return place("data", "models")
+    return user_folder("data", "models")
 
 
 def installed() -> list[Entry]:
@@ -285,7 +283,7 @@ def _bundled() -> Path | None:
 def called(path: Path | str) -> str:
     """By what a model is found again: its name if it is installed, else its path."""
     path = Path(path)
-    return disk.display(path.stem if path.parent in (folder(), _bundled()) else path)
+    return display(path.stem if path.parent in (folder(), _bundled()) else path)
 
 
 def _entries(place: Path | None, bundled: bool) -> Iterable[Entry]:
@@ -348,9 +346,7 @@ def _named(model: str, entries: Sequence[Entry], likely: Sequence[Entry]) -> Pat
         return found[0].path
     if Path(model).suffix or Path(model).is_file():
         return Path(model)
-    raise CheckpointError(
-        f"no model is called '{disk.display(model)}'{nearest(model, [e.name for e in likely])}"
-    )
+    raise CheckpointError(f"no model is called '{display(model)}'{nearest(model, [e.name for e in likely])}")
 
 
 def _unheld(wanted: Iterable[str], usable: list[Entry]) -> str:
@@ -358,7 +354,7 @@ def _unheld(wanted: Iterable[str], usable: list[Entry]) -> str:
     names = [style.name for entry in usable if entry.card for style in entry.card.styles]
     for name in wanted:
         if name not in names:
-            return f"no installed network has style '{disk.display(name)}'{nearest(name, names)}"
+            return f"no installed network has style '{display(name)}'{nearest(name, names)}"
     return (
         f"no one network has all of {', '.join(wanted)}, and only styles of one can be blended: styler models"
     )
@@ -372,7 +368,7 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
         CheckpointError: if the file is no model.
     """
     if not SLUG.fullmatch(name):
-        raise InputError(f"a model's name is written like {slug(name)}, not '{disk.display(name)}'")
+        raise InputError(f"a model's name is written like {slug(name)}, not '{display(name)}'")
     if any(entry.name == name for entry in installed() if entry.bundled):
         raise OutputError(f"a model that came with styler is called {name}: choose another name")
     target = folder() / f"{name}{SUFFIX}"

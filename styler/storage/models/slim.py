@@ -29,6 +29,7 @@ from styler.networks.vgg import (
     torchvision_keys,
 )
 from styler.storage import disk, format, magic
+from styler.storage.names import display
 
 FORMAT = 1
 
@@ -97,12 +98,12 @@ def read_slim(path: Path) -> Extractor:
         data = file.read()
     about, header = _parse(path, data)
     if fault := format.fault(header, about.sha256, data):
-        raise DamagedError(f"{disk.display(path)} is damaged: {fault}")
+        raise DamagedError(f"{display(path)} is damaged: {fault}")
     try:
         tensors = safetensors.torch.load(data)
         found = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in about.layers}
     except (safetensors.SafetensorError, KeyError) as error:
-        raise DamagedError(f"{disk.display(path)} cannot be read: {error}") from error
+        raise DamagedError(f"{display(path)} cannot be read: {error}") from error
     return Extractor(about.network, found, about.normalization, about.padding)
 
 
@@ -121,12 +122,12 @@ def _parse(path: Path, data: bytes) -> tuple[About, format.Header]:
         about = _claimed(path, header)
         return _about(about, header.tensors), header
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{disk.display(path)} has a damaged header ({error})") from error
+        raise DamagedError(f"{display(path)} has a damaged header ({error})") from error
 
 
 def _claimed(path: Path, header: format.Header) -> dict[str, Any]:
     """A copy of the description, after it was made sure that it is one of a slim file in a known format."""
-    shown = disk.display(path)
+    shown = display(path)
     if header.about is None:
         raise DamagedError(
             f"{shown} is not one of styler's weight files: styler weights add vgg19 {shown} makes one of it"
@@ -169,7 +170,7 @@ def read_foreign(path: Path, network: str) -> dict[str, Convolution]:
     """
     found = _named(_tensors(path), network)
     if not found:
-        raise WeightsError(f"{disk.display(path)} does not hold {network}: {_instead(path)}")
+        raise WeightsError(f"{display(path)} does not hold {network}: {_instead(path)}")
     check_convolutions(network, found)
     return found
 
@@ -194,7 +195,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
         raise WeightsError(
-            f"{disk.display(path)} was refused: it is damaged, or holds code or objects besides weights. "
+            f"{display(path)} was refused: it is damaged, or holds code or objects besides weights. "
             "Save its state_dict() and add that"
         ) from error
     raise WeightsError(f"{_what(path, head)}; expected VGG weights as .pth or .safetensors")
@@ -210,7 +211,7 @@ def _from_safetensors(path: Path) -> dict[str, Tensor]:
 def _from_pickle(path: Path) -> dict[str, Tensor]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
-        raise WeightsError(f"{disk.display(path)} holds a {type(state).__name__}; expected a state_dict")
+        raise WeightsError(f"{display(path)} holds a {type(state).__name__}; expected a state_dict")
     return {
         key: value
         for key, value in state.items()
@@ -237,13 +238,13 @@ def _named(tensors: Mapping[str, Tensor], network: str) -> dict[str, Convolution
 def _instead(path: Path) -> str:
     tensors = _tensors(path)
     if fitting := [other for other in BLOCKS if other != "compact" and _named(tensors, other)]:
-        return f"it is {' or '.join(fitting)}: styler weights add {fitting[0]} {disk.display(path)}"
+        return f"it is {' or '.join(fitting)}: styler weights add {fitting[0]} {display(path)}"
     if any("running_mean" in key for key in tensors):
         return "it has batch normalization; the network without it is needed"
     found = ", ".join(list(tensors)[:3]) or "none"
-    return f"expected keys such as features.0.weight or conv1_1.weight, found {disk.display(found)}"
+    return f"expected keys such as features.0.weight or conv1_1.weight, found {display(found)}"
 
 
 def _what(path: Path, head: bytes) -> str:
     kind = magic.kind_of(head[: magic.HEAD_BYTES]) if head else "an empty file"
-    return f"{disk.display(path)} is {kind or 'of an unknown kind'}"
+    return f"{display(path)} is {kind or 'of an unknown kind'}"

@@ -24,7 +24,7 @@ from styler.storage import disk
 from styler.storage.models.download import Source, download, wait
 from styler.storage.models.known import WEIGHTS, Weights, find, is_known
 from styler.storage.models.slim import DamagedError, is_slim, read_about, read_foreign, read_slim, write_slim
-from styler.storage.names import place
+from styler.storage.names import display, user_folder
 
 __all__ = ["WEIGHTS", "Weights", "read_slim", "write_slim"]  # found here too, beside the functions below
 
@@ -41,7 +41,7 @@ DEFAULT_NOTE = (
 
 def folder() -> Path:
     """Where slim files are kept: $STYLER_HOME/weights, or the platform's place for caches."""
-    return place("cache", "weights")
+    return user_folder("cache", "weights")
 
 
 def path(name: str) -> Path | None:
@@ -133,7 +133,7 @@ def describe(name: str) -> str:
     if file is None:
         return "not here" if record.url else "not in this installation"
     if file != _slim_path(name) and record.url:
-        return f"the original file, {disk.display(file)}"
+        return f"the original file, {display(file)}"
     try:
         about = read_about(file)
     except StylerError as error:
@@ -147,7 +147,7 @@ def _read_original(record: Weights, file: Path) -> dict[str, Convolution]:
     found = disk.sha256_of(file)
     if not found.startswith(record.sha256):
         raise WeightsError(
-            f"{disk.display(file)} has sha256 {found}, expected {record.sha256}: delete it, fetch it again"
+            f"{display(file)} has sha256 {found}, expected {record.sha256}: delete it, fetch it again"
         )
     return read_foreign(file, record.network)
 
@@ -162,7 +162,7 @@ def _missing(name: str) -> str:
 def _by_hand(name: str, url: str) -> str:
     return (
         f"Or get {url} (sha256 {WEIGHTS[name].sha256}) in another way, and put it into "
-        f"{disk.display(folder())} or type: styler weights add {name} FILE"
+        f"{display(folder())} or type: styler weights add {name} FILE"
     )
 
 
@@ -172,7 +172,7 @@ def _move_aside(name: str, file: Path) -> str:
     aside = file.with_name(f"{file.name}.damaged")
     with contextlib.suppress(OSError):  # a folder that may only be read
         file.replace(aside)
-        return f"It was moved to {disk.display(aside)}; fetch it again: styler weights fetch {name}"
+        return f"It was moved to {display(aside)}; fetch it again: styler weights fetch {name}"
     return f"Delete it and fetch it again: styler weights fetch {name}"
 
 
@@ -211,9 +211,9 @@ def _already(name: str) -> Generator[Event, None, Path]:
     file = path(name)
     assert file is not None  # just verified
     if file != _slim_path(name):
-        yield Note(f"{disk.display(file)} is the original, so nothing is downloaded")
+        yield Note(f"{display(file)} is the original, so nothing is downloaded")
         return _convert(name, file)
-    yield Note(f"{name} is here already and whole: {disk.display(file)}")
+    yield Note(f"{name} is here already and whole: {display(file)}")
     return file
 
 
@@ -249,14 +249,14 @@ def add(name: str, file: Path) -> Path:
     """
     record = find(name)
     if not record.url:
-        raise WeightsError(f"{name} is built in; use your own file with --network {disk.display(file)}")
+        raise WeightsError(f"{name} is built in; use your own file with --network {display(file)}")
     if not is_slim(file):
         return _convert(name, file)
     about, extractor = read_about(file), read_slim(file)
     if (about.network, about.normalization) != (record.network, record.normalization):
         raise WeightsError(
-            f"{disk.display(file)} is {about.network} for {about.normalization.order} input, not {name}: "
-            f"use it with --network {disk.display(file)}"
+            f"{display(file)} is {about.network} for {about.normalization.order} input, not {name}: "
+            f"use it with --network {display(file)}"
         )
     is_known(name, file, extractor.get_buffer("conv1_1_weight"))
     _prepare(name)
@@ -287,6 +287,6 @@ def _prepare(name: str) -> None:
         disk.prove_writable(_slim_path(name), overwrite=True)
     except OutputError as error:
         raise OutputError(
-            f"weights are kept in {disk.display(folder())}, which cannot be written "
+            f"weights are kept in {display(folder())}, which cannot be written "
             f"({error.__cause__ or error}): set STYLER_HOME to another folder"
         ) from error
