@@ -1,4 +1,4 @@
-"""What a model's file says of itself: which network it is, and its styles, alone or blended."""
+"""Cards: what the file of a trained network says of it, its styles, and what it translates."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.options.fields import weighted
-from styler.storage import disk, format
-from styler.storage.translation import Translation
+from styler.storage import disk
 
-Kind = Literal["transform", "texture", "translate"]
 Made = Architecture | TextureArchitecture | GeneratorArchitecture
 ARCHITECTURES: dict[str, type[Made]] = {
     "transform": Architecture,
@@ -36,16 +34,75 @@ LIMITS: dict[str, tuple[float, float]] = {
     "slope": (0, 1),
 }
 """Least and largest values of architectures' fields: a header that lies must not make us build for hours."""
-THUMBNAIL_SIDE = 512  # pixels
-THUMBNAILS = "thumbnails"
 
+STYLED = ("transform", "texture")
+"""Kinds of networks whose norms have rows of gains and offsets, one for each style."""
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_DTYPES = {"F16", "BF16", "F32"}
+
+Statistics = Literal["picture", "stored"]
+Direction = Literal["AtoB", "BtoA"]
+Color = Literal["rgb", "grey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """How a generator is to be used; `asdict` of it is what stands in the file.
+
+    Attributes:
+        direction: which side of its pairs became which; None where another tool's file does not tell.
+        batch: pairs in a training batch; None where that is unknown.
+        statistics: which statistics its norms use by default.
+        dropout: whether it was trained with dropout; None where that is unknown.
+        condition: what made its inputs of photos: a name, and the parameters beside it; None if nothing did.
+        inputs, outputs: what a person calls them, as in edges and photo; "" where that is unknown.
+        color: of its outputs.
+    """
+
+    direction: Direction | None = None
+    batch: int | None = None
+    statistics: Statistics = "picture"
+    dropout: bool | None = None
+    condition: Mapping[str, Any] | None = None
+    inputs: str = ""
+    outputs: str = ""
+    color: Color = "rgb"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what a file must not say."""
+        condition = self.condition
+        right = {
+            "direction": self.direction in (None, *get_args(Direction)),
+            "batch": self.batch is None or (type(self.batch) is int and 0 < self.batch <= 1 << 20),
+            "statistics": self.statistics in get_args(Statistics),
+            "dropout": self.dropout in (None, True, False) and type(self.dropout) is not int,
+            "condition": condition is None
+            or (isinstance(condition, Mapping) and isinstance(condition.get("name"), str)),
+            "inputs": isinstance(self.inputs, str),
+            "outputs": isinstance(self.outputs, str),
+            "color": self.color in get_args(Color),
+        }
+        for name, fits in right.items():
+            if not fits:
+                raise ValueError(f"its {name} is {getattr(self, name)!r}")
+
+    @classmethod
+    def of(cls, information: Mapping[str, Any]) -> Translation:
+        """That in a card's information; raises KeyError, TypeError or ValueError where there is none."""
+        return cls(**information["translation"])
+
+    @property
+    def information(self) -> dict[str, Any]:
+        """To put into a card's information."""
+        return {"translation": asdict(self)}
+
+    def __str__(self) -> str:
+        """`edges -> photo`."""
+        return f"{self.inputs or 'picture'} -> {self.outputs or 'picture'}"
 
 
 @dataclass(frozen=True)
 class Style:
-    """One style of a model: `name` is what the user types (starry-night), the rest is for credits."""
+    """A style of a network: `name` is what the user types (starry-night), the rest is for credits."""
 
     name: str
     title: str = ""
@@ -56,30 +113,58 @@ class Style:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model's file says of itself.
+    """The description of a network in its file.
 
     Attributes:
-        kind: what sort of network it is.
-        network: fields of its Architecture or TextureArchitecture.
+        kind: a name in the table of kinds, or "vgg" for a feature network.
+        network: fields of the kind's architecture.
         styles: one for each row of the network's norms.
         licence: of the trained network.
-        information: whatever its writer added: how it was trained, ...
-        sha256: the file's seal, "" before it is written; of a foreign file that of all bytes.
+        information: free: how it was trained, what it translates, its layers' figures, ...
+        sha256: the seal, "" before the file is written; of another tool's file that of all bytes.
     """
 
-    kind: Kind
+    kind: str
     network: Mapping[str, Any]
-    styles: tuple[Style, ...]
+    styles: tuple[Style, ...] = ()
     licence: str = ""
     information: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     sha256: str = ""
 
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Card:
+        """Make the card of a header's JSON; what it says of its network's fields is not checked.
+
+        Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
+        """
+        kind, network = about["kind"], about["network"]
+        if kind not in (*ARCHITECTURES, "vgg"):
+            raise ValueError(f"its kind is {kind!r}, and only {', '.join(ARCHITECTURES)} and vgg are known")
+        styles = tuple(Style(**one) for one in about["styles"])
+        _check_styles(styles, network["styles"] if kind in STYLED else 0)
+        licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
+        if not (isinstance(licence, str) and isinstance(seal, str)):
+            raise ValueError("its licence or its seal is no text")
+        if kind == "translate":
+            Translation.of(information)
+        return cls(kind, network, styles, licence, information, seal)
+
     @property
     def summary(self) -> str:
-        """The names of its styles, or what it translates."""
+        """The names of the styles, or what is translated."""
         if self.kind == "translate":
             return str(Translation.of(self.information))
         return ", ".join(style.name for style in self.styles)
+
+
+def _check_styles(styles: tuple[Style, ...], count: int) -> None:
+    if not all(isinstance(text, str) for style in styles for text in asdict(style).values()):
+        raise ValueError("what it says of a style is no text")
+    names = [style.name for style in styles]
+    if len(names) != count or len(set(names)) < count:
+        raise ValueError(f"it has {count} styles, named {', '.join(names) or 'nothing'}")
+    if strange := [name for name in names if not SLUG.fullmatch(name)]:
+        raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
 
 
 def slug(text: str) -> str:
@@ -87,34 +172,10 @@ def slug(text: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "style"
 
 
-# What a file must be
+# Networks
 
 
-def card_of(header: format.Header) -> Card:
-    """The card in a header, checked against the tensors' entries.
-
-    Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
-    """
-    about = header.about or {}
-    kind, network = about["kind"], about["network"]
-    if kind not in get_args(Kind):
-        raise ValueError(f"its kind is {kind!r}, and only {' and '.join(get_args(Kind))} are known")
-    entries = header.entries()
-    _check_entries(entries, empty(kind, network))
-    rows = 0 if kind == "translate" else network["styles"]
-    if THUMBNAILS in entries:
-        _check_thumbnails(entries[THUMBNAILS], rows)
-    styles = tuple(Style(**given) for given in about["styles"])
-    _check_styles(styles, rows)
-    licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
-    if not (isinstance(licence, str) and isinstance(seal, str)):
-        raise ValueError("its licence or its seal is no text")
-    if kind == "translate":
-        Translation.of(information)
-    return Card(kind, network, styles, licence, information, seal)
-
-
-def empty(kind: Kind, fields: Mapping[str, Any]) -> nn.Module:
+def empty(kind: str, fields: Mapping[str, Any]) -> nn.Module:
     """The network that the fields describe, without values; raises ValueError or TypeError."""
     made = ARCHITECTURES[kind](**{key: _tuples(value) for key, value in fields.items()})
     allowed = get_type_hints(type(made))
@@ -153,32 +214,6 @@ def _fits(name: str, value: object, kind: type) -> bool:
         return isinstance(value, bool)
     low, high = LIMITS[name]
     return type(value) is kind and isinstance(value, int | float) and low <= value <= high
-
-
-def _check_entries(entries: Mapping[str, format.Entry], network: nn.Module) -> None:
-    """Raise ValueError unless the tensors are those of the network and maybe thumbnails."""
-    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    shapes = {key: entry.shape for key, entry in entries.items() if key != THUMBNAILS}
-    if odd := sorted(wanted.keys() ^ shapes.keys()) or sorted(k for k in wanted if wanted[k] != shapes[k]):
-        raise ValueError(f"its network should have other tensors: {odd[0]} does not fit")
-    if odd := sorted(key for key in shapes if entries[key].dtype not in _DTYPES):
-        raise ValueError(f"{odd[0]} is of type {entries[odd[0]].dtype}")
-
-
-def _check_styles(styles: tuple[Style, ...], count: int) -> None:
-    if not all(isinstance(text, str) for style in styles for text in asdict(style).values()):
-        raise ValueError("what it says of a style is no text")
-    names = [style.name for style in styles]
-    if len(names) != count or len(set(names)) < count:
-        raise ValueError(f"it has {count} styles, named {', '.join(names) or 'nothing'}")
-    if strange := [name for name in names if not SLUG.fullmatch(name)]:
-        raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
-
-
-def _check_thumbnails(entry: format.Entry, styles: int) -> None:
-    fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
-    if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
-        raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
 
 
 # Blends

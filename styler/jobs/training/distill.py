@@ -104,8 +104,8 @@ def _about(
 
 
 def _write(output: str, convolutions: dict[str, Convolution], about: Mapping[str, object]) -> None:
-    information = {"licence": LICENCE, "source": "styler distill", "training": about}
-    vgg.write_slim(Path(output), "compact", convolutions, TORCHVISION, "reflect", information, torch.float16)
+    information = {"source": "styler distill", "training": about}
+    vgg.write(output, "compact", convolutions, TORCHVISION, "reflect", LICENCE, information, torch.float16)
 
 
 def _teacher(source: str, place: Any) -> Teacher:

@@ -16,7 +16,7 @@ from styler.jobs.training import distill as training
 from styler.networks.vgg import random_convolutions
 from styler.options.shared import DistillOptions
 from styler.storage import runs
-from styler.storage.models.slim import read_about, read_slim, write_slim
+from styler.storage.models import vgg
 
 WIDTHS = (6, 8, 10, 12, 12)
 
@@ -36,7 +36,7 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     file = tmp_path / "teacher.safetensors"
-    write_slim(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
+    vgg.write(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
     return file
 
 
@@ -64,10 +64,10 @@ def test_makes_a_network_that_says_how_it_was_made(tmp_path: Path, dataset: Path
     events = run(output, dataset, teacher, credits="Jo, CC BY")
     assert [e.index for e in events if isinstance(e, TrainStep)] == [1, 2, 3, 4, 5, 6]
     assert any(isinstance(e, Note) and "broken.jpg" in e.text for e in events)
-    network = read_slim(output)
+    network = vgg.read(output)
     assert (network.network, network.padding) == ("compact", "reflect")
     assert network.widths()["relu3_1"] == 4
-    about = read_about(output).information["training"]
+    about = vgg.read_card(output).information["training"]
     assert about["credits"] == "Jo, CC BY"
     assert about["options"]["steps"] == 6
     assert about["teachers"] == ["teacher.safetensors"]
@@ -134,4 +134,4 @@ def test_collaborative_distillation_is_a_teacher(tmp_path: Path, dataset: Path) 
     file = tmp_path / "narrow.pth"
     torch.save({"model": state}, file)
     run(tmp_path / "net.safetensors", dataset, file, options=options(steps=1))
-    assert read_slim(tmp_path / "net.safetensors").widths()["relu1_1"] == 3
+    assert vgg.read(tmp_path / "net.safetensors").widths()["relu1_1"] == 3
