@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from styler.errors import InputError
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
-from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.kinds import KINDS
 from styler.options.fields import weighted
-from styler.storage import disk
+from styler.storage.names import SLUG, display, nearest, slug
 
-Made = Architecture | TextureArchitecture | GeneratorArchitecture
-ARCHITECTURES: dict[str, type[Made]] = {
-    "transform": Architecture,
-    "texture": TextureArchitecture,
-    "translate": GeneratorArchitecture,
-}
-
-LIMITS: dict[str, tuple[float, float]] = {
-    **{"width": (1, 512), "styles": (1, 1000), "scales": (1, 12), "channels": (1, 256), "eps": (1e-12, 1)},
-    **{"inputs": (1, 64), "outputs": (1, 64), "halvings": (1, 12), "blocks": (0, 64), "dropout": (1, 12)},
-    "slope": (0, 1),
-}
-"""Least and largest values of architectures' fields: a header that lies must not make us build for hours."""
-
-STYLED = ("transform", "texture")
-"""Kinds of networks whose norms have rows of gains and offsets, one for each style."""
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+VGG = "vgg"
+"""The kind of feature networks, which are looked through and not run."""
 
 Statistics = Literal["picture", "stored"]
 Direction = Literal["AtoB", "BtoA"]
@@ -138,21 +118,21 @@ class Card:
         Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
         """
         kind, network = about["kind"], about["network"]
-        if kind not in (*ARCHITECTURES, "vgg"):
-            raise ValueError(f"its kind is {kind!r}, and only {', '.join(ARCHITECTURES)} and vgg are known")
+        if kind not in (*KINDS, VGG):
+            raise ValueError(f"its kind is {kind!r}, and only {', '.join(KINDS)} and {VGG} are known")
         styles = tuple(Style(**one) for one in about["styles"])
-        _check_styles(styles, network["styles"] if kind in STYLED else 0)
+        _check_styles(styles, network["styles"] if kind != VGG and KINDS[kind].styles else 0)
         licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
         if not (isinstance(licence, str) and isinstance(seal, str)):
             raise ValueError("its licence or its seal is no text")
-        if kind == "translate":
+        if kind != VGG and KINDS[kind].takes == "pair":
             Translation.of(information)
         return cls(kind, network, styles, licence, information, seal)
 
     @property
     def summary(self) -> str:
         """The names of the styles, or what is translated."""
-        if self.kind == "translate":
+        if KINDS[self.kind].takes == "pair":
             return str(Translation.of(self.information))
         return ", ".join(style.name for style in self.styles)
 
@@ -165,55 +145,6 @@ def _check_styles(styles: tuple[Style, ...], count: int) -> None:
         raise ValueError(f"it has {count} styles, named {', '.join(names) or 'nothing'}")
     if strange := [name for name in names if not SLUG.fullmatch(name)]:
         raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
-
-
-def slug(text: str) -> str:
-    """`Starry Night` -> `starry-night`; "style" where nothing is left."""
-    return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "style"
-
-
-# Networks
-
-
-def empty(kind: str, fields: Mapping[str, Any]) -> nn.Module:
-    """The network that the fields describe, without values; raises ValueError or TypeError."""
-    made = ARCHITECTURES[kind](**{key: _tuples(value) for key, value in fields.items()})
-    allowed = get_type_hints(type(made))
-    for field in dataclasses.fields(made):
-        _check_field(field.name, getattr(made, field.name), field.default, get_args(allowed[field.name]))
-    with torch.device("meta"):
-        if isinstance(made, GeneratorArchitecture):
-            return pix2pix.build(made)
-        return TextureNetwork(made) if isinstance(made, TextureArchitecture) else TransformNetwork(made)
-
-
-def _tuples(value: Any) -> Any:
-    """JSON has lists where architectures have tuples."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _check_field(name: str, value: object, default: object, allowed: tuple[object, ...]) -> None:
-    """Raise ValueError for what is no value of an architecture's field with that default.
-
-    `allowed` are the texts that it may be if it is one.
-    """
-    if isinstance(default, str):
-        fits = value in allowed
-    elif isinstance(default, tuple):
-        numbers = value if isinstance(value, tuple) else (None,)
-        fits = all(_fits(name, number, int) for number in numbers) and len(set(numbers)) == len(numbers)
-    else:
-        fits = _fits(name, value, type(default))
-    if not fits:
-        raise ValueError(f"{name} is {value!r}")
-
-
-def _fits(name: str, value: object, kind: type) -> bool:
-    """Whether it is a number or a truth value of that type, in the field's bounds."""
-    if kind is bool:
-        return isinstance(value, bool)
-    low, high = LIMITS[name]
-    return type(value) is kind and isinstance(value, int | float) and low <= value <= high
 
 
 # Blends
@@ -233,17 +164,9 @@ def mix(card: Card, style: str) -> Tensor:
     given = weights(style) if style else {names[0]: 1.0}
     for name in given:
         if name not in names:
-            raise InputError(f"the network has no style '{disk.display(name)}'{nearest(name, names)}")
+            raise InputError(f"the network has no style '{display(name)}'{nearest(name, names)}")
     row = torch.tensor([[given.get(name, 0.0) for name in names]], dtype=torch.float64)
     return (row / row.sum()).float()
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a sentence on an unknown name: the known ones most like it, or the first ones."""
-    known = sorted(set(names))
-    if near := difflib.get_close_matches(name, known, 3, 0.5):
-        return f"; did you mean {' or '.join(near)}?"
-    return f"; there are {', '.join(known[:12])}{', ...' * bool(known[12:])}" if known else "; there is none"
 
 
 def weights(style: str) -> dict[str, float]:
@@ -251,10 +174,10 @@ def weights(style: str) -> dict[str, float]:
     try:
         found = weighted(style)
     except ValueError as error:
-        part = disk.display(str(error))
+        part = display(str(error))
         raise InputError(
             f"'{part}' is no style with a weight: write for example waves:0.6,ink:0.4"
         ) from error
     if not 0 < sum(found.values()) < math.inf:
-        raise InputError(f"the weights of '{disk.display(style)}' sum to nothing usable: give one above 0")
+        raise InputError(f"the weights of '{display(style)}' sum to nothing usable: give one above 0")
     return found

@@ -22,9 +22,11 @@ import torch
 from torch import Tensor
 
 from styler.errors import CheckpointError, WeightsError
+from styler.networks import kinds
 from styler.networks.vgg import VGGArchitecture
-from styler.storage import cards, disk, magic
-from styler.storage.cards import Card
+from styler.storage import disk, magic
+from styler.storage.cards import VGG, Card
+from styler.storage.names import display
 
 FORMAT = 2
 SUFFIX = ".safetensors"
@@ -80,7 +82,7 @@ def write(
         _check_values(values)
         _check_tensors(_parse(data))
     except _FAULTS as error:
-        raise CheckpointError(f"{disk.display(path)} is not written: {error}") from error
+        raise CheckpointError(f"{display(path)} is not written: {error}") from error
     disk.write(path, data, overwrite=overwrite)
 
 
@@ -97,7 +99,7 @@ def read(path: Path | str) -> Contents:
         file.seek(0)
         data = file.read()
     if fault := _fault(header, data):
-        raise DamagedError(f"{disk.display(path)} is damaged: {fault}. Get it again")
+        raise DamagedError(f"{display(path)} is damaged: {fault}. Get it again")
     try:
         tensors = safetensors.torch.load(data)
         thumbnails = tensors.pop(THUMBNAILS, None)
@@ -195,7 +197,7 @@ def _header_size(data: bytes) -> int:
 
 def _read_header(path: Path | str, file: BinaryIO) -> Header:
     """The header of a file of ours, checked but for the shapes of the network's tensors."""
-    shown, data = disk.display(path), file.read(magic.HEAD_BYTES)
+    shown, data = display(path), file.read(magic.HEAD_BYTES)
     if not _is_safetensors(data):
         kind = magic.kind_of(data) if data else "an empty file"
         raise DamagedError(f"{shown} is {kind or 'of an unknown kind'}, {_FOREIGN}")
@@ -214,7 +216,7 @@ def _read_header(path: Path | str, file: BinaryIO) -> Header:
 
 
 def _damaged(path: Path | str, error: Exception) -> DamagedError:
-    return DamagedError(f"{disk.display(path)} is damaged ({disk.display(str(error))}): get it again")
+    return DamagedError(f"{display(path)} is damaged ({display(str(error))}): get it again")
 
 
 def _parse(data: bytes) -> Header:
@@ -255,7 +257,7 @@ def _feature_network_of_format_1(about: dict[str, Any], entries: Mapping[str, Te
         "padding": padding,
     }
     return {
-        "kind": "vgg",
+        "kind": VGG,
         "network": network,
         "styles": [],
         "licence": about.get("licence", ""),
@@ -288,9 +290,9 @@ def _check_tensors(header: Header) -> None:
 
 def _shapes(card: Card) -> dict[str, tuple[int, ...]]:
     """The shapes of a network's tensors by key; raises one of `_FAULTS` for fields that are out of bounds."""
-    if card.kind == "vgg":
+    if card.kind == VGG:
         return VGGArchitecture.of(card.network).shapes()
-    network = cards.empty(card.kind, card.network)
+    network = kinds.empty(card.kind, card.network)
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from styler.errors import CheckpointError
 from styler.storage import disk, magic
 from styler.storage.foreign import pict
+from styler.storage.names import display
 
 FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
 
@@ -37,7 +38,7 @@ def refusing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise CheckpointError(f"{disk.display(path)} {refusal}") from refusal.__cause__
+        raise CheckpointError(f"{display(path)} {refusal}") from refusal.__cause__
 
 
 def read(path: Path | str) -> State:
@@ -126,5 +127,5 @@ def complain(what: str, keys: Iterable[str]) -> None:
 
 def first(keys: Iterable[str]) -> str:
     """The first three of the keys and how many more there are, for a sentence."""
-    found = [disk.display(key) for key in keys]
+    found = [display(key) for key in keys]
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "") or "none at all"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from styler.errors import CheckpointError, WeightsError
 from styler.networks.vgg import BLOCKS, Convolution, check_convolutions, convolution_names, torchvision_keys
-from styler.storage import disk
 from styler.storage.foreign import read
+from styler.storage.names import display
 
 _INDEXED = re.compile(r"features\.(\d+)\.(weight|bias)")
 _NAMED = re.compile(r"(conv[1-5]_[1-4])(?:_1)?\.(weight|bias)")
@@ -29,7 +29,7 @@ def read_foreign(path: Path, body: str) -> dict[str, Convolution]:
         raise WeightsError(str(error)) from error
     convolutions = _named(tensors, body)
     if not convolutions:
-        raise WeightsError(f"{disk.display(path)} does not hold {body}: {_instead(path, tensors)}")
+        raise WeightsError(f"{display(path)} does not hold {body}: {_instead(path, tensors)}")
     check_convolutions(body, convolutions)
     return convolutions
 
@@ -53,7 +53,7 @@ def _named(tensors: Mapping[str, Tensor], body: str) -> dict[str, Convolution]:
 def _instead(path: Path, tensors: Mapping[str, Tensor]) -> str:
     """What the file holds in place of the weights that were asked for."""
     if fitting := [other for other in BLOCKS if other != "compact" and _named(tensors, other)]:
-        return f"it is {' or '.join(fitting)}: styler weights add {fitting[0]} {disk.display(path)}"
+        return f"it is {' or '.join(fitting)}: styler weights add {fitting[0]} {display(path)}"
     if any("running_mean" in key for key in tensors):
         return "it has batch normalization; the network without it is needed"
     return f"expected keys such as features.0.weight or conv1_1.weight, found {read.first(tensors)}"

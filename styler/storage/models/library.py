@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
+from styler.networks.kinds import KINDS, empty
 from styler.networks.pix2pix import Generator
 from styler.networks.transform import TransformNetwork
-from styler.storage import cards, disk, format
-from styler.storage.cards import SLUG, Card, Style, Translation, mix, nearest, slug, weights
+from styler.storage import disk, format
+from styler.storage.cards import VGG, Card, Style, Translation, mix, weights
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
 from styler.storage.format import SUFFIX, read_card, read_thumbnails
-from styler.storage.names import place
+from styler.storage.names import SLUG, display, nearest, slug, user_folder
 
 __all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails", "slug"]  # found here too
 
@@ -86,13 +87,13 @@ def read(path: Path | str) -> Model:
     """
     if not format.is_ours(path):
         return _adopted(Path(path))
-    if read_card(path).kind == "vgg":
+    if read_card(path).kind == VGG:
         raise CheckpointError(
-            f"{disk.display(path)} is feature weights, which --loss-network takes, and no style network: "
+            f"{display(path)} is feature weights, which --loss-network takes, and no style network: "
             "styler models lists what there is"
         )
     card, tensors, thumbnails = format.read(path)
-    network = cards.empty(card.kind, card.network)
+    network = empty(card.kind, card.network)
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     return Model(network.eval(), card, thumbnails)
 
@@ -104,7 +105,7 @@ def read_transform(path: Path | str) -> Transform:
 
 def transform_of(path: Path | str, model: Model) -> Transform:
     """As `read_transform`, of what was read."""
-    shown = disk.display(path)
+    shown = display(path)
     if isinstance(model.network, Generator):
         raise CheckpointError(
             f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
@@ -116,7 +117,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
 
 def read_generator(path: Path | str) -> Translator:
     """As `read`, of a network that translates pictures; CheckpointError if it has styles."""
-    model, shown = read(path), disk.display(path)
+    model, shown = read(path), display(path)
     if not isinstance(model.network, Generator):
         raise CheckpointError(
             f"{shown} is a style network and translates nothing: styler fast --model {called(path)}"
@@ -132,7 +133,7 @@ def read_generator(path: Path | str) -> Translator:
 def check_no_style(path: Path | str, style: str) -> None:
     """Raise InputError if a style is asked of a translator."""
     if style:
-        raise InputError(f"{disk.display(path)} is a translator and has no styles: leave out --style")
+        raise InputError(f"{display(path)} is a translator and has no styles: leave out --style")
 
 
 def _adopted(path: Path) -> Model:
@@ -166,13 +167,13 @@ def _generator(path: Path, state: foreign.State, card: Card) -> Model:
 
 def folder() -> Path:
     """Where the user's models are kept: $STYLER_HOME/models, or the platform's place for data."""
-    return place("data", "models")
+    return user_folder("data", "models")
 
 
 def installed() -> list[Entry]:
     """All models that a name finds, their headers checked: the bundled ones, then the user's, by name."""
     entries = (_entry(path, bundled, format.prove_card) for path, bundled in _files())
-    return [entry for entry in entries if not (entry.card and entry.card.kind == "vgg")]
+    return [entry for entry in entries if not (entry.card and entry.card.kind == VGG)]
 
 
 def _files() -> Iterator[tuple[Path, bool]]:
@@ -189,10 +190,11 @@ def _entry(path: Path, bundled: bool, read: Callable[[Path], Card] = read_card) 
         return Entry(path.stem, path, None, bundled, str(error))
 
 
-def _cards(kind: str) -> dict[Path, Card]:
-    """The cards of the installed models of a kind, from their headers."""
+def _cards(takes: str) -> dict[Path, Card]:
+    """The cards of the installed models that take such input, from their headers."""
     entries = (_entry(path, bundled) for path, bundled in _files())
-    return {entry.path: entry.card for entry in entries if entry.card and entry.card.kind == kind}
+    cards = {entry.path: entry.card for entry in entries if entry.card and entry.card.kind != VGG}
+    return {path: card for path, card in cards.items() if KINDS[card.kind].takes == takes}
 
 
 def _bundled() -> Path | None:
@@ -207,7 +209,7 @@ def _bundled() -> Path | None:
 def called(path: Path | str) -> str:
     """By what a model is found again: its name if it is installed, else its path."""
     path = Path(path)
-    return disk.display(path.stem if path.parent in (folder(), _bundled()) else path)
+    return display(path.stem if path.parent in (folder(), _bundled()) else path)
 
 
 def locate(model: str, style: str) -> Path:
@@ -221,7 +223,7 @@ def locate(model: str, style: str) -> Path:
     """
     if model:
         return _named(model, [path.stem for path, _ in _files()])
-    usable = _cards("transform")
+    usable = _cards("photo")
     if not usable:
         raise CheckpointError(
             "no style network is installed: styler train-fast makes one, or give --model FILE"
@@ -242,7 +244,7 @@ def locate_generator(checkpoint: str) -> Path:
     Raises:
         CheckpointError: if there is none, with the nearest names, or more than one.
     """
-    usable = [path.stem for path in _cards("translate")]
+    usable = [path.stem for path in _cards("pair")]
     if checkpoint:
         return _named(checkpoint, usable)
     if len(usable) == 1:
@@ -261,7 +263,7 @@ def _named(model: str, likely: Iterable[str]) -> Path:
             return path
     if Path(model).suffix or Path(model).is_file():
         return Path(model)
-    raise CheckpointError(f"no model is called '{disk.display(model)}'{nearest(model, likely)}")
+    raise CheckpointError(f"no model is called '{display(model)}'{nearest(model, likely)}")
 
 
 def _unheld(names: Iterable[str], usable: Iterable[Card]) -> str:
@@ -269,7 +271,7 @@ def _unheld(names: Iterable[str], usable: Iterable[Card]) -> str:
     known = [style.name for card in usable for style in card.styles]
     for name in names:
         if name not in known:
-            return f"no installed network has style '{disk.display(name)}'{nearest(name, known)}"
+            return f"no installed network has style '{display(name)}'{nearest(name, known)}"
     return (
         f"no one network has all of {', '.join(names)}, and only styles of one can be blended: styler models"
     )
@@ -283,7 +285,7 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
         CheckpointError: if the file is no model.
     """
     if not SLUG.fullmatch(name):
-        raise InputError(f"a model's name is written like {slug(name)}, not '{disk.display(name)}'")
+        raise InputError(f"a model's name is written like {slug(name)}, not '{display(name)}'")
     if any(bundled and path.stem == name for path, bundled in _files()):
         raise OutputError(f"a model that came with styler is called {name}: choose another name")
     target = folder() / f"{name}{SUFFIX}"

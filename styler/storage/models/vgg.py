@@ -30,12 +30,12 @@ from styler.networks.vgg import (
     convolution_names,
 )
 from styler.storage import disk, format
-from styler.storage.cards import Card
+from styler.storage.cards import VGG, Card
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.format import DamagedError
 from styler.storage.models.download import Source, download, wait
 from styler.storage.models.known import WEIGHTS, find, is_known
-from styler.storage.names import place
+from styler.storage.names import display, user_folder
 
 Status = Literal["ok", "missing", "damaged"]
 
@@ -73,7 +73,7 @@ def write(
         for name, pair in converted.items()
         for part, tensor in zip(("weight", "bias"), pair, strict=True)
     }
-    card = Card("vgg", asdict(architecture), licence=licence, information=information or {})
+    card = Card(VGG, asdict(architecture), licence=licence, information=information or {})
     format.write(path, card, tensors, dtype=dtype)
 
 
@@ -92,9 +92,9 @@ def read(path: Path | str) -> Extractor:
 def read_card(path: Path | str) -> Card:
     """Read the card of a file of ours, from its header only; raises as `read`."""
     card = format.prove_card(path)
-    if card.kind != "vgg":
+    if card.kind != VGG:
         raise WeightsError(
-            f"{disk.display(path)} is a trained network that has no features: give a VGG, see styler weights"
+            f"{display(path)} is a trained network that has no features: give a VGG, see styler weights"
         )
     return card
 
@@ -104,7 +104,7 @@ def read_card(path: Path | str) -> Card:
 
 def folder() -> Path:
     """Where weights are kept: $STYLER_HOME/weights, or the platform's folder for caches."""
-    return place("cache", "weights")
+    return user_folder("cache", "weights")
 
 
 def path(name: str) -> Path | None:
@@ -193,7 +193,7 @@ def describe(name: str) -> str:
     if file is None:
         return "not here" if WEIGHTS[name].url else "not in this installation"
     if _is_original(name, file):
-        return f"the original file, {disk.display(file)}"
+        return f"the original file, {display(file)}"
     try:
         card = read_card(file)
     except StylerError as error:
@@ -211,7 +211,7 @@ def _load(name: str, file: Path) -> Extractor:
     record, digest = WEIGHTS[name], disk.sha256_of(file)
     if not digest.startswith(record.sha256):
         raise WeightsError(
-            f"{disk.display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
+            f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
         )
     return Extractor(record.network, read_foreign(file, record.network), record.normalization)
 
@@ -220,7 +220,7 @@ def _by_hand(name: str, url: str = "") -> str:
     """How to do without `fetch`: the end of a message."""
     return (
         f"Or get {url or WEIGHTS[name].url} (sha256 {WEIGHTS[name].sha256}) in another way, and put it into "
-        f"{disk.display(folder())} or type: styler weights add {name} FILE"
+        f"{display(folder())} or type: styler weights add {name} FILE"
     )
 
 
@@ -231,7 +231,7 @@ def _move_aside(name: str, file: Path) -> str:
     aside = file.with_name(f"{file.name}.damaged")
     with contextlib.suppress(OSError):  # a folder that may only be read
         file.replace(aside)
-        return f"It was moved to {disk.display(aside)}; fetch it again: styler weights fetch {name}"
+        return f"It was moved to {display(aside)}; fetch it again: styler weights fetch {name}"
     return f"Delete it and fetch it again: styler weights fetch {name}"
 
 
@@ -272,9 +272,9 @@ def fetch(
 def _already(name: str) -> Generator[Event, None, Path]:
     file = locate(name)
     if _is_original(name, file):
-        yield Note(f"{disk.display(file)} is the original, so nothing is downloaded")
+        yield Note(f"{display(file)} is the original, so nothing is downloaded")
         return _convert(name, file)
-    yield Note(f"{name} is here already and whole: {disk.display(file)}")
+    yield Note(f"{name} is here already and whole: {display(file)}")
     return file
 
 
@@ -305,14 +305,14 @@ def add(name: str, file: Path) -> Path:
     """
     record = find(name)
     if not record.url:
-        raise WeightsError(f"{name} is built in; use your own file with --network {disk.display(file)}")
+        raise WeightsError(f"{name} is built in; use your own file with --network {display(file)}")
     if not format.is_ours(file):
         return _convert(name, file)
     extractor = read(file)
     if (extractor.network, extractor.normalization) != (record.network, record.normalization):
         raise WeightsError(
-            f"{disk.display(file)} is {extractor.network} for {extractor.normalization.order} input, not "
-            f"{name}: use it with --network {disk.display(file)}"
+            f"{display(file)} is {extractor.network} for {extractor.normalization.order} input, not "
+            f"{name}: use it with --network {display(file)}"
         )
     is_known(name, file, extractor.get_buffer("conv1_1_weight"))
     _prepare(name)
@@ -350,6 +350,6 @@ def _prepare(name: str) -> None:
         disk.prove_writable(_own(name), overwrite=True)
     except OutputError as error:
         raise OutputError(
-            f"weights are kept in {disk.display(folder())}, which cannot be written "
+            f"weights are kept in {display(folder())}, which cannot be written "
             f"({error.__cause__ or error}): set STYLER_HOME to another folder"
         ) from error

@@ -239,10 +239,3 @@ def test_the_only_style_needs_no_name():
 def test_blends_that_are_not_clear_are_refused(style, told):
     with pytest.raises(InputError, match=told):
         library.mix(model().card, style)
-
-
-@pytest.mark.parametrize(
-    "text, slug", [("Starry Night", "starry-night"), ("a__b.C", "a-b-c"), ("§", "style")]
-)
-def test_slugs(text, slug):
-    assert library.slug(text) == slug
