@@ -18,7 +18,7 @@ from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
-from styler.features import Extractor, Padding, borderless
+from styler.features import Extractor, borderless
 from styler.image.size import SMALLEST, Size, fit, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
@@ -31,6 +31,7 @@ from styler.losses.perceptual import (
     shares,
     total_variation,
 )
+from styler.networks.vgg import Padding
 from styler.options.shared import OptimizeOptions
 
 T = TypeVar("T")

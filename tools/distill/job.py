@@ -101,8 +101,8 @@ def _about(options: DistillOptions, teacher: str, pictures: int, credits: str) -
 
 
 def _write(output: str, convolutions: dict[str, Convolution], about: Mapping[str, object]) -> None:
-    information = {"licence": LICENCE, "source": "tools/distill", "training": about}
-    vgg.write_slim(Path(output), "compact", convolutions, TORCHVISION, "reflect", information, torch.float16)
+    information = {"source": "tools/distill", "training": about}
+    vgg.write(output, "compact", convolutions, TORCHVISION, "reflect", LICENCE, information, torch.float16)
 
 
 def _parts(photos: str, paintings: str | None, options: DistillOptions) -> list[tuple[Pictures, int]]:

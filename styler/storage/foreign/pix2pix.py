@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from styler.networks import kinds
 from styler.networks.pix2pix import Generator, GeneratorArchitecture, Layer, UNet
 from styler.options.shared import GeneratorNorm
+from styler.storage.cards import Translation
 from styler.storage.foreign import dialects, read
 from styler.storage.foreign.dialects import Dialect, Place
 from styler.storage.foreign.read import Refusal, State, complain
-from styler.storage.translation import Translation
 
 OTHERS = {
     r"model1_1\.1\.weight": "pix2pixHD's local enhancer, of which only the global generator is known here",

@@ -58,7 +58,7 @@ def _tensors(path: Path) -> State:
         head = file.read(magic.HEAD_BYTES)
         size = file.seek(0, os.SEEK_END)
         if not head:
-            raise Refusal("is empty: give a trained network")
+            raise Refusal("is empty: give a network as .pth or .safetensors")
         if size > FILE_BYTES:
             raise Refusal(f"has {size >> 20} MB, far too much for a network of ours: give another file")
         return _state(_decoded(path, file, head))
@@ -85,7 +85,7 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             "was refused: it is damaged, or holds code or objects besides tensors. "
             "Save its state_dict() and give that"
         ) from error
-    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a trained network")
+    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a network as .pth or .safetensors")
 
 
 def _refuse_packed(file: BinaryIO, head: bytes) -> None:
