@@ -21,7 +21,8 @@ from styler.jobs.records import Record, Studio
 from styler.losses.metrics import colored
 from styler.networks import pix2pix
 from styler.networks.pix2pix import Mode
-from styler.options.shared import PassOptions, TranslateOptions
+from styler.options.shared import PassOptions
+from styler.options.translate import TranslateOptions
 from styler.storage import disk
 from styler.storage.inputs import Job
 from styler.storage.models import library

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.networks.transform import Moments, divisible, doubled, normalized, reflected
-from styler.options.shared import GeneratorKind, GeneratorNorm
+from styler.options.translate import GeneratorKind, GeneratorNorm
 
 LEAK = 0.2
 """Slope below zero of the ReLUs on the way down."""

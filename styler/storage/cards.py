@@ -18,7 +18,7 @@ from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.options.fields import weighted
+from styler.options.fields import parse_weights
 from styler.storage import disk, format
 from styler.storage.translation import Translation
 
@@ -214,7 +214,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def weights(style: str) -> dict[str, float]:
     """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
     try:
-        found = weighted(style)
+        found = parse_weights(style)
     except ValueError as error:
         part = disk.display(str(error))
         raise InputError(

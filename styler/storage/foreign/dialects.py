@@ -9,7 +9,7 @@ from itertools import count, takewhile
 from typing import NamedTuple
 
 from styler.networks.pix2pix import GeneratorArchitecture
-from styler.options.shared import GeneratorNorm
+from styler.options.translate import GeneratorNorm
 
 Keys = Iterable[str]
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from styler.networks.pix2pix import Generator, GeneratorArchitecture, Layer, UNet
-from styler.options.shared import GeneratorNorm
+from styler.options.translate import GeneratorNorm
 from styler.storage import cards
 from styler.storage.foreign import dialects, read
 from styler.storage.foreign.dialects import Dialect, Place

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from styler.errors import WeightsError
-from styler.features import Extractor, Padding
+from styler.features import Extractor
 from styler.networks.vgg import (
     BLOCKS,
     TORCHVISION,
@@ -28,6 +28,7 @@ from styler.networks.vgg import (
     convolution_names,
     torchvision_keys,
 )
+from styler.options.shared import Padding
 from styler.storage import disk, format, magic
 
 FORMAT = 1
