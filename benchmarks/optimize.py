@@ -124,7 +124,7 @@ def memory(network: str, size: int, folder: Path) -> None:
     if network == "vgg19":
         weights_file = str(folder / "vgg19.safetensors")
         convolutions = random_convolutions("vgg19", FULL_WIDTHS)
-        vgg.write_slim(Path(weights_file), "vgg19", convolutions)
+        vgg.write(Path(weights_file), "vgg19", convolutions)
     load.save(picture, torch.rand(1, 3, size, size), overwrite=True)
     words = ["optimize", str(picture), str(picture), "--network", weights_file, "--size", str(size), "-q"]
     words += ["--steps", str(WARM), "--threads", "1", "--overwrite", "-o", str(folder / "out.png")]

@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.errors import InputError
-from styler.networks.vgg import TORCHVISION, Convolution, Normalization, check_convolutions, layer_names
+from styler.networks.vgg import (
+    TORCHVISION,
+    Convolution,
+    Normalization,
+    check_convolutions,
+    layer_names,
+)
 from styler.options.shared import Padding, Pooling
 
 Features = dict[str, Tensor]

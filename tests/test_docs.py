@@ -190,7 +190,7 @@ def test_tests_are_no_package():
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert setup["tool:pytest"]["pythonpath"] == "tests" and "pytest" not in tool
+    assert setup["tool:pytest"]["pythonpath"] == "tests tools" and "pytest" not in tool
 
 
 def test_an_installed_styler_brings_its_styles_and_its_network():

@@ -22,6 +22,7 @@ from styler.options.shared import BatchOptions, OutputOptions, PassOptions
 from styler.storage import disk, inputs
 from styler.storage.films import encode, read
 from styler.storage.inputs import Job, Plan
+from styler.storage.names import display
 from styler.storage.pictures import load
 from styler.storage.pictures.load import Picture
 from styler.tasks.onepass import SAMPLE, Bounded
@@ -136,7 +137,7 @@ def work(
         if stop():
             break
         if many:
-            yield Item(index, len(jobs), disk.display(job.source))
+            yield Item(index, len(jobs), display(job.source))
         try:
             record = yield from doer(job)
             done += 1
@@ -164,7 +165,7 @@ def ends_all(error: Exception, job: Job) -> bool:
 def failure(job: Job, error: Exception) -> Record:
     """The record of an input of which nothing could be made."""
     text = " ".join(str(error).split())
-    message = text if disk.display(job.source) in text else f"{disk.display(job.source)}: {text}"
+    message = text if display(job.source) in text else f"{display(job.source)}: {text}"
     return {"input": job.source, "output": None, "error": type(error).__name__, "message": message}
 
 
@@ -190,7 +191,7 @@ def do_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, R
         return forecast_picture(job, studio)
     picture = load.load(job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size))
     for text in picture.warnings:
-        yield Note(f"{disk.display(job.source)}: {text}" if many else text)
+        yield Note(f"{display(job.source)}: {text}" if many else text)
     size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
     picture = replace(picture, image=geometry.resize(picture.image, size))
     worker = studio.worker(picture.image, size[0] * size[1])
@@ -283,5 +284,5 @@ def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None,
         f"{needed / 1e9:.1f} GB",
         f"about {seconds:.1f} s",
     )
-    message = f"{disk.display(job.source)} -> {disk.display(job.target)}: {', '.join(facts)}"
+    message = f"{display(job.source)} -> {display(job.target)}: {', '.join(facts)}"
     return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}

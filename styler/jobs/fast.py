@@ -26,6 +26,7 @@ from styler.storage import cards, disk, inputs
 from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Model
+from styler.storage.names import display, fit_name
 from styler.storage.pictures import load
 from styler.tasks import fast as task
 from styler.tasks import sampling
@@ -55,7 +56,7 @@ def fast(
     path = library.locate(options.model, options.style)
     model = library.read(path)
     if model.found:
-        yield Note(f"{disk.display(path.name)}: {model.found}")
+        yield Note(f"{display(path.name)}: {model.found}")
     check_kind(model, path, sources)
     library.mix(model.card, options.style)  # raises for a style that the model does not have
     label = "-".join(styles_of(model, options))
@@ -69,7 +70,7 @@ def fast(
 
 def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
-    shown = disk.display(path.name)
+    shown = display(path.name)
     if model.card.kind == "translate":
         advice = f"styler translate --checkpoint {library.called(path)}"
         raise InputError(f"{shown} is a translator and has no styles: {advice}")
@@ -124,7 +125,7 @@ def styles_of(model: Model, options: FastOptions) -> list[str]:
 def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
     begun, options = time.monotonic(), studio.options
-    name = disk.fit_name(f"{label}-texture", ".png")
+    name = fit_name(f"{label}-texture", ".png")
     job = Job("", output if output and not inputs.is_folder_name(output) else str(Path(output or ".") / name))
     size = texture_size(options.size)
     check_size(size, options)

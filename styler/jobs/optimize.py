@@ -19,6 +19,7 @@ from styler.image import size as geometry
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
 from styler.storage.models import vgg
+from styler.storage.names import display, fit_name
 from styler.storage.pictures import load
 from styler.storage.pictures.load import Picture
 from styler.tasks import optimize as transfer
@@ -65,7 +66,7 @@ def optimize(
     except DivergedError as error:
         partial = partial_for(target)
         save(partial, typing.cast(Tensor, error.image), recipe, pictures[0], options)
-        raise DivergedError(f"{error}; the best picture so far is {disk.display(partial)}") from error
+        raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
     if stop():
         recipe["interrupted"] = True
     save(target, image, recipe, pictures[0], options)
@@ -80,7 +81,7 @@ def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
     if output is not None and not disk.is_folder(output):
         return output
     stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
-    return str(Path(output or ".") / disk.fit_name("-".join(stems), ".png"))
+    return str(Path(output or ".") / fit_name("-".join(stems), ".png"))
 
 
 def partial_for(target: str) -> str:
@@ -89,7 +90,7 @@ def partial_for(target: str) -> str:
         return target
     path = Path(target)
     stems = (f"{path.stem}-partial" + f"-{n}" * (n > 1) for n in itertools.count(1))
-    places = (path.with_name(disk.fit_name(stem, path.suffix)) for stem in stems)
+    places = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
     return str(next(place for place in places if not (place.exists() or place.is_symlink())))
 
 

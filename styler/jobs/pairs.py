@@ -31,6 +31,7 @@ from styler.storage.datasets import find_pairs
 from styler.storage.datasets import photos as data
 from styler.storage.films import read
 from styler.storage.inputs import Job
+from styler.storage.names import display
 from styler.storage.pictures import load
 from styler.storage.pictures.load import Picture
 from styler.version import __version__
@@ -124,7 +125,7 @@ def check_alike(order: Order, jobs: Sequence[Job]) -> None:
         if there - replaced:
             advice = "it leaves some of them" if order.options.overwrite else "or add --overwrite"
             raise InputError(
-                f"{disk.display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
+                f"{display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
                 f"choose another folder, {advice}"
             )
     disk.prove_writable(folder / find_pairs.RECORD, overwrite=True)
@@ -140,7 +141,7 @@ def tell(order: Order) -> None:
 def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
     begun, options = time.monotonic(), order.options
-    targets, shown = order.targets(job), disk.display(job.source)
+    targets, shown = order.targets(job), display(job.source)
     if job.film:
         raise InputError(f"{shown} is a film, and pairs are made of photos: leave it out")
     if options.dry_run:
@@ -217,8 +218,8 @@ def forecast(job: Job, order: Order) -> Record:
     else:
         size = load.measure(job.source, max_pixels=order.options.max_pixels)
     size = sized(size, order.options)
-    shown = " and ".join(disk.display(path) for path in order.targets(job))
-    message = f"{disk.display(job.source)} -> {shown}: {size[1]} x {size[0]}"
+    shown = " and ".join(display(path) for path in order.targets(job))
+    message = f"{display(job.source)} -> {shown}: {size[1]} x {size[0]}"
     return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}
 
 

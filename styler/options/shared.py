@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from styler.options.fields import Layers, Options, OutputSize, again, opt
+from styler.options.fields import Layers, Options, OutputSize, opt
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
 StyleLoss = Literal["covariance", "gram"]
@@ -107,30 +107,6 @@ class TrainingOptions(MachineOptions):
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
     report: int = opt(50, "Steps between two reports.", low=1, recipe=False)
     save: int = opt(500, "Steps between two saved training states.", low=1, recipe=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillOptions(TrainingOptions):
-    """Options of `styler distill`; the defaults made the built-in network."""
-
-    steps: int = again(TrainingOptions, "steps", 1500)
-    batch: int = again(TrainingOptions, "batch", 12)
-    crop: int = opt(160, "Side of the training crops in pixels.", low=32, high=4096)
-    learning_rate: float = opt(
-        0.02, "Highest learning rate, relative to the size of each layer's weights.", low=0, high=1
-    )
-    widths: str = opt(
-        "32,32,64,64,128,96,96,96,80,80,80,80,96",
-        "Channels of the narrow network: of its five blocks, or of its thirteen convolutions.",
-        metavar="N,N,...",
-    )
-    paintings: float = opt(0.25, "Share of paintings in a batch, if any are given.", low=0, high=1)
-    whitening: float = opt(
-        0.5,
-        "How loud quiet channels are made: 0 leaves the wide network's proportions, 1 makes all alike.",
-        low=0,
-        high=1,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

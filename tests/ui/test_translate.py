@@ -11,10 +11,9 @@ from theirs import save_unet
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.storage.cards import Card, Style
+from styler.storage.cards import Card, Style, Translation
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.translation import Translation
 
 MADE = GeneratorArchitecture(width=2, halvings=5)
 

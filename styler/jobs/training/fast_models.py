@@ -21,8 +21,8 @@ from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
-from styler.storage import disk
-from styler.storage.models.library import Card, Model, Style, slug
+from styler.storage.models.library import Card, Model, Style
+from styler.storage.names import display, slug
 from styler.storage.pictures import load
 
 THUMBNAIL = 64
@@ -70,7 +70,7 @@ def _style(text: str, credits: Mapping[str, str]) -> Style:
     file = file_of(text)
     name = text.removesuffix(f"={file}") if file != text else Path(file).stem
     if file != text and not re.search("[a-z0-9]", name.lower()):
-        raise InputError(f"a style's name is made of a to z and digits, and '{disk.display(name)}' has none")
+        raise InputError(f"a style's name is made of a to z and digits, and '{display(name)}' has none")
     about = {key: credits.get(key, "") for key in ("description", "artist", "copyright")}
     return Style(slug(name), about["description"], about["artist"], about["copyright"])
 

@@ -16,6 +16,7 @@ from styler.jobs.training.diary import Logbook
 from styler.networks.pix2pix import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, report
+from styler.storage.names import STATES
 from styler.storage.pictures import load
 from styler.storage.pictures.chart import chart
 from styler.storage.report import Html
@@ -132,7 +133,7 @@ class TranslateDiary:
             parts.append(report.paragraph(fault, "warning"))
         kind = "held out, never trained on" if self.measured else "from the training"
         caption = f"pairs {kind}: input, what is made of it, what it should be"
-        name = self.log.folder.name.removesuffix(disk.STATES)
+        name = self.log.folder.name.removesuffix(STATES)
         return report.page(
             name,
             *parts,

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.storage import disk
+from styler.storage.names import display, is_private
 from styler.storage.pictures import load
 
 Batch = TypeVar("Batch")
@@ -157,7 +158,7 @@ class Pictures:
             if picture is not None:
                 return picture
         raise InputError(
-            f"{disk.display(self.source)} has no pictures that can be read, or too few of them: "
+            f"{display(self.source)} has no pictures that can be read, or too few of them: "
             f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
         )
 
@@ -214,7 +215,7 @@ def find(source: Path) -> list[Path]:
     else:
         found = list(_listed(source))
     if not found:
-        raise InputError(f"{disk.display(source)} holds no pictures: give a folder with JPEG or PNG files")
+        raise InputError(f"{display(source)} holds no pictures: give a folder with JPEG or PNG files")
     return sorted(found)
 
 
@@ -224,7 +225,7 @@ def is_picture(path: Path) -> bool:
 
 
 def _private(path: Path, root: Path) -> bool:
-    return any(map(disk.is_private, path.relative_to(root).parts[:-1]))
+    return any(map(is_private, path.relative_to(root).parts[:-1]))
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -264,6 +265,6 @@ def lines(source: Path) -> list[str]:
             text = file.read().decode()
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{disk.display(source)} is neither a folder nor a list: write one picture a line"
+                f"{display(source)} is neither a folder nor a list: write one picture a line"
             ) from error
     return list(filter(None, map(str.strip, text.splitlines())))

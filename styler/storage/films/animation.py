@@ -18,6 +18,7 @@ from torch import Tensor
 from styler.errors import InputError, OutputError
 from styler.storage import disk
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.names import display
 from styler.storage.pictures import modes
 from styler.storage.pictures import recipe as recipes
 
@@ -43,7 +44,7 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
     with _opened(source) as image:
         width, height = image.size
         count, loop, title = getattr(image, "n_frames", 1), image.info.get("loop"), image.info.get("Title")
-    shown = f"{disk.display(source)} is {width}x{height}"
+    shown = f"{display(source)} is {width}x{height}"
     if width * height > max_pixels:
         raise InputError(f"{shown}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
     if min(width, height) < SMALLEST:
@@ -66,11 +67,11 @@ def _opened(source: Path | str) -> Iterator[Image.Image]:
         try:
             yield Image.open(file, formats=[*set(FORMATS.values())])
         except Exception as error:  # foreign bytes: Pillow raises half a dozen kinds
-            raise InputError(f"{disk.display(source)} {_fault(error)}") from error
+            raise InputError(f"{display(source)} {_fault(error)}") from error
 
 
 def _fault(error: Exception) -> str:
-    return f"is no animation that can be read ({disk.display(str(error))}): give a GIF, WebP or PNG"
+    return f"is no animation that can be read ({display(str(error))}): give a GIF, WebP or PNG"
 
 
 def frames(source: Path | str, *, skip: int = 0) -> Iterator[Frame]:

@@ -28,6 +28,7 @@ from styler.errors import InputError, OutputError
 from styler.storage import disk
 from styler.storage.films import read
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.names import display, fit_name
 
 LONGEST, SHORTEST = 250, 12  # frames of a segment
 SEGMENT_BYTES = 1 << 28  # of frames kept in memory until their segment is whole
@@ -94,7 +95,7 @@ def encoding(target: Path | str, footage: Footage, size: tuple[int, int], crf: i
 def parts_of(target: Path | str) -> Path:
     """The folder beside `target` for what is done of it; it is there while the film is unfinished."""
     path = Path(target)
-    return path.with_name(disk.fit_name(path.name, ".parts"))
+    return path.with_name(fit_name(path.name, ".parts"))
 
 
 def order_of(target: Path | str) -> dict[str, Any]:
@@ -209,7 +210,7 @@ class Segments:
 def _claim(target: Path | str, order: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
     """The folder beside `target`, made if need be; see `Segments` for what is refused."""
     folder = parts_of(target)
-    shown, note = disk.display(folder), folder / ORDER
+    shown, note = display(folder), folder / ORDER
     if folder.exists() and not note.exists() and any(folder.iterdir()):
         raise OutputError(f"{shown} is in the way and not of an interrupted film: move it away")
     if note.exists() and not resume:
@@ -231,7 +232,7 @@ def _compare(target: Path | str, order: Mapping[str, Any]) -> None:
     """Refuse to go on with what another command began."""
     if different := sorted(_differences(order_of(target), order)):
         raise OutputError(
-            f"{disk.display(parts_of(target))} was begun with another {', '.join(different)}: "
+            f"{display(parts_of(target))} was begun with another {', '.join(different)}: "
             "repeat that command with --resume, or start anew with --overwrite and no --resume"
         )
 
@@ -250,7 +251,7 @@ def _state(path: Path) -> State | None:
     try:
         return load(path.read_bytes()) or None
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{disk.display(path)} is damaged ({error}): start anew with --overwrite") from error
+        raise InputError(f"{display(path)} is damaged ({error}): start anew with --overwrite") from error
 
 
 def _coded(frame: Frame, made: Encoding) -> Any:

@@ -19,6 +19,7 @@ from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
+from styler.storage.names import display
 from styler.storage.pictures.recipe import MAX_READ_BYTES
 
 CONTAINERS = {
@@ -74,7 +75,7 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
         stream = _stream(container, source)
         first = next(container.decode(stream), None)
         if first is None:
-            raise InputError(f"{disk.display(source)} has no frame that can be decoded: get it again")
+            raise InputError(f"{display(source)} has no frame that can be decoded: get it again")
         _check(first, source, max_pixels)
         return _footage(container, stream, first)
 
@@ -83,12 +84,10 @@ def _check(first: Any, source: Path | str, max_pixels: int) -> None:
     size = f"{first.width}x{first.height}"
     if first.width * first.height > max_pixels:
         raise InputError(
-            f"{disk.display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
+            f"{display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
         )
     if min(first.width, first.height) < SMALLEST:
-        raise InputError(
-            f"{disk.display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film"
-        )
+        raise InputError(f"{display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film")
 
 
 def _footage(container: Any, stream: Any, first: Any) -> Footage:
@@ -177,9 +176,9 @@ def _refusals(source: Path | str) -> Iterator[None]:
         yield
     except (codecs().error.FFmpegError, OSError, ValueError) as error:  # as when a damaged file is sought in
         kind = kind_at(source)
-        reason = disk.display(getattr(error, "strerror", None) or str(error))
+        reason = display(getattr(error, "strerror", None) or str(error))
         what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no film ({reason})"
-        raise InputError(f"{disk.display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
+        raise InputError(f"{display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
 
 
 def _stream(container: Any, source: Path | str) -> Any:
@@ -188,7 +187,7 @@ def _stream(container: Any, source: Path | str) -> Any:
     streams = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not streams:
         what = "sound and no pictures" if container.streams.audio else "no pictures"
-        raise InputError(f"{disk.display(source)} has {what}: give a film")
+        raise InputError(f"{display(source)} has {what}: give a film")
     return streams[0]
 
 
@@ -216,7 +215,7 @@ def read_recipe(source: Path | str) -> dict[str, object]:
         found = None
     if not isinstance(found, dict):
         raise InputError(
-            f"{disk.display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
+            f"{display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
         )
     return found
 

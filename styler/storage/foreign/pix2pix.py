@@ -15,13 +15,13 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from styler.networks import kinds
 from styler.networks.pix2pix import Generator, GeneratorArchitecture, Layer, UNet
 from styler.options.translate import GeneratorNorm
-from styler.storage import cards
+from styler.storage.cards import Translation
 from styler.storage.foreign import dialects, read
 from styler.storage.foreign.dialects import Dialect, Place
 from styler.storage.foreign.read import Refusal, State, complain
-from styler.storage.translation import Translation
 
 OTHERS = {
     r"model1_1\.1\.weight": "pix2pixHD's local enhancer, of which only the global generator is known here",
@@ -130,7 +130,7 @@ def _architecture(
 
 def _empty(made: GeneratorArchitecture) -> Generator:
     try:
-        return cast(Generator, cards.empty("translate", asdict(made)))
+        return cast(Generator, kinds.empty("translate", asdict(made)))
     except ValueError as error:
         raise Refusal(f"is no generator that can be used here: its {error}") from error
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from styler.errors import CheckpointError
 from styler.storage import disk, magic
 from styler.storage.foreign import pict
+from styler.storage.names import display
 
 FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
 
@@ -37,7 +38,7 @@ def refusing(path: Path | str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise CheckpointError(f"{disk.display(path)} {refusal}") from refusal.__cause__
+        raise CheckpointError(f"{display(path)} {refusal}") from refusal.__cause__
 
 
 def read(path: Path | str) -> State:
@@ -57,7 +58,7 @@ def _tensors(path: Path) -> State:
         head = file.read(magic.HEAD_BYTES)
         size = file.seek(0, os.SEEK_END)
         if not head:
-            raise Refusal("is empty: give a trained network")
+            raise Refusal("is empty: give a network as .pth or .safetensors")
         if size > FILE_BYTES:
             raise Refusal(f"has {size >> 20} MB, far too much for a network of ours: give another file")
         return _state(_decoded(path, file, head))
@@ -84,7 +85,7 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             "was refused: it is damaged, or holds code or objects besides tensors. "
             "Save its state_dict() and give that"
         ) from error
-    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a trained network")
+    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a network as .pth or .safetensors")
 
 
 def _refuse_packed(file: BinaryIO, head: bytes) -> None:
@@ -126,5 +127,5 @@ def complain(what: str, keys: Iterable[str]) -> None:
 
 def first(keys: Iterable[str]) -> str:
     """The first three of the keys and how many more there are, for a sentence."""
-    found = [disk.display(key) for key in keys]
+    found = [display(key) for key in keys]
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "") or "none at all"

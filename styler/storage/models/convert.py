@@ -6,11 +6,13 @@ from pathlib import Path
 
 from styler.errors import InputError, OutputError
 from styler.networks.pix2pix import Generator
-from styler.storage import cards, disk
+from styler.storage import cards
+from styler.storage.cards import Statistics, Translation
+from styler.storage.format import SUFFIX
 from styler.storage.models import library, onnx, onnx_generators
 from styler.storage.models.graphs import Parity
 from styler.storage.models.library import Model
-from styler.storage.translation import Statistics, Translation
+from styler.storage.names import display
 
 
 def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:
@@ -20,9 +22,9 @@ def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> st
         OutputError: if `output` has another ending, or cannot be written.
         CheckpointError: if `path` holds no model.
     """
-    if Path(output).suffix.lower() != library.SUFFIX:
+    if Path(output).suffix.lower() != SUFFIX:
         raise OutputError(
-            f"{disk.display(output)} does not end in {library.SUFFIX}: other tools' formats are read and not "
+            f"{display(output)} does not end in {SUFFIX}: other tools' formats are read and not "
             "written, and styler models export writes .onnx"
         )
     model = library.read(path)
@@ -46,7 +48,7 @@ def export(
         library.check_no_style(path, style)
         return onnx_generators.export(output, model.network, _statistics(path, model, statistics), overwrite)
     if statistics != "auto":
-        raise InputError(f"{disk.display(path)} paints by the picture's statistics: leave out --statistics")
+        raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     network, card, _ = library.transform_of(path, model)
     return onnx.export(output, network, cards.mix(card, style), overwrite)
 
@@ -56,5 +58,5 @@ def _statistics(path: Path | str, model: Model, asked: str) -> Statistics:
     told = Translation.of(model.card.information).statistics
     stored = asked == "stored" or (asked == "auto" and told == "stored")
     if asked == "stored" and model.card.network["norm"] != "batch":
-        raise InputError(f"{disk.display(path)} has stored no statistics: leave out --statistics stored")
+        raise InputError(f"{display(path)} has stored no statistics: leave out --statistics stored")
     return "stored" if stored else "picture"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from styler.storage.disk import display
+from styler.storage.names import display
 
 Curve = Sequence[tuple[float, float]]
 """Points (step, value), by rising step."""

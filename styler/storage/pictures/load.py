@@ -22,6 +22,7 @@ from styler.errors import InputError, OutputError, StylerError
 from styler.image import size as geometry
 from styler.storage import disk
 from styler.storage.magic import HEAD_BYTES, HEIC, PICTURES, kind_of
+from styler.storage.names import display
 from styler.storage.pictures import modes
 from styler.storage.pictures import recipe as recipes
 from styler.storage.pictures.codec import SETTINGS, hushed
@@ -150,7 +151,7 @@ def _opening(
 
 
 def _shown(source: Path | str) -> str:
-    return "standard input" if str(source) == "-" else disk.display(source)
+    return "standard input" if str(source) == "-" else display(source)
 
 
 @contextmanager
@@ -178,7 +179,7 @@ def _fault(head: bytes, error: Exception) -> str:
         return f"is {kind or 'not a picture'}: give one of {', '.join(READABLE)}"
     if isinstance(error, UnidentifiedImageError):
         return f"is {kind} that is damaged or of a variant that Pillow does not read: export it again"
-    return f"is {kind} that cannot be decoded ({disk.display(str(error))}): get or export it again"
+    return f"is {kind} that cannot be decoded ({display(str(error))}): get or export it again"
 
 
 def _opened(file: BinaryIO, head: bytes) -> Image.Image:
@@ -275,7 +276,7 @@ def format_of(path: Path | str) -> str:
     """The format that a name's ending asks for; raises OutputError for an ending that we do not write."""
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
-        raise OutputError(f"{disk.display(path)} must end in one of {', '.join(FORMATS)}")
+        raise OutputError(f"{display(path)} must end in one of {', '.join(FORMATS)}")
     return FORMATS[ending]
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
-from styler.storage.disk import display
+from styler.storage.names import display
 
 GAP = 8  # pixels around every cell and label
 LABEL_CELLS = 1.5  # a row label takes at most this many cells of width

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from styler.storage.names import slug
 from styler.ui import completion
 from styler.ui.flags import talking
 from styler.ui.settings import Settings, console_of
@@ -83,7 +84,7 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 
     from styler.storage.models import library
 
-    console_of(settings).note(f"it is in {library.add(file, name or library.slug(file.stem), overwrite)}")
+    console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")
 
 
 @models.command()

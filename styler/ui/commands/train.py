@@ -10,7 +10,6 @@ import click
 from click.core import ParameterSource
 
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
-from styler.options.shared import DistillOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.signals import interruptible
 from styler.ui import completion
@@ -155,34 +154,3 @@ def _counted(ctx: click.Context, options: TrainTranslateOptions) -> TrainTransla
     if len(given) == 2 and options.epochs:
         raise click.UsageError("Give either --steps or --epochs.")
     return replace(options, epochs=0.0) if given == {"steps"} else options
-
-
-@click.command()
-@click.option("--dataset", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
-@click.option("--artworks", metavar="FOLDER|LIST", help="Paintings to learn on as well.")
-@click.option(
-    "--teacher",
-    "teachers",
-    required=True,
-    multiple=True,
-    metavar="NAME|FILE",
-    help="Network to learn from; of several, each layer is learned from the first that has it.",
-)
-@click.option("-o", "--output", required=True, metavar="FILE", help="The narrow network, as .safetensors.")
-@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@options_of(DistillOptions)
-@talking
-@click.pass_obj
-def distill(settings: Settings, /, options: DistillOptions, **values: Any) -> int:
-    """Make a narrow VGG that sees as a wide one does; the built-in network was made so.
-
-    Writes the network, and while it is not done its training state beside it. Ctrl-C saves the state.
-    """
-    from styler.jobs.training import distill as distillation
-
-    console = console_of(settings)
-    with interruptible() as interrupt:
-        console.result(console.follow(distillation.distill(options=options, stop=interrupt, **values)))
-    return interrupt.exit_code

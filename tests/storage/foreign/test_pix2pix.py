@@ -12,9 +12,9 @@ from torch import nn
 
 from styler.errors import CheckpointError
 from styler.networks.pix2pix import Mode
+from styler.storage.cards import Translation
 from styler.storage.foreign import residual
 from styler.storage.models import library
-from styler.storage.translation import Translation
 
 
 def randomized(network):

@@ -14,7 +14,7 @@ from theirs import Doubled, ErikNetwork, Many, Numbered, RustyNetwork, ScaleShif
 from styler.errors import CheckpointError, InputError
 from styler.networks.vgg import random_convolutions
 from styler.storage.foreign import residual
-from styler.storage.models import slim
+from styler.storage.models import vgg
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
@@ -218,7 +218,7 @@ def test_other_files_are_told_what_they_are(tmp_path, data, told):
 
 
 def test_feature_weights_are_told_what_they_are(tmp_path):
-    slim.write_slim(tmp_path / "vgg.safetensors", "vgg19", random_convolutions("vgg19", (1, 1, 1, 1, 1)))
+    vgg.write(tmp_path / "vgg.safetensors", "vgg19", random_convolutions("vgg19", (1, 1, 1, 1, 1)))
     with pytest.raises(CheckpointError, match="VGG"):
         residual.read_foreign(tmp_path / "vgg.safetensors")
 
