@@ -22,7 +22,7 @@ from fast import LAYOUT, Candidates, inference, table, void
 from torch import Tensor, nn
 
 from styler.device import Form
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from regions import Regions, Score, Scorer, drawn, regions, score, trained_scorer
 
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.networks.pix2pix import Generator, Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk

@@ -26,6 +26,14 @@ SAMPLES, ROUNDS = 4096, 12
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Pictures and what they are to become, pixel on pixel: Images [N, I, H, W] and [N, O, H, W]."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
 class Condition:
     """A kind of input: its channels, the options that it heeds, and what makes it with such options."""
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,9 +14,6 @@ Size = tuple[int, int]
 
 COARSEST = 128
 """Long side in pixels below which coarse to fine does not go: a VGG sees too few positions there."""
-
-WAVE, BEND, SHIFT = 50, 2.0, 8.0
-"""Of `displacement`, in pixels: length of its waves, their standard deviation, the largest common shift."""
 
 
 def fit(size: Size, wanted: OutputSize) -> Size:
@@ -69,29 +62,3 @@ def scales(size: Size, count: int = 0) -> list[Size]:
             break
         found.insert(0, coarser)
     return found
-
-
-def displacement(shape: Sequence[int], seed: int, first: int = 0) -> Tensor:
-    """A smooth random movement of pictures of `shape` [N, C, H, W], in pixels right and down: [N, 2, H, W].
-
-    A few pixels everywhere, another way every 50 pixels or so, as from one frame of a film to another; that
-    of picture i depends on (seed, first + i) alone. After Wang et al. 2020 (ReReVST), section 4.2.
-    """
-    height, width = shape[-2:]
-    coarse = (height // WAVE + 2, width // WAVE + 2)
-    fields = []
-    for index in range(shape[0]):
-        draw = np.random.default_rng((seed, 3, first + index))
-        waves = draw.normal(0, BEND, (2, *coarse)) + draw.uniform(-SHIFT, SHIFT, (2, 1, 1))
-        fields.append(torch.from_numpy(waves.astype(np.float32)))
-    return F.interpolate(torch.stack(fields), (height, width), mode="bicubic", align_corners=True)
-
-
-def displaced(image: Tensor, field: Tensor) -> Tensor:
-    """The image [N, C, H, W] whose pixels come from `field` [N, 2, H, W] pixels away; borders reflect."""
-    height, width = image.shape[-2:]
-    axes = torch.arange(width, device=image.device), torch.arange(height, device=image.device)[:, None]
-    sides = (width, height)
-    places = [(2 * (axes[i] + field[:, i]) + 1) / sides[i] - 1 for i in (0, 1)]
-    grid = torch.stack(places, -1).to(image.dtype)
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -19,7 +19,7 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Note
 from styler.image import conditions
 from styler.image import size as geometry
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.image.size import Size
 from styler.jobs import batch
 from styler.jobs.batch import Summary

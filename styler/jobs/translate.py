@@ -16,9 +16,9 @@ from styler import device
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image import size as geometry
+from styler.image.color import colored
 from styler.jobs.batch import Summary, apply
 from styler.jobs.records import Record, Studio
-from styler.losses.metrics import colored
 from styler.networks import pix2pix
 from styler.networks.pix2pix import Mode
 from styler.options.shared import PassOptions

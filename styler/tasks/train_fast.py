@@ -20,8 +20,9 @@ from styler.device import Form, form_for
 from styler.engine.minimize import TrainingState, fit
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
-from styler.image.size import displaced, displacement, resize
 from styler.image.size import fit as fitted
+from styler.image.size import resize
+from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork

@@ -20,7 +20,7 @@ from styler.engine.minimize import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.losses.adversarial import both_sides, share_right
 from styler.networks import pix2pix
 from styler.networks.patch import PatchArchitecture, PatchDiscriminator

@@ -16,8 +16,7 @@ from styler import processes as distributed
 from styler.errors import InputError
 from styler.events import Event, Note, Stage
 from styler.features import Extractor
-from styler.image.conditions import check_heeded
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair, check_heeded
 from styler.jobs.training import processes
 from styler.jobs.training import run as resuming
 from styler.jobs.training.diary import Logbook

@@ -16,7 +16,7 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.image import conditions
 from styler.image import size as geometry
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.image.size import Size
 from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets import photos as data

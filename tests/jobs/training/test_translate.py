@@ -22,7 +22,7 @@ from test_processes import launch
 
 from styler.errors import CheckpointError, DivergedError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.jobs.training import diary as logbook
 from styler.jobs.training import translate, translate_diary
 from styler.jobs.training.translate_diary import imbalance
