@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from styler.options.shared import GeneratorNorm
+from styler.options.translate import GeneratorNorm
 from styler.storage.foreign.read import StateDict, complain
 
 COUNTER = ".num_batches_tracked"

@@ -13,7 +13,7 @@ from torch import nn
 
 from styler.networks import kinds
 from styler.networks.pix2pix import Generator, GeneratorArchitecture
-from styler.options.shared import GeneratorNorm
+from styler.options.translate import GeneratorNorm
 from styler.storage.cards import Translation
 from styler.storage.foreign import read
 from styler.storage.foreign.adopt import (
