@@ -28,7 +28,7 @@ from styler.engine.solvers import LBFGS
 from styler.features import Extractor
 from styler.losses.perceptual import objective
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
 from styler.storage.pictures.save import save_picture
 from styler.tasks import optimize

@@ -28,7 +28,7 @@ from regions import Regions, Score, Scorer, drawn, regions, score, trained_score
 
 from styler.image.conditions import Pair
 from styler.networks.pix2pix import Generator, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk
 from styler.tasks.train_translate import contest_for, train_translate
 

@@ -15,15 +15,14 @@ from styler.networks.vgg import (
     TORCHVISION,
     Convolution,
     Normalization,
-    Padding,
     check_convolutions,
     layer_names,
 )
+from styler.options.shared import Padding, Pooling
 
 Features = dict[str, Tensor]
 """Layer name -> activation [N, C, H, W]; the key "image" is the input itself."""
 
-Pooling = Literal["max", "average", "l2"]
 ReluRule = Literal["gradient", "guided", "deconv"]
 
 

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
+from styler.options.fields import SMALLEST as SMALLEST
+from styler.options.fields import OutputSize
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -13,15 +15,21 @@ Size = tuple[int, int]
 COARSEST = 128
 """Long side in pixels below which coarse to fine does not go: a VGG sees too few positions there."""
 
-SMALLEST = 16
-"""The shortest side in pixels that a VGG can look at down to its fifth block."""
 
-
-def fit(size: Size, long_side: int) -> Size:
-    """The size of the same aspect whose long side is `long_side`; no side under 1."""
+def fit(size: Size, wanted: OutputSize) -> Size:
+    """The size of the same aspect with that long side, or the largest in that box; no side under 1."""
+    if wanted is None:
+        return size
     height, width = size
-    scale = long_side / max(size)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    box = (wanted, wanted) if isinstance(wanted, int) else wanted
+    if height * box[1] > width * box[0]:  # the height is what limits it
+        return box[0], max(1, round(width * (box[0] / height)))
+    return max(1, round(height * (box[1] / width))), box[1]
+
+
+def long_side(wanted: OutputSize) -> int | None:
+    """The longest side in pixels that an output of that size can have, None for the input's own."""
+    return max(wanted) if isinstance(wanted, tuple) else wanted
 
 
 def resize(image: Tensor, size: Size) -> Tensor:
@@ -42,15 +50,15 @@ def scales(size: Size, count: int = 0) -> list[Size]:
     Raises InputError if so many would make a side shorter than `SMALLEST`.
     """
     found = [size]
-    long_side = max(size)
+    side = max(size)
     while count != len(found):
-        long_side = round(long_side / 2)
-        coarser = fit(size, long_side)
+        side = round(side / 2)
+        coarser = fit(size, side)
         if count and min(coarser) < SMALLEST:
             raise InputError(
                 f"--scales is {count}, but the coarsest would be under {SMALLEST} pixels; use fewer"
             )
-        if count == 0 and (min(coarser) < 2 * SMALLEST or long_side < COARSEST):
+        if count == 0 and (min(coarser) < 2 * SMALLEST or side < COARSEST):
             break
         found.insert(0, coarser)
     return found

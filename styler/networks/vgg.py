@@ -10,14 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from styler.errors import WeightsError
-
-Padding = Literal["zero", "replicate", "reflect"]
+from styler.options.shared import Padding
 
 Convolution = tuple[Tensor, Tensor]
 """Weight [C_out, C_in, 3, 3] and bias [C_out]."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.networks.kinds import KINDS
-from styler.options.fields import weighted
+from styler.options.fields import parse_weights
 from styler.storage.names import SLUG, display, nearest, slug
 
 VGG = "vgg"
@@ -172,7 +172,7 @@ def mix(card: Card, style: str) -> Tensor:
 def weights(style: str) -> dict[str, float]:
     """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
     try:
-        found = weighted(style)
+        found = parse_weights(style)
     except ValueError as error:
         part = display(str(error))
         raise InputError(

@@ -31,8 +31,8 @@ from styler.losses.perceptual import (
     shares,
     total_variation,
 )
-from styler.networks.vgg import Padding
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
+from styler.options.shared import Padding
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ def optimize(
 
 def output_size(content: Size, options: OptimizeOptions) -> Size:
     """(height, width) of the result, with the content's aspect; InputError if that is too thin for a VGG."""
-    size = content if options.size is None else fit(content, options.size)
+    size = fit(content, options.size)
     if min(size) < SMALLEST:
         least = math.ceil(SMALLEST * max(content) / min(content))
         raise InputError(

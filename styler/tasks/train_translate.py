@@ -23,7 +23,7 @@ from styler.losses.metrics import SEEN
 from styler.networks import pix2pix
 from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
 from styler.networks.pix2pix import Dropout, GeneratorArchitecture, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]

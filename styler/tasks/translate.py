@@ -17,7 +17,8 @@ from styler.image.edges import Edges
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Generator, Mode
 from styler.networks.transform import Moments
-from styler.options.shared import EdgeOptions, TranslateOptions
+from styler.options.fields import parse_range
+from styler.options.translate import TranslateOptions
 from styler.tasks.onepass import Bounded, suited
 
 Reading = Literal["picture", "photo", "sketch"]
@@ -67,7 +68,7 @@ def condition_of(made_by: Mapping[str, Any]) -> Make:
     """
     parameters = {key: value for key, value in made_by.items() if key != "name"}
     if isinstance(blur := parameters.get("sigma"), str):
-        low, high = edges.edges_for(EdgeOptions(sigma=blur)).sigma
+        low, high = parse_range(blur)
         parameters["sigma"] = f"{(low + high) / 2:g}"
     return condition(made_by["name"], parameters)
 

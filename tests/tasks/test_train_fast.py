@@ -14,7 +14,7 @@ from styler.losses.perceptual import grid_pattern
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
-from styler.options.shared import RECIPES, TrainFastOptions
+from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.tasks.train_fast import drawn, groups, make_targets, objective_for, train_fast, views_of
 
 FLOAT = Form(torch.float32, torch.contiguous_format)
@@ -197,5 +197,5 @@ def test_a_texture_is_learned_from_noise(extractor):
 
 
 def test_recipes_name_options_of_train_fast():
-    for recipe in RECIPES.values():
+    for recipe in FAST_PRESETS.values():
         assert TrainFastOptions(**recipe)

@@ -11,7 +11,7 @@ from styler.errors import DeviceError
 from styler.losses.metrics import psnr
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Mode
-from styler.options.shared import TranslateOptions
+from styler.options.translate import TranslateOptions
 from styler.tasks import onepass
 from styler.tasks import steady as film
 from styler.tasks.translate import Preparation, Spread, Translator, is_drawn, translator

@@ -24,7 +24,7 @@ from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, ga
 from styler.losses.metrics import SEEN
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs

@@ -24,11 +24,11 @@ from styler.networks.vgg import (
     TORCHVISION,
     Convolution,
     Normalization,
-    Padding,
     VGGArchitecture,
     check_convolutions,
     convolution_names,
 )
+from styler.options.shared import Padding
 from styler.storage import disk, format
 from styler.storage.cards import VGG, Card
 from styler.storage.foreign.vgg import read_foreign
