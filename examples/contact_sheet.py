@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from styler import load, load_network, optimize, save
-from styler.options.shared import OptimizeOptions
-from styler.storage.pictures.load import sheet
+from styler.options.optimize import OptimizeOptions
+from styler.storage.pictures.sheet import sheet
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")

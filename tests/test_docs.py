@@ -22,17 +22,11 @@ import click
 import pytest
 
 import styler
-from styler.options.fields import Layers, Options, flag_of, format_layers
-from styler.options.shared import (
-    FastOptions,
-    OptimizeOptions,
-    PairsOptions,
-    TrainFastOptions,
-    TrainTranslateOptions,
-    TranslateOptions,
-)
+from styler.options.fast import FastOptions, TrainFastOptions
+from styler.options.fields import Options, flag_of, plain
+from styler.options.optimize import OptimizeOptions
+from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
-from styler.ui.flags import FULL
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -65,15 +59,11 @@ def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
 
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
-    flag, default = flag_of(field.name), field.default
+    flag, default = flag_of(field.name), plain(field.default, hint)
     default = "none" if default == "" else default
     if hint in (bool, bool | None):
         flag = f"{flag}`, `--no-{flag[2:]}"
         default = {True: "yes", False: "no", None: "auto"}[default]
-    elif hint == Layers:
-        default = format_layers(default)
-    elif default is None:
-        default = FULL
     choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
     text = field.metadata["help"] + (f" One of {', '.join(choices)}." if choices else "")
     return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"
@@ -200,7 +190,7 @@ def test_tests_are_no_package():
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert setup["tool:pytest"]["pythonpath"] == "tests" and "pytest" not in tool
+    assert setup["tool:pytest"]["pythonpath"] == "tests tools" and "pytest" not in tool
 
 
 def test_an_installed_styler_brings_its_styles_and_its_network():

@@ -34,7 +34,8 @@ RANKS = [
 # The same inside folders that have an order of their own; a file that is not named stands last.
 INSIDE = {
     "storage": [
-        {"magic", "names", "disk"},
+        {"magic", "names"},
+        {"disk"},
         {"format", "cards", "translation", "pictures", "runs", "report"},
         {"films", "datasets", "foreign"},
         {"models", "inputs"},

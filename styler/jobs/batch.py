@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +22,9 @@ from styler.options.shared import BatchOptions, OutputOptions, PassOptions
 from styler.storage import disk, inputs
 from styler.storage.films import encode, read
 from styler.storage.inputs import Job, Plan
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.names import display
+from styler.storage.pictures.load import Picture, load_picture, measure
+from styler.storage.pictures.save import save_picture
 from styler.tasks.onepass import SAMPLE, Bounded
 
 
@@ -74,7 +74,6 @@ def apply(
         StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
             what is wrong with one is in its Result, as `error` and `message`.
     """
-    long_side(options.size)  # raises for a size that is none
     plan = inputs.plan(sources, output, label, read.is_film)
     batch = plan.many or options.dry_run
 
@@ -138,7 +137,7 @@ def work(
         if stop():
             break
         if many:
-            yield Item(index, len(jobs), disk.display(job.source))
+            yield Item(index, len(jobs), display(job.source))
         try:
             record = yield from doer(job)
             done += 1
@@ -166,7 +165,7 @@ def ends_all(error: Exception, job: Job) -> bool:
 def failure(job: Job, error: Exception) -> Record:
     """The record of an input of which nothing could be made."""
     text = " ".join(str(error).split())
-    message = text if disk.display(job.source) in text else f"{disk.display(job.source)}: {text}"
+    message = text if display(job.source) in text else f"{display(job.source)}: {text}"
     return {"input": job.source, "output": None, "error": type(error).__name__, "message": message}
 
 
@@ -190,9 +189,11 @@ def do_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, R
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
         return forecast_picture(job, studio)
-    picture = load.load(job.source, max_pixels=options.max_pixels, long_side=long_side(options.size))
+    picture = load_picture(
+        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
+    )
     for text in picture.warnings:
-        yield Note(f"{disk.display(job.source)}: {text}" if many else text)
+        yield Note(f"{display(job.source)}: {text}" if many else text)
     size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
     picture = replace(picture, image=geometry.resize(picture.image, size))
     worker = studio.worker(picture.image, size[0] * size[1])
@@ -223,19 +224,9 @@ def told(worker: Bounded) -> Generator[Event, None, None]:
         yield Note(worker.notes.pop(0))
 
 
-def long_side(size: str) -> int | None:
-    """The long side in pixels that `--size` asks for, None for the picture's own; raises InputError."""
-    if size == "full":
-        return None
-    if not re.fullmatch("[0-9]{1,6}", size) or int(size) < SMALLEST:
-        raise InputError(f"--size is '{size}'; give the long side in pixels, {SMALLEST} or more, or full")
-    return int(size)
-
-
 def output_size(size: Size, options: PassOptions) -> Size:
     """The (height, width) of a picture's output; raises InputError if it is too thin or too large."""
-    side = long_side(options.size)
-    wanted = size if side is None else geometry.fit(size, side)
+    wanted = geometry.fit(size, options.size)
     check_size(wanted, options)
     return wanted
 
@@ -256,7 +247,7 @@ def save(target: str, image: Tensor, studio: Studio, picture: Picture | None = N
     options = studio.options
     content = {"content": {"name": picture.name, "sha256": picture.sha256}} if picture else {}
     recipe = studio.recipe({**content, "size": [image.shape[-1], image.shape[-2]]})
-    load.save(
+    save_picture(
         target,
         image,
         alpha=picture.alpha if picture else None,
@@ -274,11 +265,11 @@ def forecast_picture(job: Job, studio: Studio) -> Record:
     """What a picture would take, by its header; the first one is a sample, and seen small."""
     options = studio.options
     if job.source == inputs.STREAM:  # which can be read once only
-        image = load.load(job.source, max_pixels=options.max_pixels).image
+        image = load_picture(job.source, max_pixels=options.max_pixels).image
         return forecast(job, studio, output_size((image.shape[-2], image.shape[-1]), options), image)
-    size = output_size(load.measure(job.source, max_pixels=options.max_pixels), options)
+    size = output_size(measure(job.source, max_pixels=options.max_pixels), options)
     if not studio.sampled:
-        sample = load.load(job.source, max_pixels=options.max_pixels, long_side=SAMPLE)
+        sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE)
         return forecast(job, studio, size, sample.image)
     return forecast(job, studio, size)
 
@@ -295,5 +286,5 @@ def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None,
         f"{needed / 1e9:.1f} GB",
         f"about {seconds:.1f} s",
     )
-    message = f"{disk.display(job.source)} -> {disk.display(job.target)}: {', '.join(facts)}"
+    message = f"{display(job.source)} -> {display(job.target)}: {', '.join(facts)}"
     return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -20,12 +19,15 @@ from styler.jobs.batch import Summary, apply, check_size, save
 from styler.jobs.records import Record, Studio
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
-from styler.options.shared import FastOptions, PassOptions
+from styler.options.fast import FastOptions
+from styler.options.fields import OutputSize
+from styler.options.shared import PassOptions
 from styler.storage import cards, disk, inputs
 from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.pictures import load
+from styler.storage.names import display, fit_name
+from styler.storage.pictures.save import format_of
 from styler.tasks import fast as task
 from styler.tasks import sampling
 from styler.tasks.fast import Painter
@@ -53,8 +55,8 @@ def fast(
     """
     path = library.locate(options.model, options.style)
     model = library.read(path)
-    if model.found:
-        yield Note(f"{disk.display(path.name)}: {model.found}")
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
     check_kind(model, path, sources)
     library.mix(model.card, options.style)  # raises for a style that the model does not have
     label = "-".join(styles_of(model, options))
@@ -68,7 +70,7 @@ def fast(
 
 def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
-    shown = disk.display(path.name)
+    shown = display(path.name)
     if model.card.kind == "translate":
         advice = f"styler translate --checkpoint {library.called(path)}"
         raise InputError(f"{shown} is a translator and has no styles: {advice}")
@@ -123,12 +125,12 @@ def styles_of(model: Model, options: FastOptions) -> list[str]:
 def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
     begun, options = time.monotonic(), studio.options
-    name = disk.fit_name(f"{label}-texture", ".png")
+    name = fit_name(f"{label}-texture", ".png")
     job = Job("", output if output and not inputs.is_folder_name(output) else str(Path(output or ".") / name))
     size = texture_size(options.size)
     check_size(size, options)
     if job.target != inputs.STREAM:
-        load.format_of(job.target)
+        format_of(job.target)
     if options.dry_run:
         return {**studio.record(job, size, begun), "output": None, "message": f"would make {job.target}"}
     disk.prove_writable(job.target, overwrite=options.overwrite)
@@ -136,11 +138,7 @@ def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     return studio.record(job, size, begun)
 
 
-def texture_size(size: str) -> Size:
-    """The (height, width) that `--size` asks for, as WxH or one side of a square; raises InputError."""
-    if size == "full":
-        return TEXTURE_SIDE, TEXTURE_SIDE
-    found = re.fullmatch("([0-9]{1,6})(?:x([0-9]{1,6}))?", size)
-    if not found:
-        raise InputError(f"--size is '{size}'; give WxH in pixels, as in 800x600, or one side of a square")
-    return int(found[2] or found[1]), int(found[1])
+def texture_size(size: OutputSize) -> Size:
+    """The (height, width) of a texture of that size: exactly a box, or a square with that side."""
+    side = TEXTURE_SIDE if size is None else size
+    return (side, side) if isinstance(side, int) else side

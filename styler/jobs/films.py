@@ -19,10 +19,12 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.image import size as geometry
+from styler.options.fields import OutputSize
 from styler.options.shared import PassOptions, Precision
 from styler.storage import disk
 from styler.storage.films import animation, encode, join, read
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.names import display
 from styler.tasks.onepass import Bounded
 from styler.tasks.steady import Shot, followed, from_tensors, to_tensors
 
@@ -69,7 +71,7 @@ def film(
     if options.resume and unfinished:
         options = replace(options, overwrite=True)
     for note in found.footage.notes:
-        yield Note(f"{disk.display(source)}: {note}")
+        yield Note(f"{display(source)}: {note}")
     whole = {**recipe, "size": [found.size[1], found.size[0]]}
     sink = yield from _sink(found, target, options, whole)
     with closing(sink):
@@ -79,7 +81,7 @@ def film(
         yield from _written(found, target, sink, options, whole, last)
         if stop():
             again = "--overwrite to begin anew" if isinstance(sink, animation.Roll) else "--resume to go on"
-            yield Note(f"{disk.display(target)} ends with frame {sink.done}: add {again}")
+            yield Note(f"{display(target)} ends with frame {sink.done}: add {again}")
     return {
         "input": str(source),
         "output": str(target),
@@ -123,16 +125,12 @@ def begun_with(target: Path, options: PassOptions) -> Precision | None:
     return found if found in ("float32", "bfloat16") else None
 
 
-def output_size(size: str, footage: Footage) -> geometry.Size:
+def output_size(size: OutputSize, footage: Footage) -> geometry.Size:
     """(height, width) that `--size` asks for, with even sides, or the footage's own, whatever they are."""
     own = footage.height, footage.width
-    if size == "full":
+    if size is None:
         return own
-    if not size.isdecimal() or int(size) < geometry.SMALLEST:
-        raise InputError(
-            f"--size is '{size}'; for a film it is 'full' or its long side, {geometry.SMALLEST} or more"
-        )
-    height, width = geometry.fit(own, int(size))
+    height, width = geometry.fit(own, size)
     return max(geometry.SMALLEST, height - height % 2), max(geometry.SMALLEST, width - width % 2)
 
 
@@ -159,7 +157,7 @@ def _sink(
     }
     sink = encode.Segments(target, made, order, resume=options.resume, overwrite=options.overwrite)
     if sink.done:
-        yield Note(f"{disk.display(target)} goes on after frame {sink.done}")
+        yield Note(f"{display(target)} goes on after frame {sink.done}")
     return sink
 
 
@@ -210,7 +208,7 @@ def _readable(found: _Source, done: int) -> Iterator[Frame | Note]:
         yield Note(f"{error}; used are the {count} frames before that")
     else:
         if end < CUT_OFF * seconds:
-            yield Note(f"{disk.display(found.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
+            yield Note(f"{display(found.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
 
 
 def _carried(shot: Shot | None) -> dict[str, Tensor] | None:
@@ -253,6 +251,6 @@ def _written(
         overwrite=options.overwrite,
     )
     for note in notes:
-        yield Note(f"{disk.display(target)}: {note}")
+        yield Note(f"{display(target)}: {note}")
     if "interrupted" not in recipe:
         sink.remove()

@@ -16,11 +16,12 @@ from styler import device
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Step, relayed
 from styler.image import size as geometry
-from styler.options.shared import INITS, OptimizeOptions
+from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
 from styler.storage.models import vgg
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.names import display, fit_name
+from styler.storage.pictures.load import Picture, load_picture
+from styler.storage.pictures.save import format_of, save_picture
 from styler.tasks import optimize as transfer
 from styler.version import __version__
 
@@ -65,7 +66,7 @@ def optimize(
     except DivergedError as error:
         partial = partial_for(target)
         save(partial, typing.cast(Tensor, error.image), recipe, pictures[0], options)
-        raise DivergedError(f"{error}; the best picture so far is {disk.display(partial)}") from error
+        raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
     if stop():
         recipe["interrupted"] = True
     save(target, image, recipe, pictures[0], options)
@@ -80,7 +81,7 @@ def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
     if output is not None and not disk.is_folder(output):
         return output
     stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
-    return str(Path(output or ".") / disk.fit_name("-".join(stems), ".png"))
+    return str(Path(output or ".") / fit_name("-".join(stems), ".png"))
 
 
 def partial_for(target: str) -> str:
@@ -89,7 +90,7 @@ def partial_for(target: str) -> str:
         return target
     path = Path(target)
     stems = (f"{path.stem}-partial" + f"-{n}" * (n > 1) for n in itertools.count(1))
-    places = (path.with_name(disk.fit_name(stem, path.suffix)) for stem in stems)
+    places = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
     return str(next(place for place in places if not (place.exists() or place.is_symlink())))
 
 
@@ -98,7 +99,7 @@ def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None
     if sources.count("-") > 1:
         raise InputError("standard input (-) can only be one of the pictures")
     if target != "-":
-        load.format_of(target)
+        format_of(target)
     for source in sources:
         if source != "-":
             disk.open_input(source).close()
@@ -118,11 +119,11 @@ def network_for(options: OptimizeOptions) -> Generator[Event, None, str]:
 
 def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator[Event, None, list[Picture]]:
     """The pictures, shrunk as they are read to what the output needs of them, so that memory is bounded."""
-    size = options.size
+    size = geometry.long_side(options.size)
     # As many pixels as a style is looked at with, if that is more than the content's.
     long_side = None if size is None else round(size * max(1.0, options.style_scale))
     pictures = [
-        load.load(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
+        load_picture(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
         for index, source in enumerate(sources)
     ]
     for text in (text for picture in pictures for text in picture.warnings):
@@ -157,7 +158,7 @@ def save(
     target: str, image: Tensor, recipe: Mapping[str, object], content: Picture, options: OptimizeOptions
 ) -> None:
     """Write a picture with the content's transparency, and with its recipe and credits unless unwanted."""
-    load.save(
+    save_picture(
         target,
         image,
         alpha=content.alpha,

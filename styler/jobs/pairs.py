@@ -19,19 +19,21 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Note
 from styler.image import conditions
 from styler.image import size as geometry
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.image.size import Size
 from styler.jobs import batch
 from styler.jobs.batch import Summary
 from styler.jobs.records import Record
-from styler.options.shared import PairsOptions
+from styler.options.fields import format_size
+from styler.options.translate import PairsOptions
 from styler.storage import disk, inputs
 from styler.storage.datasets import find_pairs
 from styler.storage.datasets import photos as data
 from styler.storage.films import read
 from styler.storage.inputs import Job
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.names import display
+from styler.storage.pictures.load import Picture, load_picture, measure
+from styler.storage.pictures.save import save_picture
 from styler.version import __version__
 
 ENDING = ".png"
@@ -62,7 +64,7 @@ class Order:
             "names": [self.kind, "photo"],
             "condition": self.condition,
             "layout": options.layout,
-            "size": options.size,
+            "size": format_size(options.size),
             "seed": options.seed,
         }
 
@@ -98,7 +100,6 @@ def pairs(
     order = Order(kind, output, options)
     conditions.check_heeded(kind, options)
     make = conditions.condition(kind, conditions.parameters_for(kind, options))
-    batch.long_side(options.size)  # raises for a size that is none
     if output == inputs.STREAM:
         raise OutputError("pairs do not fit into standard output: give a folder with -o")
     device.prepare(options.seed, options.threads)
@@ -124,7 +125,7 @@ def check_alike(order: Order, jobs: Sequence[Job]) -> None:
         if there - replaced:
             advice = "it leaves some of them" if order.options.overwrite else "or add --overwrite"
             raise InputError(
-                f"{disk.display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
+                f"{display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
                 f"choose another folder, {advice}"
             )
     disk.prove_writable(folder / find_pairs.RECORD, overwrite=True)
@@ -140,7 +141,7 @@ def tell(order: Order) -> None:
 def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
     begun, options = time.monotonic(), order.options
-    targets, shown = order.targets(job), disk.display(job.source)
+    targets, shown = order.targets(job), display(job.source)
     if job.film:
         raise InputError(f"{shown} is a film, and pairs are made of photos: leave it out")
     if options.dry_run:
@@ -148,7 +149,9 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
     sources = [] if job.source == inputs.STREAM else [job.source]
     for target in targets:
         disk.prove_writable(target, overwrite=True, inputs=sources)
-    photo = load.load(job.source, max_pixels=options.max_pixels, long_side=batch.long_side(options.size))
+    photo = load_picture(
+        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
+    )
     for text in photo.warnings:
         yield Note(f"{shown}: {text}")
     size = sized(_size(photo.image), options)
@@ -174,8 +177,7 @@ def pair_of(photo: Picture, size: Size, make: conditions.Make, seed: int) -> Pai
 
 def sized(size: Size, options: PairsOptions) -> Size:
     """The (height, width) of a photo's pair; raises InputError if it is too thin or too large."""
-    side = batch.long_side(options.size)
-    wanted = size if side is None else geometry.fit(size, side)
+    wanted = geometry.fit(size, options.size)
     batch.check_size(wanted, options)
     return wanted
 
@@ -187,7 +189,7 @@ def save(pair: Pair, targets: Sequence[Path], photo: Picture, order: Order) -> N
         pictures = [torch.cat(pictures, 3)]
     recipe = recipe_of(photo, _size(pair.targets), order)
     for target, picture in zip(targets, pictures, strict=True):
-        load.save(
+        save_picture(
             target,
             picture,
             recipe=recipe if order.options.metadata else None,
@@ -214,12 +216,12 @@ def recipe_of(photo: Picture, size: Size, order: Order) -> dict[str, Any]:
 def forecast(job: Job, order: Order) -> Record:
     """What would be made of a photo, by its header."""
     if job.source == inputs.STREAM:
-        size = _size(load.load(job.source, max_pixels=order.options.max_pixels).image)
+        size = _size(load_picture(job.source, max_pixels=order.options.max_pixels).image)
     else:
-        size = load.measure(job.source, max_pixels=order.options.max_pixels)
+        size = measure(job.source, max_pixels=order.options.max_pixels)
     size = sized(size, order.options)
-    shown = " and ".join(disk.display(path) for path in order.targets(job))
-    message = f"{disk.display(job.source)} -> {shown}: {size[1]} x {size[0]}"
+    shown = " and ".join(display(path) for path in order.targets(job))
+    message = f"{display(job.source)} -> {shown}: {size[1]} x {size[0]}"
     return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}
 
 

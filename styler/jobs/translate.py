@@ -16,18 +16,19 @@ from styler import device
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image import size as geometry
+from styler.image.color import colored
 from styler.jobs.batch import Summary, apply
 from styler.jobs.records import Record, Studio
-from styler.losses.metrics import colored
 from styler.networks import pix2pix
 from styler.networks.pix2pix import Mode
-from styler.options.shared import PassOptions, TranslateOptions
-from styler.storage import disk
+from styler.options.shared import PassOptions
+from styler.options.translate import TranslateOptions
 from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Translation
-from styler.storage.pictures import load
+from styler.storage.names import display, slug
 from styler.storage.pictures.load import Picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
 from styler.tasks.onepass import Bounded
 from styler.tasks.translate import Preparation, Reading, Spread, Translator
@@ -57,14 +58,14 @@ def translate(
     """
     path = library.locate_generator(options.checkpoint)
     model = library.read_generator(path)
-    if model.found:
-        yield Note(f"{disk.display(path.name)}: {model.found}")
-    way = way_of(model, options, disk.display(path.name))
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
+    way = way_of(model, options, display(path.name))
     if not sources:
-        raise InputError(f"{disk.display(path.name)} translates pictures: give one, or a folder of them")
+        raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
     device.prepare(options.seed, options.threads)
     studio_for = partial(TranslateStudio, path, model, way, options)
-    return (yield from apply(sources, output, library.slug(path.stem), options, studio_for, stop))
+    return (yield from apply(sources, output, slug(path.stem), options, studio_for, stop))
 
 
 # What options and checkpoint say together
@@ -185,7 +186,7 @@ class TranslateStudio(Studio):
     def refusal(self, job: Job) -> str:
         """Films have no samples."""
         refused = job.film and self.wishes.samples > 1
-        return f"{disk.display(job.source)} is a film, and only pictures have --samples" if refused else ""
+        return f"{display(job.source)} is a film, and only pictures have --samples" if refused else ""
 
     def finish(self, picture: Picture, worker: Bounded) -> Picture:
         """The translation, or a sheet of samples."""
@@ -195,12 +196,13 @@ class TranslateStudio(Studio):
         x = worker.seen(picture.on_white if made_here else picture.image)
         if self.takes_lines and not task.is_drawn(x):
             worker.notes.append(
-                f"{disk.display(picture.name)} is no drawing on white, which {self.name} takes: "
+                f"{display(picture.name)} is no drawing on white, which {self.name} takes: "
                 "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
             )
         if self.wishes.samples > 1:
-            sheet = sheet_of(worker, x, self.options.seed, self.wishes.samples)
-            return replace(picture, image=sheet, alpha=None)
+            return replace(
+                picture, image=sheet_of(worker, x, self.options.seed, self.wishes.samples), alpha=None
+            )
         drawn = self.takes_lines or self.way.reading == "sketch"  # whose transparency is paper
         return replace(picture, image=worker.finished(x), alpha=None if drawn else picture.alpha)
 
@@ -230,7 +232,7 @@ def sheet_of(worker: Translator, x: Tensor, seed: int, count: int) -> Tensor:
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = range(0, len(pictures), columns)
-    return load.sheet(
+    return sheet(
         [pictures[row : row + columns] for row in rows],
         captions=[captions[row : row + columns] for row in rows],
         cell=size,

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.networks.layers import bounded
 from styler.networks.transform import Moments, divisible, doubled, normalized, reflected
-from styler.options.shared import GeneratorKind, GeneratorNorm
+from styler.options.translate import GeneratorKind, GeneratorNorm
 
 LEAK = 0.2
 """Slope below zero of the ReLUs on the way down."""
@@ -50,17 +51,17 @@ class GeneratorArchitecture:
     """
 
     kind: GeneratorKind = "unet"
-    inputs: int = 3
-    outputs: int = 3
-    width: int = 64
-    halvings: int = 8
-    blocks: int = 9
+    inputs: int = bounded(3, 1, 64)
+    outputs: int = bounded(3, 1, 64)
+    width: int = bounded(64, 1, 512)
+    halvings: int = bounded(8, 1, 12)
+    blocks: int = bounded(9, 0, 64)
     norm: GeneratorNorm = "batch"
     upsampling: Literal["transposed", "resize"] = "transposed"
-    dropout: tuple[int, ...] = (1, 2, 3)
+    dropout: tuple[int, ...] = bounded((1, 2, 3), 1, 12)
     bias: bool = False
     bottleneck_norm: bool = False
-    slope: float = 0.0
+    slope: float = bounded(0.0, 0, 1)
     last: Literal["same", "shifted"] = "same"
 
 

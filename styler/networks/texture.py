@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form
+from styler.networks.layers import bounded
 from styler.networks.transform import Norm
 
 PLAIN = Form()
@@ -28,10 +29,10 @@ class TextureArchitecture:
         eps: what the norms add to the variance.
     """
 
-    scales: int = 5
-    channels: int = 8
-    styles: int = 1
-    eps: float = 1e-5
+    scales: int = bounded(5, 1, 12)
+    channels: int = bounded(8, 1, 256)
+    styles: int = bounded(1, 1, 1000)
+    eps: float = bounded(1e-5, 1e-12, 1)
 
 
 class Block(nn.Module):

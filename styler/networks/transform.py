@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.networks.layers import bounded
+
 WIDTHS = {"full": 32, "small": 16, "tiny": 8}
 """Channels at full resolution by `--model-size`."""
 STRIDE = 4
@@ -30,10 +32,10 @@ class Architecture:
         eps: what the norms add to the variance.
     """
 
-    width: int = 32
-    styles: int = 1
+    width: int = bounded(32, 1, 512)
+    styles: int = bounded(1, 1, 1000)
     upsampling: Upsampling = "nearest"
-    eps: float = 1e-5
+    eps: float = bounded(1e-5, 1e-12, 1)
 
 
 class Moments(NamedTuple):

@@ -17,33 +17,16 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from styler.errors import InputError, OutputError, StylerError
+from styler.storage.names import NAME_BYTES, cut, display
 
 if sys.platform != "win32":
     import fcntl
 
-NAME_BYTES = 255  # the longest file name of every common file system
 PIPE_BYTES = 1 << 30  # at most this much is read from standard input
 PROBE_BYTES = 1 << 16
 RANDOM_BYTES = 8  # of a temporary's name
-STATES = ".training"  # ending of the folders that trainings keep
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-
-def is_private(folder: str) -> bool:
-    """Whether a folder of that name is hidden, or kept by a training: what is in it is nobody's input."""
-    return folder.startswith(".") or folder.endswith(STATES)
-
-
-def display(name: str | Path) -> str:
-    """A file name as it may be shown: control characters and undecodable bytes are escaped."""
-    return "".join(character if character.isprintable() else _escaped(character) for character in str(name))
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that was not text in the file system's encoding
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
 
 
 # Reading
@@ -220,26 +203,6 @@ def send(data: bytes) -> None:
         raise OutputError(f"standard output cannot be written: {error.strerror}. Write to a file") from error
 
 
-def fit_name(stem: str, suffix: str) -> str:
-    """A file name of at most 255 bytes that stays in its folder.
-
-    A long stem is cut and ends in eight digits of its SHA-256, so that different ones stay different.
-    """
-    stem = stem.replace("/", "_").replace("\\", "_").replace("\0", "_")
-    name = stem + suffix
-    if len(os.fsencode(name)) <= NAME_BYTES:
-        return f"_{name}" if name in {"", ".", ".."} else name
-    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
-    return _cut(stem, NAME_BYTES - len(os.fsencode(mark + suffix))) + mark + suffix
-
-
-def _cut(text: str, size: int) -> str:
-    """The longest beginning of `text` with at most `size` bytes in the file system's encoding."""
-    while len(os.fsencode(text)) > size:
-        text = text[:-1]
-    return text
-
-
 def _same_file(path: Path, source: Path | str) -> bool:
     try:
         return str(source) != "-" and path.samefile(source)
@@ -265,7 +228,7 @@ def _resolved(path: Path | str) -> Path:
 
 
 def _prefix(target: Path) -> str:
-    return "." + _cut(target.name, NAME_BYTES - 32) + "."
+    return "." + cut(target.name, NAME_BYTES - 32) + "."
 
 
 @contextmanager

@@ -16,9 +16,9 @@ import torch
 from PIL import features
 
 import styler
-from styler.storage import disk
 from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
+from styler.storage.names import display
 
 Level = Literal["ok", "warn", "bad"]
 
@@ -164,7 +164,7 @@ def _available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
 
 def weight_files() -> list[Finding]:
     """The folder of weights and the state of each known set."""
-    findings = [Finding("weights", f"folder {disk.display(vgg.folder())}")]
+    findings = [Finding("weights", f"folder {display(vgg.folder())}")]
     for name in WEIGHTS:
         status = vgg.verify(name)
         if status == "ok":
@@ -173,7 +173,7 @@ def weight_files() -> list[Finding]:
         elif status == "missing":
             findings.append(_missing(name))
         else:
-            text = f"{disk.display(vgg.path(name) or name)} is damaged: {_remedy(name)}"
+            text = f"{display(vgg.path(name) or name)} is damaged: {_remedy(name)}"
             findings.append(Finding(name, text, "bad"))
     return findings
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from styler.errors import InputError, OutputError
 from styler.storage import disk
 from styler.storage.films import animation, read
-from styler.storage.pictures import load
+from styler.storage.names import display, fit_name, is_private
+from styler.storage.pictures.save import FORMATS, format_of
 
 STREAM = "-"
-PICTURES = frozenset({*load.FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
+PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
 ANIMATIONS = animation.FORMATS.keys()
 """Endings of moving pictures, which keep their format."""
@@ -120,21 +121,21 @@ def _single(source: str, output: str | None, label: str, is_film: Callable[[Path
     film = source != STREAM and is_film(Path(source))
     if output is None or is_folder_name(output):
         stem = "stdin" if source == STREAM else Path(source).stem
-        name = disk.fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
+        name = fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
         return Job(source, str(Path(output or ".") / name), film)
     if film:
         _check_film(source, output)
     elif output != STREAM:
-        load.format_of(output)
+        format_of(output)
     return Job(source, output, film)
 
 
 def _check_film(source: str, output: str) -> None:
     wanted = sorted(FILMS | ANIMATIONS)
     if output == STREAM:
-        raise OutputError(f"{disk.display(source)} is a film, which needs a file: -o NAME.mp4")
+        raise OutputError(f"{display(source)} is a film, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in wanted:
-        raise OutputError(f"{disk.display(output)} must end in one of {', '.join(wanted)} to hold a film")
+        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a film")
 
 
 def _ending(source: str, film: bool, *, kept: bool) -> str:
@@ -143,7 +144,7 @@ def _ending(source: str, film: bool, *, kept: bool) -> str:
     if film:
         held = ANIMATIONS | (FILMS if kept else set())
         return suffix if suffix.lower() in held else ".mp4"
-    return suffix if kept and suffix.lower() in load.FORMATS else ".png"
+    return suffix if kept and suffix.lower() in FORMATS else ".png"
 
 
 # Many inputs
@@ -158,10 +159,10 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     path = Path(output)
     looks_like_file = path.suffix.lower() in PICTURES | FILMS and not is_folder_name(output)
     if looks_like_file or (path.exists() and not path.is_dir()):
-        raise OutputError(f"{disk.display(output)} is a file's name, and several inputs need a folder")
+        raise OutputError(f"{display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
         if disk.is_folder(word) and os.path.realpath(word) == os.path.realpath(output):
-            raise OutputError(f"{disk.display(output)} is also an input: choose another output folder")
+            raise OutputError(f"{display(output)} is also an input: choose another output folder")
 
 
 def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list[_Find], list[str]]:
@@ -192,7 +193,7 @@ def _home(word: str, output: str | None, label: str) -> Path:
     """The folder that the results of an input go to."""
     if output is not None:
         return Path(output)
-    return Path(disk.fit_name(f"{_name_of(word)}-{label}", "")) if disk.is_folder(word) else Path()
+    return Path(fit_name(f"{_name_of(word)}-{label}", "")) if disk.is_folder(word) else Path()
 
 
 def _name_of(folder: str) -> str:
@@ -205,7 +206,7 @@ def _job(find: _Find, label: str, is_film: Callable[[Path], bool], ending: str) 
     ending, name = ending or _ending(find.source, film, kept=True), find.place.name
     stem = Path(name).stem + f"-{label}" * find.labelled
     if find.labelled or ending != find.place.suffix:
-        name = disk.fit_name(stem, ending)
+        name = fit_name(stem, ending)
     return Job(find.source, str(find.home / find.place.with_name(name)), film)
 
 
@@ -217,7 +218,7 @@ def _below(root: Path, shut: Iterable[str], notes: list[str]) -> list[tuple[Path
             found.append((path, path.relative_to(root)))
         else:
             ignored += 1
-    return _some(found, ignored, f"{disk.display(root)} holds no pictures", notes)
+    return _some(found, ignored, f"{display(root)} holds no pictures", notes)
 
 
 def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
@@ -237,10 +238,10 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
         try:
             entries = {p: p.is_dir() for p in sorted(folder.iterdir()) if not p.name.startswith(".")}
         except OSError as error:
-            notes.append(f"{disk.display(folder)} cannot be read and was left out: {error.strerror}")
+            notes.append(f"{display(folder)} cannot be read and was left out: {error.strerror}")
             continue
         yield from (path for path, is_folder in entries.items() if not is_folder)
-        folders = [p for p, is_folder in entries.items() if is_folder and not disk.is_private(p.name)]
+        folders = [p for p, is_folder in entries.items() if is_folder and not is_private(p.name)]
         waiting.extendleft(path for path in reversed(folders) if not path.is_symlink())
         waiting.extend(path for path in folders if path.is_symlink())
 
@@ -252,7 +253,7 @@ def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple
     # The shell's rules, unlike Path.glob's: hidden files are not meant.
     names = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path))  # noqa: PTH207
     if not names:
-        raise InputError(f"nothing matches {disk.display(pattern)}: check the name")
+        raise InputError(f"nothing matches {display(pattern)}: check the name")
     closed = [folder for folder in shut if _inside(folder, os.path.realpath(root))]
     found, ignored = [], 0
     for path in names:
@@ -263,7 +264,7 @@ def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple
             found.append((path, path.relative_to(root)))
         else:
             ignored += 1
-    return _some(found, ignored, f"no pictures match {disk.display(pattern)}", notes)
+    return _some(found, ignored, f"no pictures match {display(pattern)}", notes)
 
 
 def _some(
@@ -289,8 +290,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         other = taken.setdefault(_key(job.target), job)
         if other is not job:
             raise OutputError(
-                f"{disk.display(other.source)} and {disk.display(job.source)} would both become "
-                f"{disk.display(job.target)}: rename one, or give them one at a time"
+                f"{display(other.source)} and {display(job.source)} would both become "
+                f"{display(job.target)}: rename one, or give them one at a time"
             )
 
 
@@ -306,7 +307,7 @@ def _refuse_losses(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if _identity(job.target) in sources:
             raise OutputError(
-                f"{disk.display(job.target)} is also an input and would be lost: choose another folder"
+                f"{display(job.target)} is also an input and would be lost: choose another folder"
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from styler.errors import OutputError
 from styler.storage import disk
+from styler.storage.names import display
 
 Entry = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(_line(entry))
         except OSError as error:
-            raise OutputError(f"{disk.display(self.path)} cannot be written: {error.strerror}") from error
+            raise OutputError(f"{display(self.path)} cannot be written: {error.strerror}") from error
 
     @property
     def last(self) -> Entry:

@@ -1,20 +1,78 @@
-"""Where styler keeps files of the user's: what can be had again in a cache, what cannot among the data."""
+"""Names of files, folders and styles: shown, shortened, matched; and where styler keeps the user's files."""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["cache", "data"]
+NAME_BYTES = 255  # the longest file name of every common file system
+STATES = ".training"
+"""Ending of the folders that trainings keep."""
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 _UNIX = {"cache": ("XDG_CACHE_HOME", ".cache"), "data": ("XDG_DATA_HOME", ".local/share")}
 _MAC = {"cache": "Library/Caches", "data": "Library/Application Support"}
 
 
-def place(kind: Kind, name: str) -> Path:
-    """The folder of that name: $STYLER_HOME/NAME, or where the platform puts such things."""
+def display(name: str | Path) -> str:
+    """A file name as it may be shown: control characters and undecodable bytes are escaped."""
+    return "".join(character if character.isprintable() else _escaped(character) for character in str(name))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that was not text in the file system's encoding
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def fit_name(stem: str, suffix: str) -> str:
+    """A file name of at most 255 bytes that stays in its folder.
+
+    A long stem is cut and ends in eight digits of its SHA-256, so that different ones stay different.
+    """
+    stem = stem.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    name = stem + suffix
+    if len(os.fsencode(name)) <= NAME_BYTES:
+        return f"_{name}" if name in {"", ".", ".."} else name
+    mark = "~" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    return cut(stem, NAME_BYTES - len(os.fsencode(mark + suffix))) + mark + suffix
+
+
+def cut(text: str, size: int) -> str:
+    """The longest beginning of `text` with at most `size` bytes in the file system's encoding."""
+    while len(os.fsencode(text)) > size:
+        text = text[:-1]
+    return text
+
+
+def slug(text: str) -> str:
+    """`Starry Night` -> `starry-night`; "style" where nothing is left."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.lower())) or "style"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence on an unknown name: the most similar known ones, or the first ones."""
+    known = sorted(set(names))
+    if near := difflib.get_close_matches(name, known, 3, 0.5):
+        return f"; did you mean {' or '.join(near)}?"
+    if not known:
+        return "; there is none"
+    return f"; there are {', '.join([*known[:12], '...'] if len(known) > 12 else known)}"
+
+
+def is_private(folder: str) -> bool:
+    """Whether a folder of that name is hidden or kept by a training, so that its files are no inputs."""
+    return folder.startswith(".") or folder.endswith(STATES)
+
+
+def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
+    """The user's folder $STYLER_HOME/NAME, or NAME in the platform's folder for caches or for data."""
     if home := os.environ.get("STYLER_HOME"):
         return Path(home).expanduser() / name
     if sys.platform == "win32":

@@ -11,6 +11,7 @@ import torch
 
 from styler.errors import CheckpointError
 from styler.storage import disk
+from styler.storage.names import display
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
 
@@ -57,4 +58,4 @@ def load_state(folder: Path | str) -> dict[str, Any]:
             return dict(torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
             reason = f"{name} is damaged ({type(error).__name__})"
-    raise CheckpointError(f"no training state in {disk.display(folder)} ({reason}): start without --resume")
+    raise CheckpointError(f"no training state in {display(folder)} ({reason}): start without --resume")

@@ -76,7 +76,6 @@ for command in (
     pairing.pairs,
     train.train_fast,
     train.train_translate,
-    train.distill,
     weights.weights,
     models.models,
     machine.doctor,

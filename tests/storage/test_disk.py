@@ -16,8 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from styler.errors import InputError, OutputError
 from styler.storage import disk
@@ -31,8 +29,8 @@ def names(folder: Path) -> set[str]:
 
 
 def child(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """Python that has imported `files` only: quick, since that module never loads torch."""
-    command = [sys.executable, "-c", "import sys\nfrom styler.storage import disk as files\n" + code]
+    """Python that has imported `disk` only: quick, since that module never loads torch."""
+    command = [sys.executable, "-c", "import sys\nfrom styler.storage import disk\n" + code]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     arguments = tuple(map(str, arguments))
@@ -212,7 +210,7 @@ target = sys.argv[1]
 print("ready", flush=True)
 while True:
     for letter in (b"a", b"b"):
-        files.write(target, letter * 3_000_000)
+        disk.write(target, letter * 3_000_000)
 """
 
 
@@ -253,7 +251,7 @@ target, letter, overwrite = sys.argv[1], sys.argv[2].encode(), sys.argv[3] == "T
 sys.stdin.readline()
 try:
     for _ in range(10 if overwrite else 1):
-        files.write(target, letter * 100_000, overwrite=overwrite)
+        disk.write(target, letter * 100_000, overwrite=overwrite)
 except files.OutputError as error:
     assert "--overwrite" in str(error)
     sys.exit(1)
@@ -354,36 +352,6 @@ def test_long_names_are_written_and_swept(tmp_path: Path, length: int) -> None:
     disk.prove_writable(target, overwrite=False)
     disk.write(target, b"new")
     assert names(tmp_path) == {target.name}
-
-
-@given(st.text(max_size=400), st.sampled_from(["", ".png", "-style.webp"]))
-def test_fitted_names_fit_and_stay_in_their_folder(stem: str, suffix: str) -> None:
-    try:
-        os.fsencode(stem)
-    except UnicodeEncodeError:
-        return  # half of a surrogate pair is no file name on any system
-    name = disk.fit_name(stem, suffix)
-    assert 0 < len(os.fsencode(name)) <= 255
-    assert name.endswith(suffix)
-    folder = Path("/folder")
-    assert os.path.commonpath([folder, os.path.normpath(folder / name)]) == str(folder)
-    assert os.path.normpath(folder / name) != str(folder)
-
-
-def test_fitted_names_stay_different() -> None:
-    first, second = (disk.fit_name("ä" * 300 + end, ".png") for end in "xy")
-    assert first != second
-    assert disk.fit_name("short", ".png") == "short.png"
-
-
-@given(st.text())
-def test_displayed_names_are_printable_lines(name: str) -> None:
-    assert disk.display(name).isprintable()
-
-
-def test_display_escapes_only_what_it_must() -> None:
-    assert disk.display("Käthe 写真 [/red] {0} %s") == "Käthe 写真 [/red] {0} %s"
-    assert disk.display("a\x1b[31m\n" + os.fsdecode(b"\xff")) == "a\\x1b[31m\\n\\xff"
 
 
 # Reading

@@ -16,12 +16,15 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.levels import to_levels
+from styler.image.size import long_side
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
-from styler.options.shared import TrainFastOptions
-from styler.storage import disk
-from styler.storage.models.library import Card, Model, Style, slug
-from styler.storage.pictures import load
+from styler.options.fast import TrainFastOptions
+from styler.options.fields import OutputSize
+from styler.storage.models.library import Card, Model, Style
+from styler.storage.names import display, slug
+from styler.storage.pictures.load import load_picture
 
 THUMBNAIL = 64
 """Side of the styles' thumbnails in pixels."""
@@ -38,8 +41,8 @@ class Learned:
     sha256: str
 
 
-def open_styles(given: Sequence[str], size: int) -> Generator[Event, None, list[Learned]]:
-    """The styles of FILE or NAME=FILE, at a long side of `size` pixels at most.
+def open_styles(given: Sequence[str], size: OutputSize) -> Generator[Event, None, list[Learned]]:
+    """The styles of FILE or NAME=FILE, shrunk while they are read to what `size` needs at most.
 
     Raises:
         InputError: for a file that is no picture, no style at all, or two of one name.
@@ -48,7 +51,7 @@ def open_styles(given: Sequence[str], size: int) -> Generator[Event, None, list[
         raise InputError("no style is given: name a picture with --style FILE")
     found: dict[str, Learned] = {}
     for text in given:
-        picture = load.load(file_of(text), long_side=size)
+        picture = load_picture(file_of(text), long_side=long_side(size))
         for warning in picture.warnings:
             yield Note(warning)
         style = _style(text, picture.credits)
@@ -68,7 +71,7 @@ def _style(text: str, credits: Mapping[str, str]) -> Style:
     file = file_of(text)
     name = text.removesuffix(f"={file}") if file != text else Path(file).stem
     if file != text and not re.search("[a-z0-9]", name.lower()):
-        raise InputError(f"a style's name is made of a to z and digits, and '{disk.display(name)}' has none")
+        raise InputError(f"a style's name is made of a to z and digits, and '{display(name)}' has none")
     about = {key: credits.get(key, "") for key in ("description", "artist", "copyright")}
     return Style(slug(name), about["description"], about["artist"], about["copyright"])
 
@@ -173,4 +176,4 @@ def thumbnail(image: Tensor) -> Tensor:
     top, left = (height - side) // 2, (width - side) // 2
     square = image[..., top : top + side, left : left + side]
     small = F.interpolate(square, (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
-    return (small.clamp(0, 1) * 255).round().to(torch.uint8)
+    return to_levels(small)

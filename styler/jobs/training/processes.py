@@ -15,6 +15,7 @@ from styler.events import Event, TrainStep, relayed
 from styler.jobs.training import run as resuming
 from styler.processes import Group
 from styler.storage import disk, runs
+from styler.storage.names import display
 
 WORKERS = 8
 """Threads that decode pictures, at most; a core decodes about 200 a second."""
@@ -34,7 +35,7 @@ def claimed(
         yield
         return
     if Path(output).suffix.lower() != SUFFIX:
-        raise OutputError(f"{disk.display(output)} must end in {SUFFIX}, as trained networks do")
+        raise OutputError(f"{display(output)} must end in {SUFFIX}, as trained networks do")
     disk.prove_writable(output, overwrite=overwrite, inputs=inputs)
     states = resuming.folder_for(output)
     with resuming.claimed(states):

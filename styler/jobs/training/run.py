@@ -20,6 +20,7 @@ from styler.options.shared import TrainingOptions
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import Pictures
 from styler.storage.datasets.photos import skipped as told
+from styler.storage.names import STATES, display
 
 LOCK, OWNER = ".lock", ".pid"
 BESIDE = "beside"
@@ -27,7 +28,7 @@ BESIDE = "beside"
 
 def folder_for(output: str) -> Path:
     """Where a training keeps its states until it is done."""
-    return Path(f"{output}{disk.STATES}")
+    return Path(f"{output}{STATES}")
 
 
 def frozen(options: TrainingOptions) -> dict[str, Any]:
@@ -86,12 +87,12 @@ def found(states: Path, made_of: Mapping[str, Any], command: str) -> Saved:
     for name, value in made_of.items():
         if saved.pop(name, None) != value:
             raise InputError(
-                f"{disk.display(states)} was made with other {name}; repeat those, or leave --resume out"
+                f"{display(states)} was made with other {name}; repeat those, or leave --resume out"
             )
     try:
         return Saved(TrainingState(**saved), beside)
     except TypeError as error:
-        raise CheckpointError(f"{disk.display(states)} holds no state of {command}") from error
+        raise CheckpointError(f"{display(states)} holds no state of {command}") from error
 
 
 def begin(states: Path, overwrite: bool) -> None:
@@ -100,7 +101,7 @@ def begin(states: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputError(
-            f"{disk.display(states)} holds a training that was interrupted: "
+            f"{display(states)} holds a training that was interrupted: "
             "go on with --resume, or start again with --overwrite"
         )
     runs.discard(states)
@@ -108,7 +109,7 @@ def begin(states: Path, overwrite: bool) -> None:
 
 def stopped(states: Path) -> Note:
     """What to tell of a run that ended early."""
-    return Note(f"stopped; go on with --resume (the state is in {disk.display(states)})")
+    return Note(f"stopped; go on with --resume (the state is in {display(states)})")
 
 
 def skipped(parts: Sequence[Pictures]) -> Generator[Event, None, None]:
@@ -127,13 +128,13 @@ def claimed(states: Path) -> Iterator[None]:
     try:
         states.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{disk.display(states)} cannot be made: {error.strerror}") from error
+        raise OutputError(f"{display(states)} cannot be made: {error.strerror}") from error
     owner, lock = states / OWNER, filelock.FileLock(states / LOCK)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise OutputError(
-            f"process {_owner(owner)} is training with {disk.display(states)}: "
+            f"process {_owner(owner)} is training with {display(states)}: "
             "wait for it, stop it, or choose another --output"
         ) from error
     except (OSError, NotImplementedError):
@@ -153,6 +154,6 @@ def claimed(states: Path) -> Iterator[None]:
 
 def _owner(file: Path) -> str:
     try:
-        return disk.display(file.read_text("ascii"))
+        return display(file.read_text("ascii"))
     except (OSError, ValueError):
         return "of unknown number"

@@ -16,8 +16,7 @@ from styler import processes as distributed
 from styler.errors import InputError
 from styler.events import Event, Note, Stage
 from styler.features import Extractor
-from styler.image.conditions import check_heeded
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair, check_heeded
 from styler.jobs.training import processes
 from styler.jobs.training import run as resuming
 from styler.jobs.training.diary import Logbook
@@ -25,14 +24,14 @@ from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, ga
 from styler.losses.metrics import SEEN
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
 from styler.storage.datasets.photos import ahead
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
 from styler.tasks import train_translate as task
 from styler.tasks.train_translate import Contest, contest_for
 from styler.tasks.validate import Best
@@ -211,7 +210,7 @@ def _show_first(order: Order, pairs: PairSet) -> None:
     """Write a sheet of the first pairs, as they will be seen."""
     shown = _singly(pairs.batch(0, FIRST, order.options.crop))
     sheet = gallery([[pair.inputs, pair.targets] for pair in shown], pairs.names)
-    load.save(order.states / PAIRS, sheet, overwrite=True)
+    save_picture(order.states / PAIRS, sheet, overwrite=True)
 
 
 def _singly(pair: Pair) -> list[Pair]:

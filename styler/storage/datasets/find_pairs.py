@@ -10,9 +10,9 @@ from typing import Any
 
 from styler.errors import InputError
 from styler.image.size import Size
-from styler.storage import disk
 from styler.storage.datasets import photos as data
-from styler.storage.pictures import load
+from styler.storage.names import display, is_private
+from styler.storage.pictures.load import measure
 
 RECORD = "pairs.json"
 """The file in which `styler pairs` tells how it made a dataset."""
@@ -63,7 +63,7 @@ def find_pairs(dataset: str) -> Found:
     else:
         place = _located(root, "train") or _located(root, "")
         if place is None:
-            raise InputError(f"{disk.display(root)} holds no pairs: {LAYOUTS}")
+            raise InputError(f"{display(root)} holds no pairs: {LAYOUTS}")
         held = next(filter(None, (_located(root, split) for split in VALIDATION)), None)
         entries, names = _entries(place, root, faults), _names(place)
         validation = _entries(held, root, faults) if held and held != place else []
@@ -71,7 +71,7 @@ def find_pairs(dataset: str) -> Found:
         entries = [entry for entry in entries if entry not in kept]
     fitting, more = ([entry for entry in part if _fits(entry, faults)] for part in (entries, validation))
     if not fitting:
-        raise InputError(f"{disk.display(root)} has no pair that can be used: {faults.first or LAYOUTS}")
+        raise InputError(f"{display(root)} has no pair that can be used: {faults.first or LAYOUTS}")
     record = read_record(root)
     called = record.get("names")
     if isinstance(called, list) and len(called) == 2:
@@ -88,7 +88,7 @@ class _Faults:
 
     def add(self, fault: str, name: str) -> None:
         """The picture or pair of that name has that fault."""
-        self.found.setdefault(fault, []).append(disk.display(name))
+        self.found.setdefault(fault, []).append(display(name))
 
     @property
     def notes(self) -> list[str]:
@@ -130,14 +130,14 @@ def _located(folder: Path, split: str) -> Place | None:
     if len(holding) == 1:
         return _located(holding[0], "train") or _located(holding[0], "")
     if len(holding) > 2:
-        shown = ", ".join(disk.display(path.name) for path in holding[:NAMED])
-        raise InputError(f"{disk.display(folder)} holds {len(holding)} folders ({shown}, ...): {LAYOUTS}")
+        shown = ", ".join(display(path.name) for path in holding[:NAMED])
+        raise InputError(f"{display(folder)} holds {len(holding)} folders ({shown}, ...): {LAYOUTS}")
     return (holding[0], holding[1]) if holding else None
 
 
 def _folders(folder: Path) -> dict[str, Path]:
     """The folders in a folder by their names in lower case, sorted; hidden and private ones left out."""
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not disk.is_private(path.name))
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not is_private(path.name))
     return {path.name.lower(): path for path in found}
 
 
@@ -175,7 +175,7 @@ def _listed(source: Path) -> list[Entry]:
     rows = [line.split("\t") for line in data.lines(source)]
     for row in rows:
         if len(row) > 2:
-            raise InputError(f"{disk.display(source)} has a line of {len(row)} pictures: write one or two")
+            raise InputError(f"{display(source)} has a line of {len(row)} pictures: write one or two")
     return [Entry(row[0], tuple(source.parent / name.strip() for name in row)) for row in rows]
 
 
@@ -186,7 +186,7 @@ def _entries(place: Place, root: Path, faults: _Faults) -> list[Entry]:
     first, second = (_by_stem(data.find(side), side, faults) for side in place)
     for one, other, side in ((first, second, place[1]), (second, first, place[0])):
         for stem in sorted(one.keys() - other.keys()):
-            faults.add(f"no partner in {disk.display(side.name)}", data.relative(one[stem], root))
+            faults.add(f"no partner in {display(side.name)}", data.relative(one[stem], root))
     both = sorted(first.keys() & second.keys())
     return [Entry(data.relative(first[stem], root), (first[stem], second[stem])) for stem in both]
 
@@ -209,14 +209,14 @@ def find_photos(photos: str) -> tuple[list[Entry], list[str]]:
     entries = [Entry(data.relative(path, root), (path,)) for path in data.find(root)]
     fitting = [entry for entry in entries if _sizes(entry, faults)]
     if not fitting:
-        raise InputError(f"{disk.display(root)} has no photo that can be used: {faults.first}")
+        raise InputError(f"{display(root)} has no photo that can be used: {faults.first}")
     return fitting, faults.notes
 
 
 def _sizes(entry: Entry, faults: _Faults) -> list[Size]:
     """The sizes of an entry's pictures, by the headers of their files; [] if one cannot be read."""
     try:
-        return [load.measure(path) for path in entry.paths]
+        return [measure(path) for path in entry.paths]
     except InputError as error:
         faults.add("left out, for it cannot be read", f"{entry.name} ({error})")
         return []

@@ -16,13 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
+from styler.image.levels import to_unit
 from styler.storage import disk
-from styler.storage.pictures import load
+from styler.storage.names import display, is_private
+from styler.storage.pictures.load import load_levels
+from styler.storage.pictures.save import FORMATS
 
 Batch = TypeVar("Batch")
 Item = TypeVar("Item")
 
-SUFFIXES = frozenset({*load.FORMATS, ".bmp", ".gif", ".ppm"})
+SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
@@ -55,7 +58,7 @@ class Decoder:
         if str(path) in self.skipped:
             return None
         try:
-            picture = load.load_levels(path, self.long_side)
+            picture = load_levels(path, self.long_side)
         except InputError as error:
             self.skipped[str(path)] = str(error)
             return None
@@ -143,7 +146,7 @@ class Pictures:
         shortest = min(height, width)
         size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
         top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
-        square = picture[None, :, top : top + size, left : left + size].float() / 255
+        square = to_unit(picture[None, :, top : top + size, left : left + size])
         if draw.random() < 0.5:
             square = square.flip(3)
         if size != side:
@@ -157,7 +160,7 @@ class Pictures:
             if picture is not None:
                 return picture
         raise InputError(
-            f"{disk.display(self.source)} has no pictures that can be read, or too few of them: "
+            f"{display(self.source)} has no pictures that can be read, or too few of them: "
             f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
         )
 
@@ -214,7 +217,7 @@ def find(source: Path) -> list[Path]:
     else:
         found = list(_listed(source))
     if not found:
-        raise InputError(f"{disk.display(source)} holds no pictures: give a folder with JPEG or PNG files")
+        raise InputError(f"{display(source)} holds no pictures: give a folder with JPEG or PNG files")
     return sorted(found)
 
 
@@ -224,7 +227,7 @@ def is_picture(path: Path) -> bool:
 
 
 def _private(path: Path, root: Path) -> bool:
-    return any(map(disk.is_private, path.relative_to(root).parts[:-1]))
+    return any(map(is_private, path.relative_to(root).parts[:-1]))
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -264,6 +267,6 @@ def lines(source: Path) -> list[str]:
             text = file.read().decode()
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{disk.display(source)} is neither a folder nor a list: write one picture a line"
+                f"{display(source)} is neither a folder nor a list: write one picture a line"
             ) from error
     return list(filter(None, map(str.strip, text.splitlines())))

@@ -18,16 +18,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
+from styler.image.levels import to_pixels
 from styler.storage import disk
 from styler.storage.films import read
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.names import display, fit_name
 
 LONGEST, SHORTEST = 250, 12  # frames of a segment
 SEGMENT_BYTES = 1 << 28  # of frames kept in memory until their segment is whole
@@ -94,7 +94,7 @@ def encoding(target: Path | str, footage: Footage, size: tuple[int, int], crf: i
 def parts_of(target: Path | str) -> Path:
     """The folder beside `target` for what is done of it; it is there while the film is unfinished."""
     path = Path(target)
-    return path.with_name(disk.fit_name(path.name, ".parts"))
+    return path.with_name(fit_name(path.name, ".parts"))
 
 
 def order_of(target: Path | str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Segments:
 def _claim(target: Path | str, order: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
     """The folder beside `target`, made if need be; see `Segments` for what is refused."""
     folder = parts_of(target)
-    shown, note = disk.display(folder), folder / ORDER
+    shown, note = display(folder), folder / ORDER
     if folder.exists() and not note.exists() and any(folder.iterdir()):
         raise OutputError(f"{shown} is in the way and not of an interrupted film: move it away")
     if note.exists() and not resume:
@@ -231,7 +231,7 @@ def _compare(target: Path | str, order: Mapping[str, Any]) -> None:
     """Refuse to go on with what another command began."""
     if different := sorted(_differences(order_of(target), order)):
         raise OutputError(
-            f"{disk.display(parts_of(target))} was begun with another {', '.join(different)}: "
+            f"{display(parts_of(target))} was begun with another {', '.join(different)}: "
             "repeat that command with --resume, or start anew with --overwrite and no --resume"
         )
 
@@ -250,15 +250,14 @@ def _state(path: Path) -> State | None:
     try:
         return load(path.read_bytes()) or None
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{disk.display(path)} is damaged ({error}): start anew with --overwrite") from error
+        raise InputError(f"{display(path)} is damaged ({error}): start anew with --overwrite") from error
 
 
 def _coded(frame: Frame, made: Encoding) -> Any:
     """A painted frame, laid on white where it is transparent, rounded and in the encoder's pixels."""
     av = read.codecs()
     image = frame.image if frame.alpha is None else frame.image * frame.alpha + (1 - frame.alpha)
-    levels = image.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(levels[0].permute(1, 2, 0).numpy()), "rgb24")
+    rgb = av.VideoFrame.from_ndarray(to_pixels(image), "rgb24")
     coded = rgb.reformat(
         format=made.pixels, dst_colorspace=made.matrix, dst_color_range="MPEG", interpolation=read.careful()
     )

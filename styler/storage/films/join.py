@@ -14,6 +14,7 @@ from styler.errors import OutputError
 from styler.storage import disk
 from styler.storage.films import read as video
 from styler.storage.films.encode import Encoding
+from styler.storage.names import display
 from styler.storage.pictures import recipe as recipes
 
 FALLBACK = {"webm": "libopus"}  # what sound is encoded as where its own codec is not taken
@@ -134,7 +135,7 @@ def _packets(pieces: Sequence[Path], made: Encoding) -> Iterator[Any]:
             header = header or (piece, stream.codec_context.extradata)
             if stream.codec_context.extradata != header[1]:
                 raise OutputError(
-                    f"{disk.display(piece)} was encoded in another way than what is before it: "
+                    f"{display(piece)} was encoded in another way than what is before it: "
                     "start anew with --overwrite and no --resume"
                 )
             for packet in container.demux(stream):

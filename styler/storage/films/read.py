@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from styler.errors import InputError, StylerError
+from styler.image.levels import from_pixels
+from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
-from styler.storage.pictures.recipe import MAX_READ_BYTES
+from styler.storage.names import display
+from styler.storage.pictures import recipe
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -31,7 +32,6 @@ CONTAINERS = {
 }
 """What a film is written as, by the ending of its name."""
 READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
-SMALLEST = 16  # pixels a side, as of pictures
 CREDITS = ("title", "artist", "copyright", "date", "description")
 
 # ITU-T H.273
@@ -74,7 +74,7 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
         stream = _stream(container, source)
         first = next(container.decode(stream), None)
         if first is None:
-            raise InputError(f"{disk.display(source)} has no frame that can be decoded: get it again")
+            raise InputError(f"{display(source)} has no frame that can be decoded: get it again")
         _check(first, source, max_pixels)
         return _footage(container, stream, first)
 
@@ -83,12 +83,10 @@ def _check(first: Any, source: Path | str, max_pixels: int) -> None:
     size = f"{first.width}x{first.height}"
     if first.width * first.height > max_pixels:
         raise InputError(
-            f"{disk.display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
+            f"{display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
         )
     if min(first.width, first.height) < SMALLEST:
-        raise InputError(
-            f"{disk.display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film"
-        )
+        raise InputError(f"{display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film")
 
 
 def _footage(container: Any, stream: Any, first: Any) -> Footage:
@@ -144,8 +142,7 @@ def _image(frame: Any, footage: Footage) -> Tensor:
     if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
         frame.colorspace = footage.matrix
     rgb = frame.reformat(format="rgb48le" if deep else "rgb24", interpolation=careful())
-    values = np.asarray(rgb.to_ndarray(), dtype=np.float32)
-    image = torch.from_numpy(values).permute(2, 0, 1)[None].div(65535 if deep else 255)
+    image = from_pixels(rgb.to_ndarray())
     return (torch.rot90(image, footage.turn, (-2, -1)) if footage.turn else image).contiguous()
 
 
@@ -177,9 +174,9 @@ def _refusals(source: Path | str) -> Iterator[None]:
         yield
     except (codecs().error.FFmpegError, OSError, ValueError) as error:  # as when a damaged file is sought in
         kind = kind_at(source)
-        reason = disk.display(getattr(error, "strerror", None) or str(error))
+        reason = display(getattr(error, "strerror", None) or str(error))
         what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no film ({reason})"
-        raise InputError(f"{disk.display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
+        raise InputError(f"{display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
 
 
 def _stream(container: Any, source: Path | str) -> Any:
@@ -188,7 +185,7 @@ def _stream(container: Any, source: Path | str) -> Any:
     streams = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not streams:
         what = "sound and no pictures" if container.streams.audio else "no pictures"
-        raise InputError(f"{disk.display(source)} has {what}: give a film")
+        raise InputError(f"{display(source)} has {what}: give a film")
     return streams[0]
 
 
@@ -205,20 +202,12 @@ def kind_at(path: Path | str) -> str | None:
 
 
 def read_recipe(source: Path | str) -> dict[str, object]:
-    """The recipe in the comment of a film or a GIF. Foreign data, as `images.read_recipe` says.
+    """The recipe in the comment of a film or a GIF. See `recipe.parse`.
 
     Raises InputError if the file is no film or has no recipe.
     """
     text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
-    try:
-        found = json.loads(text) if len(text) <= MAX_READ_BYTES else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{disk.display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
-        )
-    return found
+    return recipe.parse(text, display(source))
 
 
 def _comment(source: Path | str) -> str:

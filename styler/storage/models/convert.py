@@ -1,52 +1,35 @@
-"""Trained networks as files of ours, or of other tools: pytorch/examples' for a style, junyanz's else."""
+"""Trained networks as files of ours, and as ONNX."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from styler.errors import InputError, OutputError
 from styler.networks.pix2pix import Generator
-from styler.storage import cards, disk
-from styler.storage.foreign import residual, write
+from styler.storage import cards
+from styler.storage.cards import Statistics, Translation
+from styler.storage.format import SUFFIX
 from styler.storage.models import library, onnx, onnx_generators
 from styler.storage.models.graphs import Parity
 from styler.storage.models.library import Model
-from styler.storage.translation import Statistics, Translation
+from styler.storage.names import display
 
 
-class Converted(NamedTuple):
-    """What the file was if it was another tool's, else "", and how the other tool loads what was written."""
-
-    found: str
-    use: str
-
-
-def convert(path: Path | str, output: Path | str, style: str, overwrite: bool = False) -> Converted:
-    """Write any model as ours (.safetensors), or as another tool's (.pth).
+def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:
+    """Write any model as ours; returns what the file was if it was another tool's, else "".
 
     Raises:
-        InputError: if `style` is not said clearly, or said where there is none to choose.
         OutputError: if `output` has another ending, or cannot be written.
-        CheckpointError: if `path` holds no model, or one that the other tool does not have.
+        CheckpointError: if `path` holds no model.
     """
-    suffix = Path(output).suffix.lower()
-    if suffix not in (library.SUFFIX, ".pth"):
-        endings = f"{library.SUFFIX} nor .pth"
-        raise OutputError(f"{disk.display(output)} ends in neither {endings}: choose one of them")
-    if style and suffix == library.SUFFIX:
-        raise InputError(f"a {library.SUFFIX} file keeps all styles: leave out --style, or write a .pth file")
+    if Path(output).suffix.lower() != SUFFIX:
+        raise OutputError(
+            f"{display(output)} does not end in {SUFFIX}: other tools' formats are read and not "
+            "written, and styler models export writes .onnx"
+        )
     model = library.read(path)
-    disk.prove_writable(output, overwrite=overwrite, inputs=[path])
-    if suffix == library.SUFFIX:
-        library.keep(path, model, output, overwrite)
-        return Converted(model.found, "")
-    if isinstance(model.network, Generator):
-        library.check_no_style(path, style)
-        return Converted(model.found, write.write(output, model.network, overwrite))
-    network, card, _ = library.transform_of(path, model)
-    residual.write_pytorch_examples(output, network, cards.mix(card, style), overwrite)
-    return Converted(model.found, "")
+    library.keep(path, model, output, overwrite)
+    return model.origin
 
 
 def export(
@@ -65,7 +48,7 @@ def export(
         library.check_no_style(path, style)
         return onnx_generators.export(output, model.network, _statistics(path, model, statistics), overwrite)
     if statistics != "auto":
-        raise InputError(f"{disk.display(path)} paints by the picture's statistics: leave out --statistics")
+        raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     network, card, _ = library.transform_of(path, model)
     return onnx.export(output, network, cards.mix(card, style), overwrite)
 
@@ -75,5 +58,5 @@ def _statistics(path: Path | str, model: Model, asked: str) -> Statistics:
     told = Translation.of(model.card.information).statistics
     stored = asked == "stored" or (asked == "auto" and told == "stored")
     if asked == "stored" and model.card.network["norm"] != "batch":
-        raise InputError(f"{disk.display(path)} has stored no statistics: leave out --statistics stored")
+        raise InputError(f"{display(path)} has stored no statistics: leave out --statistics stored")
     return "stored" if stored else "picture"

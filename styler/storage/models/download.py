@@ -23,6 +23,7 @@ import filelock
 from styler.errors import OutputError, WeightsError
 from styler.events import Event, Note, Stage, Step
 from styler.storage import disk
+from styler.storage.names import display
 
 TRIES = 3
 CHUNK = 1 << 20  # bytes to a Step
@@ -136,7 +137,7 @@ def _writing(part: Path, need: int) -> Iterator[None]:
     except OSError as error:
         free = shutil.disk_usage(part.parent).free
         raise OutputError(
-            f"{disk.display(part)} cannot be written: {error.strerror} ({need} bytes missing, {free} free). "
+            f"{display(part)} cannot be written: {error.strerror} ({need} bytes missing, {free} free). "
             "Free some space or set STYLER_HOME to another folder"
         ) from error
 
@@ -162,9 +163,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         if not newurl.startswith("https://") and not (_is_loopback(req.full_url) and _is_loopback(newurl)):
-            raise WeightsError(
-                f"{req.full_url} redirects to {disk.display(newurl)}, which is not https: refused"
-            )
+            raise WeightsError(f"{req.full_url} redirects to {display(newurl)}, which is not https: refused")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -225,7 +224,7 @@ def _is_final(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {disk.display(str(error.reason))}"
+        return f"the server answers {error.code} {display(str(error.reason))}"
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
         return "the server stopped sending"
     return str(getattr(error, "reason", None) or error or type(error).__name__)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.storage import disk
+from styler.storage.names import display
 from styler.version import __version__
 
 OPSET, IR = 18, 8  # of ONNX 1.13 from 2022, which all that runs such files now knows
@@ -128,7 +129,7 @@ def write(path: Path | str, program: Program, overwrite: bool = True) -> list[Pa
         OutputError: if `path` has another ending, cannot be written, or exists without `overwrite`.
     """
     if Path(path).suffix.lower() != ".onnx":
-        raise OutputError(f"{disk.display(path)} does not end in .onnx: choose such a name")
+        raise OutputError(f"{display(path)} does not end in .onnx: choose such a name")
     onnx, runtime = _extra()
     disk.prove_writable(path, overwrite=overwrite)
     data: bytes = _described(onnx, program).SerializeToString()
@@ -136,7 +137,7 @@ def write(path: Path | str, program: Program, overwrite: bool = True) -> list[Pa
     if not all(parity.difference <= TOLERANCE for parity in found):  # also if it is no number
         worst = max(found, key=lambda parity: parity.difference)
         raise CheckpointError(
-            f"{disk.display(path)} is not written: onnxruntime paints {worst.width}x{worst.height} pixels "
+            f"{display(path)} is not written: onnxruntime paints {worst.width}x{worst.height} pixels "
             f"differently, by {255 * worst.difference:.1f} of 255 and not {255 * TOLERANCE:.0f} at most"
         )
     disk.write(path, data, overwrite=overwrite)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.errors import WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, Normalization
-from styler.storage import disk
+from styler.storage.names import display
 
 TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
 OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
@@ -43,7 +43,7 @@ class Weights:
 
 
 WEIGHTS: Mapping[str, Weights] = {
-    "compact": Weights("compact", "", "", 0, TORCHVISION, "MIT", "built in, trained by styler distill"),
+    "compact": Weights("compact", "", "", 0, TORCHVISION, "MIT", "built in, made by tools/distill"),
     "vgg19": Weights(
         network="vgg19",
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
@@ -113,12 +113,12 @@ def is_known(name: str, file: Path, first: Tensor) -> bool:
     )
     if owner not in (None, name):
         raise WeightsError(
-            f"{disk.display(file)} holds the weights of {owner}, not those of {name}: "
-            f"styler weights add {owner} {disk.display(file)}"
+            f"{display(file)} holds the weights of {owner}, not those of {name}: "
+            f"styler weights add {owner} {display(file)}"
         )
     if WEIGHTS[name].normalization == CAFFE and first.float().square().mean().sqrt() > LARGE_FIRST_LAYER:
         raise WeightsError(
-            f"{disk.display(file)} expects inputs near 1 and {name} gives it 0..255: "
-            f"styler weights add {WEIGHTS[name].network} {disk.display(file)}"
+            f"{display(file)} expects inputs near 1 and {name} gives it 0..255: "
+            f"styler weights add {WEIGHTS[name].network} {display(file)}"
         )
     return owner == name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from styler.storage.names import slug
 from styler.ui import completion
 from styler.ui.flags import talking
 from styler.ui.settings import Settings, console_of
@@ -66,10 +67,11 @@ def show(settings: Settings, model: str) -> None:
     from styler.storage.models import library
 
     console = console_of(settings)
-    found = library.read(library.locate(model, ""))
-    _draw(console, [(found.card, found.thumbnails)])
-    told = {**_told(found.card), **({"found": found.found} if found.found else {})}
-    console.text(json.dumps(told, indent=None if settings.get("json") else 2, ensure_ascii=False))
+    network = library.read(library.locate(model, ""))
+    _draw(console, [(network.card, network.thumbnails)])
+    origin = {"origin": network.origin} if network.origin else {}
+    described = {**_told(network.card), **origin}
+    console.text(json.dumps(described, indent=None if settings.get("json") else 2, ensure_ascii=False))
 
 
 @models.command()
@@ -83,29 +85,23 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 
     from styler.storage.models import library
 
-    console_of(settings).note(f"it is in {library.add(file, name or library.slug(file.stem), overwrite)}")
+    console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")
 
 
 @models.command()
 @click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
-@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors of ours, or a .pth.")
-@STYLE
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors file.")
 @OVERWRITE
 @talking
 @click.pass_obj
-def convert(settings: Settings, file: str, output: str, style: str, overwrite: bool) -> None:
-    """Write a network in our format (.safetensors), or in another tool's (.pth).
-
-    That is pytorch/examples' for a style, and junyanz's for a translator.
-    """
+def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None:
+    """Write a network of another tool in our format (.safetensors), with all its styles."""
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 
     console = console_of(settings)
-    found, use = converting.convert(library.locate(file, ""), output, style, overwrite)
-    console.note(f"Wrote {output}, from {found or 'a network of ours'}")
-    if use:
-        console.note(f"their test.py takes it with {use}")
+    origin = converting.convert(library.locate(file, ""), output, overwrite)
+    console.note(f"Wrote {output}, from {origin or 'a network of ours'}")
 
 
 @models.command()

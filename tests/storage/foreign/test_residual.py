@@ -1,209 +1,17 @@
-"""Other tools' networks: plain ones, written from descriptions, paint as ours do with their files."""
+"""Other tools' networks that paint: plain ones, made by their descriptions, paint as ours do."""
 
-import pickle
 import re
-import zipfile
-from collections import OrderedDict
-from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 import torch.nn.functional as F
-from torch import nn
+from theirs import Doubled, ErikNetwork, Many, Numbered, RustyNetwork, ScaleShift, affine, tracked
 
-from styler.errors import CheckpointError, InputError
-from styler.networks.transform import Architecture, TransformNetwork
-from styler.networks.vgg import random_convolutions
 from styler.storage.foreign import residual
-from styler.storage.models import slim
+from styler.storage.foreign.read import read
 
-W = 4
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-
-
-# The dialects
-
-
-class Conv(nn.Module):
-    """Reflection, convolution; `conv2d` is its name in pytorch/examples. Doubled before if `up`."""
-
-    def __init__(self, before, after, kernel, stride=1, up=False):
-        super().__init__()
-        self.up = up
-        self.reflection_pad = nn.ReflectionPad2d(kernel // 2)
-        self.conv2d = nn.Conv2d(before, after, kernel, stride)
-
-    def forward(self, x):
-        x = F.interpolate(x, scale_factor=2, mode="nearest") if self.up else x
-        return self.conv2d(self.reflection_pad(x))
-
-
-class Nested(nn.Module):
-    """gordicaleksa's upsampling: a `Conv` inside."""
-
-    def __init__(self, before, after, kernel, up):
-        super().__init__()
-        self.conv2d = Conv(before, after, kernel, up=up)
-
-    def forward(self, x):
-        return self.conv2d(x)
-
-
-def affine(channels):
-    return nn.InstanceNorm2d(channels, affine=True)
-
-
-def tracked(channels):
-    """As written by PyTorch before 0.4, and later when told so: statistics that nobody uses."""
-    norm = nn.InstanceNorm2d(channels, affine=True, track_running_stats=True)
-    norm.forward = lambda x: F.instance_norm(x, weight=norm.weight, bias=norm.bias)
-    return norm
-
-
-class ScaleShift(nn.Module):
-    """abhiskk's norm."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.scale, self.shift = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x):
-        mean, variance = x.mean((2, 3), keepdim=True), x.var((2, 3), correction=0, keepdim=True)
-        normalized = (x - mean) / torch.sqrt(variance + 1e-9)
-        return normalized * self.scale[:, None, None] + self.shift[:, None, None]
-
-
-class Many(nn.Module):
-    """A norm of each style."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.inns = nn.ModuleDict({name: affine(channels) for name in ("Red", "green_one", "7")})
-        self.chosen = "Red"
-
-    def forward(self, x):
-        return self.inns[self.chosen](x)
-
-
-class Half(nn.Module):
-    def __init__(self, channels, norm):
-        super().__init__()
-        self.conv1, self.in1 = Conv(channels, channels, 3), norm(channels)
-        self.conv2, self.in2 = Conv(channels, channels, 3), norm(channels)
-
-    def forward(self, x):
-        return self.in2(self.conv2(self.in1(self.conv1(x)).relu())) + x
-
-
-class Numbered(nn.Module):
-    """pytorch/examples' network, RGB 0..255; `norm` makes the dialect."""
-
-    def __init__(self, norm=affine, ups=("deconv1", "deconv2", "deconv3"), kind=Conv, residual_norm=None):
-        super().__init__()
-        self.ups = ups
-        self.conv1, self.in1 = Conv(3, W, 9), norm(W)
-        self.conv2, self.in2 = Conv(W, 2 * W, 3, 2), norm(2 * W)
-        self.conv3, self.in3 = Conv(2 * W, 4 * W, 3, 2), norm(4 * W)
-        for n in range(1, 6):
-            setattr(self, f"res{n}", Half(4 * W, residual_norm or norm))
-        setattr(self, ups[0], kind(4 * W, 2 * W, 3, up=True))
-        self.in4 = norm(2 * W)
-        setattr(self, ups[1], kind(2 * W, W, 3, up=True))
-        self.in5 = norm(W)
-        setattr(self, ups[2], Conv(W, 3, 9))
-
-    def forward(self, x):
-        for n in (1, 2, 3):
-            x = getattr(self, f"in{n}")(getattr(self, f"conv{n}")(x)).relu()
-        for n in range(1, 6):
-            x = getattr(self, f"res{n}")(x)
-        x = self.in4(getattr(self, self.ups[0])(x)).relu()
-        x = self.in5(getattr(self, self.ups[1])(x)).relu()
-        return getattr(self, self.ups[2])(x)
-
-
-class Erik(nn.Module):
-    """A block of eriklindernoren's."""
-
-    def __init__(self, before, after, kernel=3, stride=1, up=False, norm=True, relu=True):
-        super().__init__()
-        pad, conv = nn.ReflectionPad2d(kernel // 2), nn.Conv2d(before, after, kernel, stride)
-        self.block = nn.Sequential(pad, conv)
-        self.up, self.relu = up, relu
-        self.norm = affine(after) if norm else None
-
-    def forward(self, x):
-        x = self.block(F.interpolate(x, scale_factor=2) if self.up else x)
-        x = self.norm(x) if self.norm else x
-        return x.relu() if self.relu else x
-
-
-class ErikResidual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.block = nn.Sequential(Erik(4 * W, 4 * W), Erik(4 * W, 4 * W, relu=False))
-
-    def forward(self, x):
-        return self.block(x) + x
-
-
-class ErikNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.model = nn.Sequential(
-            Erik(3, W, 9),
-            Erik(W, 2 * W, stride=2),
-            Erik(2 * W, 4 * W, stride=2),
-            *(ErikResidual() for _ in range(5)),
-            Erik(4 * W, 2 * W, up=True),
-            Erik(2 * W, W, up=True),
-            Erik(W, 3, 9, norm=False, relu=False),
-        )
-
-    def forward(self, x):
-        return self.model(x)
-
-
-class Rusty(nn.Module):
-    """rrmina's layers: reflected convolutions, zero-padded transposed ones."""
-
-    def __init__(self, before, after, kernel=3, stride=1, transposed=False, norm=True):
-        super().__init__()
-        self.margin = 0 if transposed else kernel // 2
-        if transposed:
-            self.conv_transpose = nn.ConvTranspose2d(before, after, kernel, 2, 1, 1)
-        else:
-            self.conv_layer = nn.Conv2d(before, after, kernel, stride)
-        self.norm_layer = affine(after) if norm else nn.Identity()
-
-    def forward(self, x):
-        if not self.margin:
-            return self.norm_layer(self.conv_transpose(x))
-        return self.norm_layer(self.conv_layer(F.pad(x, (self.margin,) * 4, mode="reflect")))
-
-
-class RustyResidual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = Rusty(4 * W, 4 * W), Rusty(4 * W, 4 * W)
-
-    def forward(self, x):
-        return self.conv2(self.conv1(x).relu()) + x
-
-
-class RustyNetwork(nn.Module):
-    def __init__(self):
-        super().__init__()
-        halves = [nn.ReLU(), Rusty(W, 2 * W, 3, 2), nn.ReLU(), Rusty(2 * W, 4 * W, 3, 2), nn.ReLU()]
-        self.ConvBlock = nn.Sequential(Rusty(3, W, 9), *halves)
-        self.ResidualBlock = nn.Sequential(*(RustyResidual() for _ in range(5)))
-        up = [Rusty(4 * W, 2 * W, transposed=True), nn.ReLU(), Rusty(2 * W, W, transposed=True), nn.ReLU()]
-        self.DeconvBlock = nn.Sequential(*up, Rusty(W, 3, 9, norm=False))
-
-    def forward(self, x):
-        return self.DeconvBlock(self.ResidualBlock(self.ConvBlock(x)))
 
 
 def scaled(network, image):
@@ -218,8 +26,8 @@ def normalized(network, image):
     return network((image - MEAN) / STD) * STD + MEAN
 
 
-GORDIC = {"ups": ("up1", "up2", "up3"), "kind": Nested}
-DIALECTS = {
+GORDIC = {"ups": ("up1", "up2", "up3"), "kind": Doubled}
+LAYOUTS = {
     "pytorch/examples": (Numbered, scaled, "width 4, RGB 0..255"),
     "tracked": (
         lambda: Numbered(tracked),
@@ -247,6 +55,10 @@ def photo(height, width):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
 
 
+def read_painter(path):
+    return residual.adopt(path, read(path))
+
+
 def reference(convention, network, image):
     """What the other tool paints, cut to the image's size: theirs are up to 3 pixels larger."""
     height, width = image.shape[2:]
@@ -260,16 +72,16 @@ def assert_same(theirs, ours):
 
 
 @pytest.mark.parametrize("size", [(64, 48), (37, 50)])
-@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("name", LAYOUTS)
 @torch.no_grad()
-def test_every_dialect_paints_as_before(tmp_path, name, size):
-    make, convention, told = DIALECTS[name]
+def test_every_layout_paints_as_before(tmp_path, name, size):
+    make, convention, told = LAYOUTS[name]
     network = randomized(make())
     torch.save(network.state_dict(), tmp_path / "theirs.pth")
-    found = residual.read_foreign(tmp_path / "theirs.pth")
+    found = read_painter(tmp_path / "theirs.pth")
     assert_same(reference(convention, network, photo(*size)), found.network(photo(*size), torch.ones(1, 1)))
     assert found.styles == () and found.network.made.eps == (1e-9 if name == "abhiskk" else 1e-5)
-    assert re.search(told, found.found), found.found
+    assert re.search(told, found.origin), found.origin
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -277,188 +89,10 @@ def test_every_dialect_paints_as_before(tmp_path, name, size):
 def test_many_styles_become_rows(tmp_path, shared):
     network = randomized(Numbered(Many, residual_norm=affine if shared else None))
     torch.save(network.state_dict(), tmp_path / "theirs.pth")
-    found = residual.read_foreign(tmp_path / "theirs.pth")
-    assert found.styles == ("Red", "green_one", "7") and "3 styles" in found.found
+    found = read_painter(tmp_path / "theirs.pth")
+    assert found.styles == ("Red", "green_one", "7") and "3 styles" in found.origin
     for row, style in enumerate(found.styles):
         for norm in (module for module in network.modules() if isinstance(module, Many)):
             norm.chosen = style
         mix = torch.eye(3)[row : row + 1]
         assert_same(scaled(network, photo(32, 32)), found.network(photo(32, 32), mix))
-
-
-def state():
-    return randomized(Numbered()).state_dict()
-
-
-def same_as_plain(path):
-    ours = residual.read_foreign(path).network(photo(32, 32), torch.ones(1, 1))
-    return torch.equal(ours, _plain(path.with_name("plain.pth")))
-
-
-def _plain(path):
-    torch.save(state(), path)
-    return residual.read_foreign(path).network(photo(32, 32), torch.ones(1, 1))
-
-
-WRAPPED = {
-    "module": lambda s: {f"module.{key}": value for key, value in s.items()},
-    "compiled": lambda s: {f"_orig_mod.module.{key}": value for key, value in s.items()},
-    "state_dict": lambda s: {"state_dict": s, "optimizer_state": {"state": {}}, "style_weight": 4e5},
-    "model": lambda s: {"epoch": 3, "model": {"state_dict": s}},
-    "counted": lambda s: {**s, "in1.num_batches_tracked": torch.tensor(7)},
-    "double": lambda s: {key: value.double() for key, value in s.items()},
-}
-
-
-@pytest.mark.parametrize("name", WRAPPED)
-@pytest.mark.parametrize("zipped", [True, False])
-@torch.no_grad()
-def test_wrappers_prefixes_and_old_pickles_make_no_difference(tmp_path, name, zipped):
-    path = tmp_path / "wrapped.pth"
-    torch.save(WRAPPED[name](state()), path, _use_new_zipfile_serialization=zipped)
-    assert same_as_plain(path)
-
-
-@torch.no_grad()
-def test_safetensors_of_another_tool_are_read(tmp_path):
-    safetensors.torch.save_file(dict(state()), tmp_path / "theirs.safetensors")
-    assert same_as_plain(tmp_path / "theirs.safetensors")
-
-
-# What is refused
-
-
-def changed(**values):
-    return {**state(), **{key.replace("__", "."): value for key, value in values.items()}}
-
-
-REFUSED = {
-    "left over": (lambda: changed(res6__in1__weight=torch.ones(4)), "has left over res6.in1.weight"),
-    "missing": (
-        lambda: {key: value for key, value in state().items() if "res5" not in key},
-        r"lacks res5.conv1.conv2d.weight, .* and 5 more",
-    ),
-    "misshapen": (lambda: changed(in2__bias=torch.ones(3)), "has misshapen in2.bias"),
-    "huge": (
-        lambda: changed(conv2__conv2d__weight=torch.zeros(1).expand(1 << 40)),
-        "has misshapen conv2.conv2d.weight",
-    ),
-    "not finite": (lambda: changed(in2__bias=torch.full((8,), torch.nan)), "not finite in in2.bias"),
-    "integers": (
-        lambda: changed(in2__bias=torch.ones(8, dtype=torch.int32)),
-        "no floating-point .* in2.bias",
-    ),
-    "first": (
-        lambda: changed(conv1__conv2d__weight=torch.ones(3)),
-        "first convolution is missing or misshapen",
-    ),
-    "texts": (lambda: changed(note="mine"), "other things than a network's tensors: 'note'"),
-    "sparse": (lambda: changed(in2__bias=torch.ones(8).to_sparse()), "was refused"),
-    "style lacks": (
-        lambda: {
-            key: value
-            for key, value in Numbered(Many).state_dict().items()
-            if key != "in3.inns.green_one.bias"
-        },
-        "lacks in3.inns.green_one.bias",
-    ),
-    "optimizer": (lambda: {"state": {}, "param_groups": [{"lr": 0.1}]}, "state of an optimizer"),
-    "list": (lambda: [torch.ones(3)], "holds a list: give a file with a network's state_dict"),
-    "nothing": (dict, "keys of no network that is known here: none at all"),
-    "VGG": (lambda: {"features.0.weight": torch.ones(64, 3, 3, 3)}, "VGG .* styler weights add"),
-    "other": (lambda: {"encoder.weight": torch.ones(3)}, "no network .*: encoder.weight"),
-    "itself": (lambda: _endless(), "other things than a network's tensors"),
-}
-
-
-def _endless():
-    loop = {"note": 1}
-    loop["model"] = loop
-    return loop
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_does_not_fit_is_refused_in_one_line(tmp_path, name):
-    make, told = REFUSED[name]
-    torch.save(make(), tmp_path / "theirs.pth")
-    with pytest.raises(CheckpointError, match=told) as refusal:
-        residual.read_foreign(tmp_path / "theirs.pth")
-    assert "theirs.pth" in str(refusal.value) and "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    "data, told",
-    [
-        (b"", "is empty"),
-        (b"\x89PNG\r\n\x1a\n" + b"0" * 90, "is a PNG picture"),
-        (b"<!doctype html>", "is an HTML page"),
-        (b"PK\x03\x04nonsense", "damaged"),
-        (b"\x80\x02nonsense", "damaged"),
-        (b"nonsense", "of an unknown kind"),
-    ],
-)
-def test_other_files_are_told_what_they_are(tmp_path, data, told):
-    (tmp_path / "theirs.pth").write_bytes(data)
-    with pytest.raises(CheckpointError, match=told):
-        residual.read_foreign(tmp_path / "theirs.pth")
-
-
-def test_feature_weights_are_told_what_they_are(tmp_path):
-    slim.write_slim(tmp_path / "vgg.safetensors", "vgg19", random_convolutions("vgg19", (1, 1, 1, 1, 1)))
-    with pytest.raises(CheckpointError, match="VGG"):
-        residual.read_foreign(tmp_path / "vgg.safetensors")
-
-
-def test_a_file_that_is_not_there_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        residual.read_foreign(tmp_path / "theirs.pth")
-
-
-class Trap:
-    def __init__(self, canary):
-        self.canary = canary
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.canary),)
-
-
-@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, 2))])
-def test_code_in_a_file_is_not_run(tmp_path, write):
-    write({**state(), "conv1": Trap(tmp_path / "canary")}, tmp_path / "trap.pth")
-    with pytest.raises(CheckpointError, match="code or objects"):
-        residual.read_foreign(tmp_path / "trap.pth")
-    assert not (tmp_path / "canary").exists()
-
-
-def test_a_packed_zip_is_not_unpacked(tmp_path):
-    torch.save(state(), tmp_path / "plain.pth")
-    with (
-        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
-        zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed,
-    ):
-        for entry in plain.infolist():
-            packed.writestr(entry.filename, plain.read(entry))
-    with pytest.raises(CheckpointError, match="compressed ZIP"):
-        residual.read_foreign(tmp_path / "packed.pth")
-
-
-# Writing
-
-
-@torch.no_grad()
-def test_pytorch_examples_layout_is_written_for_its_own_network(tmp_path):
-    ours, mix = randomized(TransformNetwork(Architecture(W, styles=2))), torch.tensor([[0.25, 0.75]])
-    ours.last.bias.copy_(torch.tensor([0.4, 0.5, 0.6]))
-    made = residual.pytorch_examples(ours, mix)
-    plain = Numbered()
-    assert isinstance(made, OrderedDict) and list(made) == list(plain.state_dict()) and len(made) == 62
-    plain.load_state_dict(made)
-    assert_same(scaled(plain, photo(40, 36)), ours(photo(40, 36), mix))
-    residual.write_pytorch_examples(tmp_path / "ours.pth", ours, mix)
-    again = residual.read_foreign(tmp_path / "ours.pth").network
-    assert_same(ours(photo(40, 36), mix), again(photo(40, 36), torch.ones(1, 1)))
-
-
-def test_transposed_convolutions_have_no_pytorch_examples_form():
-    with pytest.raises(CheckpointError, match="transposed convolutions"):
-        residual.pytorch_examples(TransformNetwork(Architecture(W, upsampling="transpose")), torch.ones(1, 1))

@@ -8,20 +8,14 @@ from the statistics of pictures alone: solved for, it would be a copy of the tea
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.device import form_for
-from styler.engine.minimize import TrainingState, fit
-from styler.errors import InputError
-from styler.events import TrainStep
-from styler.features import Extractor, Features
-from styler.networks.narrow import (
+from distill.closed_form import (
     CHUNK,
     RIDGE,
     Positions,
@@ -32,8 +26,13 @@ from styler.networks.narrow import (
     positions,
     ridge,
 )
+from distill.options import DistillOptions
+from styler.device import form_for
+from styler.engine.minimize import TrainingState, fit
+from styler.errors import InputError
+from styler.events import TrainStep
+from styler.features import Extractor, Features
 from styler.networks.vgg import Convolution, convolution_names
-from styler.options.shared import DistillOptions
 
 LAYERS: Mapping[str, float] = {
     "relu1_1": 1.0,
@@ -57,19 +56,8 @@ GRID = 8
 """Pixels between two positions that the training compares: neighbors tell almost the same."""
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """A wide network, or one that stands for it: `maps` lead from its channels to the wide network's.
-
-    A map (weight [C_wide, C], bias [C_wide]) is followed by a ReLU.
-    """
-
-    extractor: Extractor
-    maps: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-
 def distill(
-    teachers: Sequence[Teacher],
+    teacher: Extractor,
     batches: Callable[[int], Tensor],
     options: DistillOptions,
     start: TrainingState | None = None,
@@ -78,7 +66,7 @@ def distill(
     """Make a narrow VGG of `options.widths` in the layout of `compact`.
 
     Args:
-        teachers: each layer is learned from the first one that has it.
+        teacher: the wide network, at least as deep as relu5_1.
         batches: step -> Image [N, 3, H, W]; what comes must depend on the step alone.
         start: the state of a run that was interrupted; its options have to be the same.
         stop: asked after each step; once true, the state is yielded and the training ends early.
@@ -90,17 +78,17 @@ def distill(
     sample = torch.cat([vary(batches(index), options.seed, index) for index in after])
     device = sample.device
     dtype = form_for(options.precision, device).dtype
-    wide = [_converted(teacher, dtype) for teacher in teachers]
+    wide = copy.deepcopy(teacher).to(dtype).to(memory_format=torch.channels_last)
     convolutions, scales = first_guess(wide, sample, widths_of(options.widths), options.seed)
     with torch.no_grad():
-        channels = {name: f.shape[1] for name, f in targets(wide, sample[:1], LAYERS).items()}
+        channels = {name: f.shape[1] for name, f in features_of(wide, sample[:1], LAYERS).items()}
     student = Student(convolutions, channels, dtype).to(device)
     optimizer = torch.optim.AdamW(student.groups(options.learning_rate), betas=(0.9, 0.99), weight_decay=0.0)
 
     def step(index: int, batch: Tensor) -> Mapping[str, Tensor]:
         images = vary(batch, options.seed, index)
         with torch.no_grad():
-            wanted = targets(wide, images, LAYERS)
+            wanted = features_of(wide, images, LAYERS)
         found = student(images)
         return {
             name: weight
@@ -151,38 +139,11 @@ def vary(images: Tensor, seed: int, index: int) -> Tensor:
     return (flat.view_as(images) + grain[..., None] * noise).clamp(0, 1)
 
 
-def targets(teachers: Sequence[Teacher], images: Tensor, layers: Iterable[str]) -> Features:
-    """What the student is to tell: the wide network's layers, through the teachers' maps."""
-    found = _raw(teachers, images, layers)
-    for name, features in found.items():
-        teacher = _teacher_of(teachers, name)
-        if name in teacher.maps:
-            weight, bias = (part.to(features) for part in teacher.maps[name])
-            found[name] = F.relu(F.conv2d(features, weight[:, :, None, None], bias))
-    return found
-
-
-def _raw(teachers: Sequence[Teacher], images: Tensor, layers: Iterable[str]) -> Features:
-    """The teachers' own channels, each layer from the first one that has it."""
-    found: Features = {}
-    for teacher in teachers:
-        extractor = teacher.extractor
-        mine = [name for name in layers if _teacher_of(teachers, name) is teacher]
-        x = images.to(extractor.mean.dtype).contiguous(memory_format=torch.channels_last)
-        found |= extractor(x, mine, padding="reflect")
-    return found
-
-
-def _teacher_of(teachers: Sequence[Teacher], name: str) -> Teacher:
-    for teacher in teachers:
-        if name in teacher.extractor.layers:
-            return teacher
-    raise InputError(f"no teacher has the layer {name}: give a second one that goes as deep as relu5_1")
-
-
-def _converted(teacher: Teacher, dtype: torch.dtype) -> Teacher:
-    extractor = copy.deepcopy(teacher.extractor).to(dtype).to(memory_format=torch.channels_last)
-    return Teacher(extractor, teacher.maps)
+def features_of(teacher: Extractor, images: Tensor, layers: Iterable[str]) -> Features:
+    """The wide network's features, with reflection at the borders as the narrow network has it."""
+    x = images.to(teacher.mean.dtype).contiguous(memory_format=torch.channels_last)
+    features: Features = teacher(x, layers, padding="reflect")
+    return features
 
 
 def grid(name: str, features: Tensor, index: int) -> Tensor:
@@ -263,21 +224,19 @@ class Student(nn.Module):
 
 @torch.no_grad()
 def first_guess(
-    teachers: Sequence[Teacher], images: Tensor, widths: Mapping[str, int], seed: int
+    teacher: Extractor, images: Tensor, widths: Mapping[str, int], seed: int
 ) -> tuple[dict[str, Convolution], dict[str, Tensor]]:
-    """The closed form on what the teachers say of `images`; see `closed_form`."""
+    """The closed form on what the teacher says of `images`; see `closed_form`."""
     draw = torch.Generator().manual_seed(seed)
     where = positions(images, widths, draw)
-    return closed_form(images, widths, where, before_relu(teachers, images, where), draw)
+    return closed_form(images, widths, where, before_relu(teacher, images, where), draw)
 
 
-def before_relu(
-    teachers: Sequence[Teacher], images: Tensor, where: Mapping[str, Positions]
-) -> dict[str, Tensor]:
-    """The teachers' values [P, C'] at the positions of each convolution, before the ReLU."""
+def before_relu(teacher: Extractor, images: Tensor, where: Mapping[str, Positions]) -> dict[str, Tensor]:
+    """The teacher's values [P, C'] at the positions of each convolution, before the ReLU."""
     parts: dict[str, list[Tensor]] = {name: [] for name in where}
     for first in range(0, len(images), CHUNK):
-        values = _raw(teachers, images[first : first + CHUNK], where)
+        values = features_of(teacher, images[first : first + CHUNK], where)
         for name, (picture, top, left) in where.items():
             here = (picture >= first) & (picture < first + CHUNK)
             parts[name].append(values[name][picture[here] - first, :, top[here], left[here]].float())

@@ -1,22 +1,23 @@
-"""The distill command: from a folder of pictures to a network's file, through interruption and back."""
+"""The distillation from a folder of pictures to a network's file, through interruption and back."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from distill import job
+from distill.options import DistillOptions
 from PIL import Image
 
 from styler.errors import CheckpointError, InputError, OutputError, WeightsError
 from styler.events import Note, TrainStep
-from styler.jobs.training import distill as training
 from styler.networks.vgg import random_convolutions
-from styler.options.shared import DistillOptions
 from styler.storage import runs
-from styler.storage.models.slim import read_about, read_slim, write_slim
+from styler.storage.models import vgg
 
 WIDTHS = (6, 8, 10, 12, 12)
 
@@ -36,7 +37,7 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     file = tmp_path / "teacher.safetensors"
-    write_slim(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
+    vgg.write(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
     return file
 
 
@@ -50,8 +51,8 @@ def run(output: Path, dataset: Path, teacher: Path, stop_after: int = 10**6, **m
     done = 0
     events = []
     chosen = more.pop("options", options())
-    work = training.distill(
-        str(dataset), None, [str(teacher)], str(output), chosen, stop=lambda: done >= stop_after, **more
+    work = job.distill(
+        str(dataset), None, str(teacher), str(output), chosen, stop=lambda: done >= stop_after, **more
     )
     for event in work:
         done += isinstance(event, TrainStep)
@@ -64,10 +65,10 @@ def test_makes_a_network_that_says_how_it_was_made(tmp_path: Path, dataset: Path
     events = run(output, dataset, teacher, credits="Jo, CC BY")
     assert [e.index for e in events if isinstance(e, TrainStep)] == [1, 2, 3, 4, 5, 6]
     assert any(isinstance(e, Note) and "broken.jpg" in e.text for e in events)
-    network = read_slim(output)
+    network = vgg.read(output)
     assert (network.network, network.padding) == ("compact", "reflect")
     assert network.widths()["relu3_1"] == 4
-    about = read_about(output).information["training"]
+    about = vgg.read_card(output).information["training"]
     assert about["credits"] == "Jo, CC BY"
     assert about["options"]["steps"] == 6
     assert about["teachers"] == ["teacher.safetensors"]
@@ -116,22 +117,16 @@ def test_refusals(tmp_path: Path, dataset: Path, teacher: Path) -> None:
         run(output, dataset, teacher, options=options(widths="3,x"))
     jpeg = tmp_path / "teacher.pth"
     jpeg.write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(WeightsError, match="Collaborative"):
+    with pytest.raises(WeightsError, match=r"teacher\.pth"):
         run(output, dataset, jpeg)
     output.write_bytes(b"")
     with pytest.raises(OutputError, match="--overwrite"):
         run(output, dataset, teacher)
 
 
-def test_collaborative_distillation_is_a_teacher(tmp_path: Path, dataset: Path) -> None:
-    """A network in that layout: a 1x1 convolution before conv1_1, and maps from narrow to wide channels."""
-    state = {"conv0.weight": torch.randn(3, 3, 1, 1), "conv0.bias": torch.randn(3)}
-    for name, (weight, bias) in random_convolutions("compact", WIDTHS).items():
-        state[f"{name.replace('_', '')}.weight"], state[f"{name.replace('_', '')}.bias"] = weight, bias
-    for block, width in enumerate(WIDTHS, 1):
-        state[f"conv{block}1_aux.weight"] = torch.randn(2 * width, width, 1, 1)
-        state[f"conv{block}1_aux.bias"] = torch.randn(2 * width)
-    file = tmp_path / "narrow.pth"
-    torch.save({"model": state}, file)
-    run(tmp_path / "net.safetensors", dataset, file, options=options(steps=1))
-    assert read_slim(tmp_path / "net.safetensors").widths()["relu1_1"] == 3
+def test_runs_from_a_clone() -> None:
+    """`python tools/distill` needs nothing but the clone and what styler needs."""
+    command = [sys.executable, str(Path(job.__file__).parent), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", env={"PATH": ""})
+    assert done.returncode == 0, done.stderr
+    assert "--teacher" in done.stdout

@@ -1,32 +1,29 @@
-"""Distillation: what the closed form recovers, what training gains, resuming, and what is shipped."""
+"""Distillation: what the closed form recovers, what training gains, resuming."""
 
-from pathlib import Path
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from distill import closed_form, training
+from distill.options import DistillOptions
+from distill.training import Student
 from torch import Tensor
 
 from styler.engine.minimize import TrainingState
-from styler.errors import InputError, WeightsError
+from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
-from styler.networks import narrow
-from styler.networks.vgg import Convolution, convolution_names, random_convolutions
-from styler.options.shared import DistillOptions
-from styler.storage.foreign.teachers import read_collaborative
-from styler.storage.models import vgg
-from styler.storage.models.slim import read_about
-from styler.tasks import distill
-from styler.tasks.distill import Student, Teacher
+from styler.networks.vgg import Convolution, random_convolutions
 
 SIDE = 32
 
 
 @pytest.fixture(autouse=True)
 def few_positions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(narrow, "SAMPLE", 2000)
+    monkeypatch.setattr(closed_form, "SAMPLE", 2000)
 
 
 def batches(index: int) -> Tensor:
@@ -35,8 +32,8 @@ def batches(index: int) -> Tensor:
     return F.interpolate(noise, (SIDE, SIDE), mode="bilinear")
 
 
-def teacher(seed: int = 1, width: int = 12) -> Teacher:
-    return Teacher(Extractor("vgg19", random_convolutions("vgg19", (width,) * 5, seed)))
+def teacher(seed: int = 1, width: int = 12) -> Extractor:
+    return Extractor("vgg19", random_convolutions("vgg19", (width,) * 5, seed))
 
 
 def options(**changes: Any) -> DistillOptions:
@@ -45,14 +42,14 @@ def options(**changes: Any) -> DistillOptions:
 
 
 def run(
-    chosen: DistillOptions, start: TrainingState | None = None, teachers: list[Teacher] | None = None
+    chosen: DistillOptions, start: TrainingState | None = None, wide: Extractor | None = None
 ) -> tuple[dict[str, Convolution], list[TrainStep], list[TrainingState]]:
-    training = distill.distill(teachers or [teacher()], batches, chosen, start)
+    work = training.distill(wide or teacher(), batches, chosen, start)
     steps: list[TrainStep] = []
     states: list[TrainingState] = []
     while True:
         try:
-            event = next(training)
+            event = next(work)
         except StopIteration as stop:
             return stop.value, steps, states
         (steps if isinstance(event, TrainStep) else states).append(event)
@@ -62,7 +59,7 @@ def test_makes_a_compact_network_of_these_widths() -> None:
     made, steps, _ = run(options(steps=1, widths="7,6,5,8,9"))
     assert [len(bias) for _, bias in made.values()] == [7, 7, 6, 6, 5, 5, 5, 5, 8, 8, 8, 8, 9]
     Extractor("compact", made)(batches(0), ["relu5_1"])
-    assert set(steps[0].losses) == set(distill.LAYERS)
+    assert set(steps[0].losses) == set(training.LAYERS)
 
 
 def test_training_explains_more() -> None:
@@ -82,15 +79,15 @@ def test_goes_on_bit_for_bit() -> None:
 
 def test_first_layer_knows_nothing_of_the_teacher() -> None:
     images = torch.cat([batches(index) for index in range(4)])
-    widths = distill.widths_of("8,8,8,8,8")
-    (one, _), (two, _) = (distill.first_guess([teacher(seed)], images, widths, 0) for seed in (1, 2))
+    widths = training.widths_of("8,8,8,8,8")
+    (one, _), (two, _) = (training.first_guess(teacher(seed), images, widths, 0) for seed in (1, 2))
     assert torch.equal(one["conv1_1"][0], two["conv1_1"][0])
     assert not torch.equal(one["conv1_2"][0], two["conv1_2"][0])
 
 
 def test_first_layer_whitens_patches() -> None:
     patches = torch.randn(5000, 27) @ torch.randn(27, 27) + 3
-    weight, bias = narrow._principal(patches, 6)
+    weight, bias = closed_form._principal(patches, 6)
     response = patches @ weight.flatten(1).T + bias
     torch.testing.assert_close(response.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
     correlation = (response.T @ response / len(response))[:3, :3] / 2
@@ -102,9 +99,11 @@ def test_regression_finds_the_convolution() -> None:
     draw = torch.Generator().manual_seed(0)
     images = torch.rand(6, 4, 16, 16, generator=draw)
     weight, bias = torch.randn(5, 4, 3, 3, generator=draw), torch.randn(5, generator=draw)
-    where = narrow.positions(images, ["conv1_2"], draw)["conv1_2"]
+    where = closed_form.positions(images, ["conv1_2"], draw)["conv1_2"]
     values = F.conv2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), weight, bias)
-    found = narrow._regression(narrow._patches(images, where), values[where[0], :, where[1], where[2]])
+    found = closed_form._regression(
+        closed_form._patches(images, where), values[where[0], :, where[1], where[2]]
+    )
     torch.testing.assert_close(found[0], weight, atol=2e-2, rtol=0)
     torch.testing.assert_close(found[1], bias, atol=5e-2, rtol=0)
 
@@ -113,11 +112,11 @@ def test_selection_takes_live_and_different_channels() -> None:
     draw = torch.Generator().manual_seed(0)
     base = torch.randn(500, 3, generator=draw)
     before = torch.cat([base, base[:, :1] * 0.5, -torch.ones(500, 2)], 1)  # a copy, and two that are dead
-    picked, scale = narrow._selection(before, 3, draw)
+    picked, scale = closed_form._selection(before, 3, draw)
     rms = F.relu(base).square().mean(0).sqrt()
     assert torch.allclose(scale.sort().values, rms.sort().values)
     assert torch.allclose(F.relu(picked).square().mean(0).sqrt(), torch.ones(3))
-    wider, _ = narrow._selection(before, 6, draw)
+    wider, _ = closed_form._selection(before, 6, draw)
     assert wider.shape == (500, 6) and wider.isfinite().all()
 
 
@@ -131,47 +130,10 @@ def test_what_a_map_can_tell_is_explained() -> None:
     )
 
 
-def test_targets_come_from_the_first_teacher_and_through_the_map() -> None:
-    shallow = Teacher(Extractor("vgg19", dict(list(random_convolutions("vgg19", (4,) * 5).items())[:2])))
-    weight = torch.randn(7, 12, generator=torch.Generator().manual_seed(0))
-    maps = {"relu2_1": (weight, torch.zeros(7)), "relu1_1": (torch.zeros(7, 12), torch.zeros(7))}
-    deep = Teacher(teacher().extractor, maps)
-    found = distill.targets([shallow, deep], batches(0), ["relu1_1", "relu2_1"])
-    assert found["relu1_1"].shape[1] == 4
-    own = deep.extractor(batches(0), ["relu2_1"], padding="reflect")["relu2_1"]
-    torch.testing.assert_close(found["relu2_1"], F.relu(torch.einsum("oi,nihw->nohw", weight, own)))
-
-
 def test_a_teacher_that_is_too_shallow() -> None:
-    shallow = Teacher(Extractor("vgg19", dict(list(random_convolutions("vgg19", (4,) * 5).items())[:2])))
-    with pytest.raises(InputError, match="no teacher has the layer conv2_1: give a second one"):
-        run(options(), teachers=[shallow])
-
-
-def test_reads_a_network_of_collaborative_distillation(tmp_path: Path) -> None:
-    draw = torch.Generator().manual_seed(0)
-    own = random_convolutions("compact", (4, 5, 6, 7, 8))
-    state = {
-        f"{n.replace('_', '')}.{part}": t
-        for n, pair in own.items()
-        for part, t in zip(("weight", "bias"), pair, strict=True)
-    }
-    state |= {f"conv{b}1_aux.weight": torch.randn(9, 3 + b, 1, 1, generator=draw) for b in range(1, 6)}
-    state |= {f"conv{b}1_aux.bias": torch.zeros(9) for b in range(1, 6)}
-    state |= {
-        "conv0.weight": torch.randn(3, 3, 1, 1, generator=draw),
-        "conv0.bias": torch.randn(3, generator=draw),
-    }
-    torch.save({"model": state}, tmp_path / "net.pth")
-    extractor, maps = read_collaborative(tmp_path / "net.pth")
-    image = batches(0)[:1]
-    first = F.conv2d(image, state["conv0.weight"], state["conv0.bias"])
-    expected = F.conv2d(F.pad(first, (1, 1, 1, 1), mode="reflect"), *own["conv1_1"])
-    torch.testing.assert_close(extractor(image, ["conv1_1"])["conv1_1"], expected, atol=1e-4, rtol=1e-4)
-    assert maps["relu3_1"][0].shape == (9, 6)
-    (tmp_path / "other.pth").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="is not a network of Collaborative Distillation"):
-        read_collaborative(tmp_path / "other.pth")
+    shallow = Extractor("vgg19", dict(list(random_convolutions("vgg19", (4,) * 5).items())[:2]))
+    with pytest.raises(InputError, match="vgg19 has no layer"):
+        run(options(), wide=shallow)
 
 
 def test_balance_keeps_the_features_but_for_their_scale() -> None:
@@ -181,7 +143,7 @@ def test_balance_keeps_the_features_but_for_their_scale() -> None:
     layers = [name.replace("conv", "relu") for name in before]
     old = Extractor("compact", before, padding="reflect")(images, layers)
     for whitening in (0.0, 1.0):
-        after = narrow.balanced(before, images, scales, whitening)
+        after = closed_form.balanced(before, images, scales, whitening)
         new = Extractor("compact", after, padding="reflect")(images, layers)
         for name in layers:
             ratio = new[name].square().mean((0, 2, 3)).sqrt() / old[name].square().mean((0, 2, 3)).sqrt()
@@ -196,39 +158,18 @@ def test_balance_keeps_the_features_but_for_their_scale() -> None:
 
 def test_variation_is_a_function_of_seed_and_step() -> None:
     images = batches(0)
-    assert torch.equal(distill.vary(images, 0, 5), distill.vary(images, 0, 5))
-    assert not torch.equal(distill.vary(images, 0, 5), distill.vary(images, 0, 6))
-    assert not torch.equal(distill.vary(images, 0, 5), distill.vary(images, 1, 5))
-    assert distill.vary(images, 0, 5).min() >= 0 and distill.vary(images, 0, 5).max() <= 1
+    assert torch.equal(training.vary(images, 0, 5), training.vary(images, 0, 5))
+    assert not torch.equal(training.vary(images, 0, 5), training.vary(images, 0, 6))
+    assert not torch.equal(training.vary(images, 0, 5), training.vary(images, 1, 5))
+    assert training.vary(images, 0, 5).min() >= 0 and training.vary(images, 0, 5).max() <= 1
 
 
 @pytest.mark.parametrize("text", ["", "8,8", "8,8,8,8,x", "8,8,8,8,0", "8,8,8,8,9999", "1.5,8,8,8,8"])
 def test_widths_that_make_no_network(text: str) -> None:
     with pytest.raises(InputError, match=r"--widths is .* five numbers from 2 to 512"):
-        distill.widths_of(text)
+        training.widths_of(text)
 
 
 def test_widths_of_blocks_and_of_layers() -> None:
-    assert list(distill.widths_of("2,3,4,5,6").values()) == [2, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6]
-    assert list(distill.widths_of(",".join(map(str, range(2, 15)))).values()) == list(range(2, 15))
-
-
-def test_what_is_shipped_is_small_and_says_where_it_comes_from() -> None:
-    path = vgg.built_in()
-    assert path is not None and path.stat().st_size < 6_000_000
-    about = read_about(path)
-    assert about.network == "compact" and about.padding == "reflect"
-    assert about.layers == convolution_names("compact")
-    assert about.information["licence"] == "MIT"
-    training = about.information["training"]
-    assert training["teachers"] and training["options"]["steps"] > 1000
-    assert "CC BY 2.0" in training["credits"] and "Simonyan" in training["credits"]
-
-
-def test_channels_of_what_is_shipped_have_one_scale() -> None:
-    extractor = vgg.load("compact")
-    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
-    noise = torch.cat([batches(index) for index in range(8)])
-    for features in extractor(noise, layers).values():
-        rms = features.square().mean((0, 2, 3)).sqrt()
-        assert rms.isfinite().all() and (rms > 0).float().mean() > 0.9
+    assert list(training.widths_of("2,3,4,5,6").values()) == [2, 2, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6]
+    assert list(training.widths_of(",".join(map(str, range(2, 15)))).values()) == list(range(2, 15))

@@ -1,0 +1,1 @@
+"""Distillation of a narrow VGG from a whole one: the tool that made styler's built-in network."""
