@@ -15,6 +15,7 @@ from styler.networks.vgg import (
     TORCHVISION,
     Convolution,
     Normalization,
+    Typical,
     check_convolutions,
     layer_names,
 )
@@ -25,6 +26,9 @@ Features = dict[str, Tensor]
 
 ReluRule = Literal["gradient", "guided", "deconv"]
 
+
+CONTENT_WEIGHT = 0.05
+"""Weight of the content for a network that brings none of its own."""
 
 _PARTS = ("weight", "bias", "backward")
 
@@ -37,6 +41,8 @@ class Extractor(nn.Module):
         convolutions: the network's first layers in order; channel widths are read from the tensors.
         normalization: what these very weights were trained on.
         padding: how the weights were trained, the default of each call.
+        typical: figures of its layers on photos, as far as they are known.
+        content_weight: of the content, where photo and style are both to be seen.
 
     Weights are buffers, never parameters: nothing trains them by accident, no gradient is made for them.
     """
@@ -50,10 +56,13 @@ class Extractor(nn.Module):
         convolutions: Mapping[str, Convolution],
         normalization: Normalization = TORCHVISION,
         padding: Padding = "zero",
+        typical: Mapping[str, Typical] | None = None,
+        content_weight: float = CONTENT_WEIGHT,
     ) -> None:
         super().__init__()
         check_convolutions(network, convolutions)
         self.network, self.normalization, self.padding = network, normalization, padding
+        self.typical, self.content_weight = dict(typical or {}), content_weight
         for name, (weight, bias) in convolutions.items():
             kernel = weight.detach().float().contiguous()
             self.register_buffer(f"{name}_weight", kernel)
@@ -131,7 +140,9 @@ class Extractor(nn.Module):
         """The same network without the weights of what lies deeper than `layers`."""
         names = [name for name in self.needed(layers | {"conv1_1"}) if name.startswith("conv")]
         parts = {name: (self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")) for name in names}
-        return Extractor(self.network, parts, self.normalization, self.padding)
+        return Extractor(
+            self.network, parts, self.normalization, self.padding, self.typical, self.content_weight
+        )
 
     def needed(self, layers: set[str]) -> tuple[str, ...]:
         """The layers to compute in order to have `layers`; raises InputError for one that is not there."""

@@ -9,12 +9,14 @@ from styler.options.fields import Layers, Options, OutputSize, opt
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
 StyleLoss = Literal["covariance", "gram"]
+ContentLoss = Literal["structure", "squared"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zero", "replicate", "reflect"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Decay = Literal["cosine", "linear", "constant"]
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT_LAYERS = ("relu2_2", "relu3_1", "relu4_2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +58,8 @@ class SolverOptions(Options):
     """The optimizer of an image."""
 
     optimizer: Optimizer = opt("lbfgs", "Optimizer: L-BFGS on the device, Adam, or SciPy's L-BFGS-B.")
-    steps: int = opt(
-        100, "Steps at the last scale; coarser scales are cheap and get as many.", low=1, high=1_000_000
-    )
+    steps: int = opt(25, "Steps at the last scale.", low=1, high=1_000_000)
+    coarse_steps: int = opt(80, "Steps at each coarser scale.", low=1, high=1_000_000)
     history: int = opt(10, "Pairs of vectors that L-BFGS remembers.", low=1, high=1000)
     learning_rate: float = opt(
         0.02, "Step size of Adam, in units of the pixel range [0, 1].", low=1e-9, high=1e9
@@ -70,7 +71,9 @@ class LossOptions(Options):
     """The terms of the perceptual loss, their weights and layers."""
 
     style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
-    content_weight: float = opt(0.04, "Weight of the content.", low=0)
+    content_weight: float = opt(
+        1.0, "Weight of the content, where 1 suits the network: 3 keeps more of the photo.", low=0
+    )
     tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
     style_loss: StyleLoss = opt(
         "covariance", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
@@ -78,7 +81,12 @@ class LossOptions(Options):
     style_layers: Layers = opt(
         tuple((name, 1.0) for name in STYLE_LAYERS), "Style layers with weights, as in relu1_1:0.5,relu2_1."
     )
-    content_layers: Layers = opt((("relu4_2", 1.0),), "Content layers with weights.")
+    content_loss: ContentLoss = opt(
+        "structure", "Content error: structure free of color and contrast, or Gatys' squared distance."
+    )
+    content_layers: Layers = opt(
+        tuple((name, 1.0) for name in CONTENT_LAYERS), "Content layers with weights."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

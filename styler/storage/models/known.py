@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from styler.errors import WeightsError
-from styler.networks.vgg import CAFFE, TORCHVISION, Normalization
+from styler.networks.vgg import CAFFE, TORCHVISION, Normalization, Typical
 from styler.storage.names import display
 
 TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
@@ -30,6 +30,8 @@ class Weights:
         normalization: what the weights were trained on.
         corner: conv1_1.weight[0, :, 0, 0], which tells whose weights a file holds. Their size does not: both
             torchvision's and Oxford's first layers are near 0.2 though their inputs differ by a factor of 58.
+        typical: figures of its layers on photos, twelve of Kodak's, where they were measured.
+        content_weight: of the content, by which a face stays.
     """
 
     network: str
@@ -40,7 +42,43 @@ class Weights:
     licence: str
     source: str
     corner: tuple[float, float, float] | None = None
+    typical: Mapping[str, Typical] = field(default_factory=dict)
+    content_weight: float = 0.12
 
+
+VGG19_CAFFE = {
+    "relu1_1": Typical(918.6, 1.042e09, 3.494e04),
+    "relu1_2": Typical(1.296e04, 1.684e11, 7.667e05),
+    "relu2_1": Typical(2.034e04, 5.638e11, 1.532e06),
+    "relu2_2": Typical(3.85e04, 1.112e12, 1.356e06),
+    "relu3_1": Typical(3.923e04, 4.741e12, 3.299e06),
+    "relu3_2": Typical(3.862e04, 5.015e12, 4.901e06),
+    "relu3_3": Typical(8.904e04, 3.973e13, 2.088e07),
+    "relu3_4": Typical(3.331e05, 5.322e14, 5.196e07),
+    "relu4_1": Typical(3.617e05, 1.905e15, 1.137e08),
+    "relu4_2": Typical(2.851e05, 8.323e14, 5.262e07),
+    "relu4_3": Typical(1.139e05, 8.419e13, 1.39e07),
+    "relu4_4": Typical(1.918e04, 2.082e12, 9.68e05),
+    "relu5_1": Typical(1.084e04, 1.582e12, 1.306e06),
+    "relu5_2": Typical(2488, 1.144e11, 2.738e05),
+    "relu5_3": Typical(473, 6.648e09, 4.995e04),
+    "relu5_4": Typical(31.45, 5.25e07, 2797),
+}
+VGG16_CAFFE = {
+    "relu1_1": Typical(965.2, 9.264e08, 3.35e04),
+    "relu1_2": Typical(1.618e04, 2.043e11, 7.998e05),
+    "relu2_1": Typical(3.906e04, 2.337e12, 3.479e06),
+    "relu2_2": Typical(1.059e05, 9.592e12, 4.432e06),
+    "relu3_1": Typical(1.376e05, 6.358e13, 1.301e07),
+    "relu3_2": Typical(1.411e05, 5.044e13, 1.472e07),
+    "relu3_3": Typical(1.277e05, 3.113e13, 7.172e06),
+    "relu4_1": Typical(7.022e04, 4.056e13, 1.011e07),
+    "relu4_2": Typical(2.57e04, 4.82e12, 3.226e06),
+    "relu4_3": Typical(4600, 1.523e11, 2.659e05),
+    "relu5_1": Typical(2524, 1.008e11, 3.024e05),
+    "relu5_2": Typical(518.5, 6.304e09, 6.182e04),
+    "relu5_3": Typical(34.4, 5.531e07, 3093),
+}
 
 WEIGHTS: Mapping[str, Weights] = {
     "compact": Weights("compact", "", "", 0, TORCHVISION, "MIT", "built in, made by tools/distill"),
@@ -73,6 +111,7 @@ WEIGHTS: Mapping[str, Weights] = {
         licence=OXFORD_LICENCE,
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.3412, 0.4642, 0.3942),
+        typical=VGG19_CAFFE,
     ),
     "vgg16-caffe": Weights(
         network="vgg16",
@@ -83,6 +122,7 @@ WEIGHTS: Mapping[str, Weights] = {
         licence=OXFORD_LICENCE,
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.4295, 0.5504, 0.4800),
+        typical=VGG16_CAFFE,
     ),
 }
 

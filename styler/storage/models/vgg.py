@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.resources
+import math
 import os
 import secrets
 from collections.abc import Generator, Mapping
@@ -19,11 +20,12 @@ import torch
 
 from styler.errors import OutputError, StylerError, WeightsError
 from styler.events import Event, Note
-from styler.features import Extractor
+from styler.features import CONTENT_WEIGHT, Extractor
 from styler.networks.vgg import (
     TORCHVISION,
     Convolution,
     Normalization,
+    Typical,
     VGGArchitecture,
     check_convolutions,
     convolution_names,
@@ -40,6 +42,8 @@ from styler.storage.names import display, user_folder
 Status = Literal["ok", "missing", "damaged"]
 
 BUILT_IN = "compact"
+TYPICAL, WEIGHT = "typical", "content_weight"
+"""Where a card's information has a network's figures on photos, by layer, and its content weight."""
 DEFAULT_NOTE = (
     "VGG-19 is not here, so the built-in compact network is used; to get it: styler weights fetch vgg19"
 )
@@ -83,10 +87,27 @@ def read(path: Path | str) -> Extractor:
     Raises:
         WeightsError: if it is another kind of file; DamagedError if it is not what was written.
     """
-    about = VGGArchitecture.of(read_card(path).network)
+    card = read_card(path)
+    about = VGGArchitecture.of(card.network)
     tensors = format.read(path).tensors
     convolutions = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in about.layers}
-    return Extractor(about.body, convolutions, about.normalization, about.padding)
+    typical, weight = figures(card.information, path)
+    return Extractor(about.body, convolutions, about.normalization, about.padding, typical, weight)
+
+
+def figures(information: Mapping[str, Any], path: Path | str) -> tuple[dict[str, Typical], float]:
+    """The figures on photos and the content weight in a card's information, where they are there.
+
+    Raises DamagedError, with the name of the file at `path`, for what can be neither.
+    """
+    try:
+        typical = {layer: Typical(*map(float, row)) for layer, row in information.get(TYPICAL, {}).items()}
+        weight = float(information.get(WEIGHT, CONTENT_WEIGHT))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DamagedError(f"{display(path)} has figures on photos that are none") from error
+    if not all(0 < number < math.inf for row in (*typical.values(), (weight,)) for number in row):
+        raise DamagedError(f"{display(path)} has figures on photos that are not above 0")
+    return typical, weight
 
 
 def read_card(path: Path | str) -> Card:
@@ -206,14 +227,20 @@ def describe(name: str) -> str:
 
 def _load(name: str, file: Path) -> Extractor:
     """The network in the file of that name; raises as `load`."""
+    record = WEIGHTS[name]
     if not _is_original(name, file):
-        return read(file)
-    record, digest = WEIGHTS[name], disk.sha256_of(file)
+        extractor = read(file)
+        if not extractor.typical:  # a file that was kept before there were any
+            extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
+        return extractor
+    digest = disk.sha256_of(file)
     if not digest.startswith(record.sha256):
         raise WeightsError(
             f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
         )
-    return Extractor(record.network, read_foreign(file, record.network), record.normalization)
+    convolutions = read_foreign(file, record.network)
+    known = {"typical": record.typical, "content_weight": record.content_weight}
+    return Extractor(record.network, convolutions, record.normalization, **known)
 
 
 def _by_hand(name: str, url: str = "") -> str:
