@@ -55,8 +55,8 @@ def fast(
     """
     path = library.locate(options.model, options.style)
     model = library.read(path)
-    if model.found:
-        yield Note(f"{display(path.name)}: {model.found}")
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
     check_kind(model, path, sources)
     library.mix(model.card, options.style)  # raises for a style that the model does not have
     label = "-".join(styles_of(model, options))

@@ -58,8 +58,8 @@ def translate(
     """
     path = library.locate_generator(options.checkpoint)
     model = library.read_generator(path)
-    if model.found:
-        yield Note(f"{display(path.name)}: {model.found}")
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
     way = way_of(model, options, display(path.name))
     if not sources:
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")

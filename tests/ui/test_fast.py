@@ -192,7 +192,7 @@ def test_show_prints_the_card(run):
 def test_theirs_is_painted_with_shown_added_and_converted(run):
     save_johnson("theirs.pth")
     assert "pytorch/examples layout, width 4" in run("fast", "photo.png", "--model", "theirs.pth").err
-    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["found"]
+    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["origin"]
     assert run("models", "add", "theirs.pth").code == 0
     assert run("models", "add", "theirs.pth").code == 1
     assert run("models", "add", "theirs.pth", "--overwrite").code == 0
