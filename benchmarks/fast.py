@@ -5,11 +5,11 @@
 
 Files are painted by `styler fast` from JPEG to JPEG, with all threads: frames per second, and how far memory
 rises above what the process had before. The other tables compare painting and training with plain torch: the
-network and the loop that one writes without further thought, after the ones that everybody starts from:
-Johnson's network of width 32 with reflection layers, nearest upsampling and instance norms; in the loop VGG-16
-up to relu4_3 on photos and paintings, all in float32. Times are CPU seconds of one thread, the least over
-rounds in which all candidates take turns, so that ratios hold on a busy machine. VGG-16's weights are random:
-they do not change the time.
+network and the loop that one writes without further thought, after the ones that everybody starts from,
+Johnson's network of width 32 with reflection layers, nearest upsampling and instance norms; in the loop
+VGG-16 up to relu4_3 on photos and paintings, all in float32. Times are CPU seconds of one thread, the least
+over rounds in which all candidates take turns, so that ratios hold on a busy machine. VGG-16's weights are
+random: they do not change the time.
 """
 
 from __future__ import annotations
