@@ -19,7 +19,8 @@ from styler.image.size import SMALLEST
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
 from styler.options.fast import BenchOptions, FastOptions
 from styler.storage.models import library
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
+from styler.storage.pictures.save import save_picture
 from styler.tasks import fast as task
 
 COLUMNS = ("network", "pixels", "numbers", "network alone", "end to end", "memory")
@@ -102,10 +103,10 @@ def measured(
     ready = form(image.to(mix.device))
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         photo = Path(folder) / "photo.jpg"
-        load.save(photo, image)
+        save_picture(photo, image)
 
         def from_file_to_file() -> None:
-            load.save(Path(folder) / "painted.jpg", painter(load.load(photo).image), overwrite=True)
+            save_picture(Path(folder) / "painted.jpg", painter(load_picture(photo).image), overwrite=True)
 
         with device.peak_memory(mix.device) as risen:
             whole = pace(from_file_to_file, mix.device)

@@ -96,9 +96,8 @@ def test_errors_are_free_of_size_and_scale() -> None:
 def test_a_batch_is_compared_picture_by_picture() -> None:
     x, y = features(3, 4, 6, 6), features(3, 4, 6, 6, seed=1)
     for error, goal in errors(y):
-        parts = [
-            StyleMoments(*(g[i : i + 1] for g in goal)) if goal is not y else y[i : i + 1] for i in range(3)
-        ]
+        single = [slice(i, i + 1) for i in range(3)]
+        parts = [y[i] if goal is y else StyleMoments(*(g[i] for g in goal)) for i in single]
         apart = [error(x[i], part) for i, part in zip(single, parts, strict=True)]
         torch.testing.assert_close(error(x, goal), torch.cat(apart))
 

@@ -68,7 +68,7 @@ def test_a_model_comes_back(path, make, dtype):
         tensor = back.network.state_dict()[key]
         assert tensor.dtype == torch.float32 and torch.equal(tensor, value.to(dtype).float())
     assert dataclasses.replace(back.card, sha256="", network=network) == written.card
-    assert format.read_card(path) == format.prove_card(path) == back.card and back.found == ""
+    assert format.read_card(path) == format.prove_card(path) == back.card and back.origin == ""
     if written.thumbnails is None:
         assert back.thumbnails is None and format.read_thumbnails(path) is None
     else:

@@ -18,7 +18,7 @@ from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.cards import Card, Style
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.pictures import load as images
+from styler.storage.pictures.load import load_picture, read_recipe
 from styler.ui import cli
 
 
@@ -53,7 +53,7 @@ def here(tmp_path, monkeypatch):
 def test_a_style_paints_a_photo_and_says_so(run):
     done = run("fast", "photo.png", "--style", "ink")
     assert done.code == 0 and done.out == b"" and "Wrote photo-ink.png (40 x 24)" in done.err
-    assert images.read_recipe("photo-ink.png")["options"]["style"] == "ink"
+    assert read_recipe("photo-ink.png")["options"]["style"] == "ink"
 
 
 def test_from_stream_to_stream(run):
@@ -90,7 +90,7 @@ def test_quiet_is_quiet(run):
 def test_textures_need_no_input(run):
     done = run("fast", "--model", "grain", "--size", "40x24", "--precision", "bfloat16")
     assert done.code == 0 and "Wrote sand-texture.png (40 x 24)" in done.err
-    assert images.read_recipe("sand-texture.png")["options"]["precision"] == "bfloat16"
+    assert read_recipe("sand-texture.png")["options"]["precision"] == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_texture_of_the_size_that_is_proposed_fits(run):
 
 
 def test_a_dry_run_reads_headers_only_but_for_one_sample(run, here, monkeypatch):
-    load, seen = images.load, []
+    seen = []
 
     def noticed(source, **options):
         seen.append(source)
-        return load(source, **options)
+        return load_picture(source, **options)
 
-    monkeypatch.setattr(images, "load", noticed)
+    monkeypatch.setattr("styler.jobs.batch.load_picture", noticed)
     before = sorted(here.rglob("*"))
     done = run("fast", "in", "photo.png", "--style", "ink", "--dry-run", "-o", "out")
     assert done.code == 0 and "in/b.png -> out/in/b.png: 40 x 24, whole" in done.err
@@ -193,7 +193,7 @@ def test_show_prints_the_card(run):
 def test_theirs_is_painted_with_shown_added_and_converted(run):
     save_johnson("theirs.pth")
     assert "pytorch/examples layout, width 4" in run("fast", "photo.png", "--model", "theirs.pth").err
-    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["found"]
+    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["origin"]
     assert run("models", "add", "theirs.pth").code == 0
     assert run("models", "add", "theirs.pth").code == 1
     assert run("models", "add", "theirs.pth", "--overwrite").code == 0

@@ -46,7 +46,7 @@ def test_a_translator_s_file_is_shown(run):
     told = json.loads(run("models", "show", "cats").out)
     assert told["information"]["translation"]["direction"] == "AtoB" and "styles" not in told
     told = json.loads(run("models", "show", "net_G.pth").out)
-    assert told["found"].startswith("junyanz U-Net, 5 halvings, width 3, batch norm, 3 to 3 channels")
+    assert told["origin"].startswith("junyanz U-Net, 5 halvings, width 3, batch norm, 3 to 3 channels")
 
 
 def test_a_translator_of_another_tool_is_added_and_converted(run):

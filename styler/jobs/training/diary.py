@@ -15,8 +15,8 @@ from styler.jobs.training import run
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage.journal import Journal
-from styler.storage.pictures import load
 from styler.storage.pictures.chart import chart
+from styler.storage.pictures.save import save_picture
 from styler.version import __version__
 
 LOG, CURVES = "log.jsonl", "losses.png"
@@ -54,7 +54,7 @@ class Logbook:
 
     def draw(self) -> None:
         """Write the curves of the losses anew."""
-        load.save(self.folder / CURVES, chart(self.journal.curves()), overwrite=True)
+        save_picture(self.folder / CURVES, chart(self.journal.curves()), overwrite=True)
 
     def about(self, command: str, pictures: int, credits: str, group: Group) -> dict[str, Any]:
         """How a network was trained, for its file: no path."""

@@ -15,7 +15,8 @@ from styler.image.conditions import Pair
 from styler.jobs.training.diary import Logbook
 from styler.networks.pix2pix import Mode
 from styler.options.translate import TrainTranslateOptions
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks.train_translate import Pix2Pix
 from styler.tasks.validate import Best, better_of, translate, validate
 
@@ -104,7 +105,7 @@ class TranslateDiary:
     def draw(self) -> None:
         """Write curves and preview anew."""
         self.log.draw()
-        load.save(self.log.folder / PREVIEW, self.preview(), overwrite=True)
+        save_picture(self.log.folder / PREVIEW, self.preview(), overwrite=True)
 
     def preview(self) -> Tensor:
         """The same few pairs each time, with what the averaged weights make of them: an Image."""
@@ -118,7 +119,7 @@ def gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
     """Rows of pictures under their labels, ABREAST rows side by side: an Image."""
     lines = [[x for row in rows[i : i + ABREAST] for x in row] for i in range(0, len(rows), ABREAST)]
     heads = [*labels] * min(ABREAST, len(rows))
-    return load.sheet(lines, column_labels=heads, cell=CELL)
+    return sheet(lines, column_labels=heads, cell=CELL)
 
 
 def imbalance(shares: Sequence[float], rate: float) -> str:

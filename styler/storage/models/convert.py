@@ -29,7 +29,7 @@ def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> st
         )
     model = library.read(path)
     library.keep(path, model, output, overwrite)
-    return model.found
+    return model.origin
 
 
 def export(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,13 +30,13 @@ __all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails"
 class Model:
     """A network, its card, and uint8 thumbnails [S, 3, h, w] of the styles if there are any.
 
-    `found` tells what another tool's file was, and is "" for ours.
+    `origin` tells what another tool's file was, and is "" for ours.
     """
 
     network: nn.Module
     card: Card
     thumbnails: Tensor | None = None
-    found: str = ""
+    origin: str = ""
 
 
 class Transform(NamedTuple):
@@ -44,7 +44,7 @@ class Transform(NamedTuple):
 
     network: TransformNetwork
     card: Card
-    found: str
+    origin: str
 
 
 class Translator(NamedTuple):
@@ -52,7 +52,7 @@ class Translator(NamedTuple):
 
     network: Generator
     card: Card
-    found: str
+    origin: str
 
     @property
     def about(self) -> Translation:
@@ -86,7 +86,7 @@ def read(path: Path | str) -> Model:
         CheckpointError: if it is neither, or damaged. InputError: if there is no such file.
     """
     if not format.is_ours(path):
-        return _adopted(Path(path))
+        return _read_foreign(Path(path))
     if read_card(path).kind == VGG:
         raise CheckpointError(
             f"{display(path)} is feature weights, which --loss-network takes, and no style network: "
@@ -112,7 +112,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
         )
     if not isinstance(model.network, TransformNetwork):
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
-    return Transform(model.network, model.card, model.found)
+    return Transform(model.network, model.card, model.origin)
 
 
 def read_generator(path: Path | str) -> Translator:
@@ -127,7 +127,7 @@ def read_generator(path: Path | str) -> Translator:
         raise CheckpointError(
             f"{shown} makes {made.outputs} channels of {made.inputs}: it must make 1 or 3, of 4 at most"
         )
-    return Translator(model.network, model.card, model.found)
+    return Translator(model.network, model.card, model.origin)
 
 
 def check_no_style(path: Path | str, style: str) -> None:
@@ -136,30 +136,28 @@ def check_no_style(path: Path | str, style: str) -> None:
         raise InputError(f"{display(path)} is a translator and has no styles: leave out --style")
 
 
-def _adopted(path: Path) -> Model:
-    """Another tool's model."""
+def _read_foreign(path: Path) -> Model:
+    """Read another tool's model; a style is called as the file unless that has names for several."""
     state = foreign.read(path)
-    card = Card("transform", {}, (), "unknown", {"file": path.name}, disk.sha256_of(path))
-    return _generator(path, state, card) if pix2pix.knows(state) else _style_network(path, state, card)
+    network: nn.Module
+    styles: tuple[Style, ...] = ()
+    if pix2pix.knows(state):
+        network, origin, about = pix2pix.adopt(path, state)
+        kind, information = "translate", about.information
+    else:
+        network, origin, titles = residual.adopt(path, state)
+        kind, styles, information = "transform", _styles(path.stem, titles), {}
+    information = {"origin": origin, "file": path.name, **information}
+    card = Card(kind, asdict(network.made), styles, "unknown", information, disk.sha256_of(path))
+    return Model(network.eval(), card, origin=origin)
 
 
-def _style_network(path: Path, state: foreign.State, card: Card) -> Model:
-    """One that paints photos; its file's name is its style's unless that has names for several."""
-    network, found, names = residual.adopt(path, state)
-    stem = slug(path.stem)
-    styles = tuple(Style(slug(name), title=name) for name in names) or (Style(stem),)
-    if len({style.name for style in styles}) < len(styles):
-        styles = tuple(Style(f"{stem}-{row}", title=name) for row, name in enumerate(names, 1))
-    information = {"found": found, **card.information}
-    card = replace(card, network=asdict(network.made), styles=styles, information=information)
-    return Model(network.eval(), card, found=found)
-
-
-def _generator(path: Path, state: foreign.State, card: Card) -> Model:
-    network, found, about = pix2pix.adopt(path, state)
-    information = {"found": found, **card.information, **about.information}
-    card = replace(card, kind="translate", network=asdict(network.made), information=information)
-    return Model(network.eval(), card, found=found)
+def _styles(stem: str, titles: Sequence[str]) -> tuple[Style, ...]:
+    """Styles by the names that a file has for them, or else by its own."""
+    styles = tuple(Style(slug(title), title=title) for title in titles) or (Style(slug(stem)),)
+    if len({style.name for style in styles}) == len(styles):
+        return styles
+    return tuple(Style(f"{slug(stem)}-{row}", title=title) for row, title in enumerate(titles, 1))
 
 
 # Where they are
@@ -296,7 +294,7 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
 def keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:
     """Write the model that was read from `path` as one of ours: without loss, ours byte by byte."""
     disk.prove_writable(target, overwrite=overwrite, inputs=[path])
-    if model.found:
+    if model.origin:
         write(target, model, torch.float32, overwrite)
     else:
         disk.write(target, Path(path).read_bytes(), overwrite=overwrite)

@@ -24,7 +24,7 @@ def shelf(tmp_path, monkeypatch):
 def test_another_tool_s_file_is_a_model_named_as_the_file(tmp_path):
     network = save_johnson(tmp_path / "Starry Night_2.pth")
     found = library.read(tmp_path / "Starry Night_2.pth")
-    assert found.found == found.card.information["found"] == "pytorch/examples layout, width 4, RGB 0..255"
+    assert found.origin == found.card.information["origin"] == "pytorch/examples layout, width 4, RGB 0..255"
     assert [style.name for style in found.card.styles] == ["starry-night-2"]
     assert found.card.sha256 == hashlib.sha256((tmp_path / "Starry Night_2.pth").read_bytes()).hexdigest()
     image = torch.rand(1, 3, 20, 20)
@@ -136,7 +136,7 @@ def test_models_are_added_ours_as_they_are_and_others_converted(shelf, tmp_path)
     )
     added = library.add(tmp_path / "y.pth", "two")
     assert added == library.folder() / "two.safetensors" == library.locate("two", "")
-    assert library.read_card(added).information["found"].startswith("pytorch/examples")
+    assert library.read_card(added).information["origin"].startswith("pytorch/examples")
     theirs = library.read(tmp_path / "y.pth").network.state_dict()
     assert all(
         torch.equal(value, theirs[key]) for key, value in library.read(added).network.state_dict().items()
@@ -169,7 +169,7 @@ def test_a_model_of_another_tool_is_converted_without_loss(tmp_path, save, told)
     save(tmp_path / "theirs.pth")
     found = convert.convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
     first, last = (library.read(tmp_path / name) for name in ("theirs.pth", "ours.safetensors"))
-    assert found.startswith(told) and found == last.card.information["found"] and last.found == ""
+    assert found.startswith(told) and found == last.card.information["origin"] and last.origin == ""
     ours = last.network.state_dict()
     assert all(torch.equal(value, ours[key]) for key, value in first.network.state_dict().items())
 
