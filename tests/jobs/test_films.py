@@ -20,7 +20,7 @@ from styler.options.fast import FastOptions
 from styler.storage.films import animation, encode
 from styler.storage.films import read as video
 from styler.storage.films.footage import Footage
-from styler.storage.pictures import load as images
+from styler.storage.pictures.load import load_picture
 from styler.tasks import steady as film
 from styler.tasks.fast import Painter
 
@@ -31,7 +31,7 @@ MIX = torch.ones(1, 1)
 
 @pytest.fixture(scope="module")
 def photos():
-    return [images.load(path, long_side=320).image for path in PHOTOS]
+    return [load_picture(path, long_side=320).image for path in PHOTOS]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
+from styler.image.levels import from_pixels, to_pixels
+from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display
@@ -25,7 +27,6 @@ from styler.storage.pictures import recipe as recipes
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """What an animation is written as, by the ending of its name."""
 MILLISECOND = Fraction(1, 1000)
-SMALLEST = 16  # pixels a side, as of pictures
 NO_DURATION = 100  # milliseconds that browsers show a frame that does not tell
 CODEC = {"WEBP": {"quality": 90}}
 
@@ -96,15 +97,11 @@ def _planes(image: Image.Image) -> tuple[Tensor, Tensor | None]:
     split = modes.layers(image, _ignored)
     color = modes.to_srgb(split.color, image.info.get("icc_profile"), _ignored)
     alpha = None if split.alpha is None else np.array(split.alpha)[..., None]
-    return _tensor(color), None if alpha is None else _tensor(alpha)
+    return from_pixels(color), None if alpha is None else from_pixels(alpha)
 
 
 def _ignored(warning: str) -> None:
     """What is lost of one frame is not worth a line for each."""
-
-
-def _tensor(values: Any) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None].contiguous().float().div(255)
 
 
 class Roll:
@@ -133,9 +130,8 @@ class Roll:
         """Put a painted frame at the end; `state` is for films that are resumed."""
         height, width = frame.image.shape[-2:]
         planes = frame.image if frame.alpha is None else torch.cat([frame.image, frame.alpha], 1)
-        levels = planes.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
         self._places.append(self._file.seek(0, os.SEEK_END))
-        self._file.write(levels[0].permute(1, 2, 0).contiguous().numpy().tobytes())
+        self._file.write(to_pixels(planes).tobytes())
         self._modes.append("RGB" if frame.alpha is None else "RGBA")
         self._times.append(max(1, round(frame.duration * self._unit)))
         self._size = (width, height)

@@ -18,13 +18,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
+from styler.image.levels import to_pixels
 from styler.storage import disk
 from styler.storage.films import read
 from styler.storage.films.footage import Footage, Frame
@@ -258,8 +257,7 @@ def _coded(frame: Frame, made: Encoding) -> Any:
     """A painted frame, laid on white where it is transparent, rounded and in the encoder's pixels."""
     av = read.codecs()
     image = frame.image if frame.alpha is None else frame.image * frame.alpha + (1 - frame.alpha)
-    levels = image.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(levels[0].permute(1, 2, 0).numpy()), "rgb24")
+    rgb = av.VideoFrame.from_ndarray(to_pixels(image), "rgb24")
     coded = rgb.reformat(
         format=made.pixels, dst_colorspace=made.matrix, dst_color_range="MPEG", interpolation=read.careful()
     )

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from styler.errors import InputError, StylerError
+from styler.image.levels import from_pixels
+from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
 from styler.storage.names import display
-from styler.storage.pictures.recipe import MAX_READ_BYTES
+from styler.storage.pictures import recipe
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -32,7 +32,6 @@ CONTAINERS = {
 }
 """What a film is written as, by the ending of its name."""
 READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
-SMALLEST = 16  # pixels a side, as of pictures
 CREDITS = ("title", "artist", "copyright", "date", "description")
 
 # ITU-T H.273
@@ -143,8 +142,7 @@ def _image(frame: Any, footage: Footage) -> Tensor:
     if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
         frame.colorspace = footage.matrix
     rgb = frame.reformat(format="rgb48le" if deep else "rgb24", interpolation=careful())
-    values = np.asarray(rgb.to_ndarray(), dtype=np.float32)
-    image = torch.from_numpy(values).permute(2, 0, 1)[None].div(65535 if deep else 255)
+    image = from_pixels(rgb.to_ndarray())
     return (torch.rot90(image, footage.turn, (-2, -1)) if footage.turn else image).contiguous()
 
 
@@ -204,20 +202,12 @@ def kind_at(path: Path | str) -> str | None:
 
 
 def read_recipe(source: Path | str) -> dict[str, object]:
-    """The recipe in the comment of a film or a GIF. Foreign data, as `images.read_recipe` says.
+    """The recipe in the comment of a film or a GIF. See `recipe.parse`.
 
     Raises InputError if the file is no film or has no recipe.
     """
     text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
-    try:
-        found = json.loads(text) if len(text) <= MAX_READ_BYTES else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
-        )
-    return found
+    return recipe.parse(text, display(source))
 
 
 def _comment(source: Path | str) -> str:
