@@ -33,7 +33,7 @@ def peak():
     lines = pathlib.Path("/proc/self/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 before, begun = peak(), time.monotonic()
-from styler.cli import main
+from styler.ui.cli import main
 with contextlib.suppress(SystemExit):
     main()
 print(json.dumps([peak() - before, time.monotonic() - begun]))

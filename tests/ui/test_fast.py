@@ -1,4 +1,4 @@
-"""`styler fast`, `styler models` and `styler bench` as they are typed: messages, streams and exit codes."""
+"""`styler fast` and `styler models` as they are typed: messages, streams and exit codes."""
 
 import dataclasses
 import io
@@ -12,7 +12,6 @@ from corpus import picture
 from PIL import Image
 from theirs import save_johnson
 
-from styler.jobs import bench
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.cards import Card, Style
@@ -235,33 +234,6 @@ def test_an_exported_model_prints_its_parity(run):
     assert run("models", "export", "pair-2", "a.onnx", "--style", "ink").code == 1
 
 
-# bench
-
-
-def test_bench_prints_a_table(run, monkeypatch):
-    monkeypatch.setattr(bench, "SECONDS", 0.0)
-    done = run("bench", "--model", "pair", "--sizes", "16")
-    assert done.code == 0 and [line.split("\t")[2] for line in done.lines[1:]] == ["float32", "bfloat16"]
-    assert tuple(done.lines[0].split("\t")) == bench.COLUMNS
-    objects = [json.loads(line) for line in run("bench", "--model", "pair", "--sizes", "16", "--json").lines]
-    assert [row["network"] for row in objects] == ["pair", "pair"]
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "says"),
-    [
-        (("--sizes", "8"), 1, "--sizes is '8'"),
-        (("--model", "grain"), 1, "makes textures"),
-        (("--model", "pear"), 1, "did you mean pair"),
-        (("--device", "moon"), 1, "no device 'moon'"),
-        (("--seed", "-1"), 2, "-1"),
-    ],
-)
-def test_what_bench_cannot_do_is_told_in_one_line(run, words, code, says):
-    done = run("bench", *words)
-    assert (done.code, done.out) == (code, b"") and says in done.err
-
-
 # Completion
 
 
@@ -273,7 +245,6 @@ def test_what_bench_cannot_do_is_told_in_one_line(run, words, code, says):
         (["fast", "--style"], "ink:0.6,o", ["ink:0.6,oil"]),
         (["fast", "--model", "pair", "--style"], "", ["wash"]),
         (["fast", "--model"], "p", ["pair", "pair-2"]),
-        (["bench", "--model"], "g", ["grain"]),
         (["train-fast", "--add-to"], "pair-", ["pair-2"]),
         (["models", "show"], "g", ["grain"]),
         (["models", "convert"], "g", ["grain"]),
