@@ -29,7 +29,19 @@ AXES = (
 """Orthonormal axes of RGB: luma, and two of chroma."""
 
 
-class PixelImage(nn.Module):
+class Parameterization(nn.Module):
+    """An image that is made of one parameter.
+
+    Attributes:
+        parameter: pixels, or maps of which the image is a linear function.
+        bounded: whether the parameter is pixels, which a solver may keep in [0, 1].
+    """
+
+    parameter: nn.Parameter
+    bounded = False
+
+
+class PixelImage(Parameterization):
     """An image [N, 3, H, W] whose parameter is its pixels.
 
     Kept contiguous and in [0, 1], where one step of L-BFGS or Adam is worth a visible change; not clamped
@@ -47,7 +59,7 @@ class PixelImage(nn.Module):
         return self.parameter
 
 
-class Planes(nn.Module):
+class Planes(Parameterization):
     """Maps of several sizes in one flat parameter, each times its gains.
 
     Gains precondition: they make a step move some maps farther than others, and change no minimum.
@@ -76,8 +88,6 @@ class PyramidImage(Planes):
     not see comes out as specks.
     """
 
-    bounded = False
-
     def __init__(self, start: Tensor) -> None:
         x, levels = on_axes(start.detach()), list[Tensor]()
         for _ in range(LEVELS - 1):
@@ -101,8 +111,6 @@ class PyramidImage(Planes):
 
 class HalfChromaImage(Planes):
     """An image [N, 3, H, W] of luma at full size and chroma at half of it, no place for specks."""
-
-    bounded = False
 
     def __init__(self, start: Tensor) -> None:
         x = on_axes(start.detach())

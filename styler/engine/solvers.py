@@ -123,11 +123,11 @@ class LBFGS:
 class Adam:
     """Adam (Kingma and Ba 2015) whose result is an average over its last steps (decay 0.99).
 
-    Single iterates jitter by the step size; the average of them does not. The tensor is kept in [0, 1].
+    Single iterates jitter by the step size; the average of them does not. Pixels (`bounded`) are kept in [0, 1].
     """
 
-    def __init__(self, x: Tensor, learning_rate: float) -> None:
-        self.x = x
+    def __init__(self, x: Tensor, learning_rate: float, bounded: bool = True) -> None:
+        self.x, self.bounded = x, bounded
         self.adam = torch.optim.Adam([x], lr=learning_rate, betas=(0.9, 0.99))
         self.average, self.weight = torch.zeros_like(x), 0.0
 
@@ -137,7 +137,8 @@ class Adam:
             raise DivergedError("the loss left the finite numbers; use a smaller --learning-rate")
         self.x.grad = gradient
         self.adam.step()
-        self.x.clamp_(0, 1)
+        if self.bounded:
+            self.x.clamp_(0, 1)
         self.weight = 0.99 * self.weight + 0.01
         self.average.lerp_(self.x, 0.01)
 
@@ -150,17 +151,17 @@ class Adam:
 
 
 class SciPy:
-    """SciPy's L-BFGS-B in float64 with pixels boxed to [0, 1], as the papers' own code has it.
+    """SciPy's L-BFGS-B in float64, pixels (`bounded`) boxed to [0, 1] as in the papers' own code.
 
     SciPy calls the function that it minimizes, so it runs in a thread of its own and waits for answers there.
     """
 
-    def __init__(self, x: Tensor, history: int = 10) -> None:
-        self.x = x
+    def __init__(self, x: Tensor, history: int = 10, bounded: bool = True) -> None:
+        self.x, self.bounded = x, bounded
         self.lowest, self.best_x = math.inf, x.clone()
         self.questions: queue.Queue[np.ndarray | None] = queue.Queue()
         self.answers: queue.Queue[tuple[float, np.ndarray] | None] = queue.Queue()
-        start = x.detach().double().clamp(0, 1).cpu().numpy().ravel()
+        start = x.detach().double().clamp(*self._range()).cpu().numpy().ravel()
         self.finished = False
         self.thread = threading.Thread(target=self._run, args=(start, history), daemon=True)
         self.thread.start()
@@ -186,6 +187,9 @@ class SciPy:
         self.answers.put(None)
         self.thread.join()
 
+    def _range(self) -> tuple[float, float]:
+        return (0, 1) if self.bounded else (-math.inf, math.inf)
+
     def _take_question(self) -> None:
         """Move to where SciPy wants to know the loss next; None says that it found nothing better to try."""
         values = self.questions.get()
@@ -200,7 +204,7 @@ class SciPy:
         import scipy.optimize
 
         options = {"maxcor": history, "ftol": 0, "gtol": 0, "maxiter": 10**9, "maxfun": 10**9}
-        bounds = scipy.optimize.Bounds(0, 1)
+        bounds = scipy.optimize.Bounds(*self._range())
         try:
             scipy.optimize.minimize(
                 self._ask, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options

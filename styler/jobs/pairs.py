@@ -143,7 +143,7 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
     begun, options = time.monotonic(), order.options
     targets, shown = order.targets(job), display(job.source)
     if job.film:
-        raise InputError(f"{shown} is a film, and pairs are made of photos: leave it out")
+        raise InputError(f"{shown} is a video, and pairs are made of photos: leave it out")
     if options.dry_run:
         return forecast(job, order)
     sources = [] if job.source == inputs.STREAM else [job.source]

@@ -186,7 +186,7 @@ class TranslateStudio(Studio):
     def refusal(self, job: Job) -> str:
         """Films have no samples."""
         refused = job.film and self.wishes.samples > 1
-        return f"{display(job.source)} is a film, and only pictures have --samples" if refused else ""
+        return f"{display(job.source)} is a video, and only pictures have --samples" if refused else ""
 
     def finish(self, picture: Picture, worker: Bounded) -> Picture:
         """The translation, or a sheet of samples."""

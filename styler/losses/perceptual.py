@@ -1,4 +1,4 @@
-"""Loss functions, pure and differentiable, and the objective that a list of weighted terms makes of them."""
+"""Perceptual losses: content, style statistics, total variation, grid pattern; weighted sums of them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
+from styler.networks.vgg import Typical
 from styler.options.fields import Layers
 
 Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
+"""Image [N, 3, H, W] and layer names -> activations by name, as `Extractor.walk`."""
 Objective = Callable[[Tensor], dict[str, Tensor]]
-"""Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
-Statistics = tuple[Tensor, Tensor]
-"""What `moments` gives: mean [N, C] and second moment [N, C, C]."""
+"""Image [N, 3, H, W] -> weighted scalar by term name; their sum is minimized."""
+
+
+class StyleMoments(NamedTuple):
+    """Channel mean [N, C] and second moment [N, C, C] of features over positions."""
+
+    mean: Tensor
+    second: Tensor
 
 
 FLOOR = 0.01
 """Share of what photos usually have at a layer that every denominator has at least."""
+NOTHING = Typical(0.0, 0.0, 0.0)
+"""Figures of a network whose photos are not known: no floor but that of rounding."""
 EVEN = 0.001
 """Weight of places without any structure, relative to the usual one's square."""
 
@@ -37,7 +46,7 @@ class Term:
 
 
 def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
-    """The objective of `terms`, all from one pass of `walk(image, layers)`, which is as `Extractor.walk`."""
+    """Objective of weighted `terms`, computed in one pass of the network."""
     layers = {term.layer for term in terms}
 
     def evaluate(image: Tensor) -> dict[str, Tensor]:
@@ -52,18 +61,17 @@ def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
     return evaluate
 
 
-def moments(features: Tensor) -> Statistics:
-    """Mean [N, C] and second moment [N, C, C] over the positions of features [N, C, H, W].
+def moments(features: Tensor) -> StyleMoments:
+    """Channel moments of features [N, C, H, W].
 
-    One matrix product forward and one backward; what autograd makes of the plain formula takes three.
+    One matrix product forward and one backward; autograd takes three for the plain formula.
     """
-    mean, second = _Moments.apply(features)
-    return mean, second
+    return StyleMoments(*_Moments.apply(features))
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     """Gram matrices [N, C, C] of features [N, C, H, W] (Gatys et al. 2016, eq. 3), divided by H*W only."""
-    return moments(features)[1]
+    return moments(features).second
 
 
 def covariance(mean: Tensor, second: Tensor) -> Tensor:
@@ -71,23 +79,25 @@ def covariance(mean: Tensor, second: Tensor) -> Tensor:
     return second - mean[:, :, None] * mean[:, None, :]
 
 
-def relative_error(x: Tensor, target: Tensor) -> Tensor:
-    """Squared distance over the target's own squared norm, [N]: 0 at the target, 1 at zero, at any size.
+def relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
+    """Squared distance to a target over its squared norm, [N]: 0 at the target, 1 at zero, at any size.
 
     Args:
         x: [N, ...].
-        target: the same, or [1, ...] for one that all share.
+        target: [N, ...], or [1, ...] for all.
+        usual: squared norm that photos have; a hundredth of it is added to the target's, which may be near 0.
     """
-    return _squares(x - target) / _squares(target).clamp_min(_floor(target))
+    return _squares(x - target) / (_squares(target) + FLOOR * usual).clamp_min(_floor(target))
 
 
-def content_error(x: Tensor, target: Tensor) -> Tensor:
+def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor:
     """Squared distance of features [N, C, H, W] to `target`, over the target's spatial variance; [N].
 
     Gatys et al. 2016, eq. 1, where the sum is halved instead. Features of a flat picture have no variance;
     then a thousandth of their energy stands in for it.
     """
     spread = _squares(target - target.mean((-2, -1), keepdim=True))
+    spread = spread + FLOOR * usual.variance * target[0].numel()
     scale = torch.maximum(spread, 1e-3 * _squares(target)).clamp_min(_floor(target))
     return _squares(x - target) / scale
 
@@ -121,10 +131,8 @@ def structure(target: Tensor, usual: float) -> Structure:
     centered = target - (weight * target).mean((2, 3), keepdim=True)
     pattern = centered.mul(weight)
     power = (pattern * centered).mean((2, 3))
-    usual_power = power.mean(1)
-    return Structure(
-        weight, pattern, floor, (power + floor).sqrt().sum(1), usual_power / (usual_power + floor)
-    )
+    average = power.mean(1)
+    return Structure(weight, pattern, floor, (power + floor).sqrt().sum(1), average / (average + floor))
 
 
 def structure_error(x: Tensor, target: Structure) -> Tensor:
@@ -135,39 +143,42 @@ def structure_error(x: Tensor, target: Structure) -> Tensor:
     keep, and no error.
     """
     mean, square, product = _WeightedSums.apply(x, target.weight, target.pattern)
-    deviation = (square - mean.square() + target.floor).sqrt()
+    deviation = ((square - mean.square()).clamp_min(0) + target.floor).sqrt()
     agreement = (product / deviation).sum(1) / target.spread
     error: Tensor = 2 * target.loudness * (1 - agreement)
     return error
 
 
-def gram_error(x: Tensor, target: Statistics) -> Tensor:
-    """Relative squared distance of the Gram matrix of features [N, C, H, W] to the target's, [N].
+def gram_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
+    """Relative squared distance of Gram matrices, of features [N, C, H, W] and the target; [N].
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    return relative_error(gram_matrix(x), target[1])
+    return relative_error(gram_matrix(x), target.second, usual.covariance + usual.mean**2)
 
 
-def covariance_error(x: Tensor, target: Statistics) -> Tensor:
-    """Half the relative squared distance to a channel mean plus half that to a centred covariance, [N].
+def covariance_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
+    """Mean of the relative squared distances of channel means and of centred covariances, [N].
 
-    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it:
-    matching the two apart keeps them from hiding what the covariance says of strokes and colors.
+    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it: matched
+    apart, they do not hide the covariance, which holds strokes and colors.
     """
     mean, second = moments(x)
     own = covariance(mean, second)
-    return 0.5 * relative_error(mean, target[0]) + 0.5 * relative_error(own, covariance(*target))
+    return 0.5 * (
+        relative_error(mean, target.mean, usual.mean)
+        + relative_error(own, covariance(*target), usual.covariance)
+    )
 
 
-STYLE_ERRORS: Mapping[str, Callable[[Tensor, Statistics], Tensor]] = {
+STYLE_ERRORS: Mapping[str, Callable[[Tensor, StyleMoments, Typical], Tensor]] = {
     "covariance": covariance_error,
     "gram": gram_error,
 }
 
 
 def shares(layers: Layers) -> list[tuple[str, float]]:
-    """Layers with their weights made to sum to 1."""
+    """Normalize layer weights to a sum of 1; InputError if all are 0."""
     whole = sum(weight for _, weight in layers)
     if not whole:
         raise InputError("all weights of the layers are 0; give one of them a weight")
@@ -186,25 +197,25 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
-    """How strongly an Image [N, C, H, W] repeats itself in step with a grid of `period` pixels; a scalar.
+    """Power of patterns of an Image [N, C, H, W] in step with a grid of `period` pixels; a scalar.
 
-    Strokes come at any place and average out over the periods of a window, of `window` pixels a side; what a
-    network's upsampling leaves comes at the same place in each and stays. The mean square of what stays.
+    Strokes average out over the periods of a window of `window` pixels a side; artifacts of upsampling are at
+    the same place in each period. The variance of the mean period of each window, averaged.
     """
     channels, (height, width) = image.shape[1], (side // period * period for side in image.shape[-2:])
     cells = F.pixel_unshuffle(image[..., :height, :width], period)
     side = [min(window // period, length) for length in cells.shape[-2:]]
-    usual = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
-    return torch.var(usual, 2, correction=0).mean()
+    means = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
+    return torch.var(means, 2, correction=0).mean()
 
 
 def _squares(x: Tensor) -> Tensor:
-    """The squared norm of each picture's part, [N, ...] -> [N]."""
+    """Squared norm of each picture's values, [N, ...] -> [N]."""
     return x.square().flatten(1).sum(1)
 
 
 def _floor(x: Tensor) -> float:
-    """The least denominator: far below any real energy, far above what float32 rounds to 0."""
+    """Least denominator: far below any real energy, far above the underflow of float32."""
     return 1e-12 * x[0].numel()
 
 
@@ -251,5 +262,5 @@ class _WeightedSums(torch.autograd.Function):
 
 
 def total(losses: Mapping[str, Tensor]) -> Tensor:
-    """The sum that is minimized."""
+    """Sum of losses, which is minimized."""
     return torch.stack(list(losses.values())).sum()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import OutputSize, again, opt
+from styler.options.fields import Layers, OutputSize, again, opt
 from styler.options.shared import (
+    ContentLoss,
     LossNetworkOptions,
     LossOptions,
     PassOptions,
@@ -54,7 +55,8 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
     style_crops: int = opt(
         0, "Random squares of each style to learn from; 0: the whole style at once.", low=0, high=1000
     )
-    content_weight: float = again(LossOptions, "content_weight", 0.06)
+    content_loss: ContentLoss = again(LossOptions, "content_loss", "squared")
+    content_layers: Layers = again(LossOptions, "content_layers", (("relu4_2", 1.0),))
     video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady videos.")
     stable_weight: float = opt(30.0, "Weight of --video-stable.", low=0)
     grid_weight: float = opt(

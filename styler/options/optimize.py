@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from styler.options.fields import OutputSize, opt
 from styler.options.shared import LossOptions, MachineOptions, NetworkOptions, OutputOptions, SolverOptions
@@ -18,6 +19,9 @@ class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions
     size: OutputSize = opt(
         512, "Size of the output: its long side, a box that it fits into, or full: the content's own."
     )
+    parameterization: Literal["pyramid", "pixels"] = opt(
+        "pyramid", "Parameters of the image: a pyramid of luma and chroma, or its pixels."
+    )
     style_scale: float = opt(
         1.0, "Size of the style's strokes: the style's long side relative to the output's.", low=0.05, high=20
     )
@@ -27,3 +31,17 @@ class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions
     scales: int = opt(
         0, "Number of scales, coarse to fine, each half the next; 0 lets styler choose.", low=0, high=16
     )
+
+
+OPTIMIZE_PRESETS: dict[str, dict[str, Any]] = {
+    "styler": {},
+    "gatys": {
+        "style_loss": "gram",
+        "content_loss": "squared",
+        "content_layers": (("relu4_2", 1.0),),
+        "parameterization": "pixels",
+        "scales": 1,
+        "steps": 300,
+    },
+}
+"""Defaults that `optimize --preset` sets, by field name; flags and environment win."""

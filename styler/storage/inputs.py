@@ -133,9 +133,9 @@ def _single(source: str, output: str | None, label: str, is_film: Callable[[Path
 def _check_film(source: str, output: str) -> None:
     wanted = sorted(FILMS | ANIMATIONS)
     if output == STREAM:
-        raise OutputError(f"{display(source)} is a film, which needs a file: -o NAME.mp4")
+        raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in wanted:
-        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a film")
+        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a video")
 
 
 def _ending(source: str, film: bool, *, kept: bool) -> str:
@@ -271,7 +271,7 @@ def _some(
     found: list[tuple[Path, Path]], ignored: int, nothing: str, notes: list[str]
 ) -> list[tuple[Path, Path]]:
     """The same, with a note on the others; InputError, which `nothing` begins, if there are none."""
-    others = f"{_files(ignored)} neither picture nor film" if ignored else ""
+    others = f"{_files(ignored)} neither picture nor video" if ignored else ""
     if not found:
         raise InputError(
             f"{nothing}{f' ({others})' * bool(others)}: give some that end in .jpg, .png or .mp4"

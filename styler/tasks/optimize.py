@@ -6,15 +6,14 @@ Gatys, Ecker and Bethge 2016, coarse to fine as in Gatys et al. 2017.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from styler.engine.minimize import minimize
-from styler.engine.parameterization import PixelImage
+from styler.engine.minimize import at_once, minimize
+from styler.engine.parameterization import HalfChromaImage, Parameterization, PixelImage, PyramidImage, in_rgb
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
@@ -22,19 +21,26 @@ from styler.features import Extractor, borderless
 from styler.image.size import SMALLEST, Size, fit, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
-    Statistics,
+    StyleMoments,
     Term,
     Walk,
     content_error,
+    covariance,
     moments,
     objective,
     shares,
+    structure,
+    structure_error,
     total_variation,
 )
+from styler.networks.vgg import Typical
 from styler.options.optimize import OptimizeOptions
-from styler.options.shared import Padding
+from styler.options.shared import ContentLoss, Padding, StyleLoss
 
-T = TypeVar("T")
+PHOTO_MEAN, PHOTO_DEVIATIONS = 0.45, (0.40, 0.08, 0.04)
+"""Mean of photos, and their standard deviations in luma and the two axes of chroma."""
+FADE = 0.6
+"""Weight of the content at each finer scale, over that at the one before: large forms are settled by then."""
 
 
 def optimize(
@@ -64,14 +70,19 @@ def optimize(
     size = output_size((content.shape[-2], content.shape[-1]), options)
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
     image = start(content, styles[0], options, init)
+    usual = typical(extractor, layers(options), walk)
     schedule = scales(size, options.scales)
     for index, scale in enumerate(schedule, 1):
-        terms = make_terms(content, styles, walk, options, scale)
-        yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
-        parameterization = PixelImage(resize(image, scale))
+        last = index == len(schedule)
+        steps = options.steps if last else options.coarse_steps
+        weight = extractor.content_weight * FADE ** (index - 1)
+        terms = make_terms(content, styles, walk, options, scale, usual, weight)
+        yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
+        parameterization = parameterize(resize(image, scale), options, last)
         solver = make_solver(parameterization, options)
         try:
-            image = yield from minimize(parameterization, objective(walk, terms), solver, options.steps, stop)
+            evaluate = at_once(objective(walk, terms))
+            image = yield from minimize(parameterization, evaluate, solver, steps, stop)
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
@@ -96,17 +107,21 @@ def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
     Counted are each ReLU's output, which is kept for the way back, each pooling's as an allowance, the
-    largest activation four times over while it is made (input, padded input, output, gradient) and the
-    solver's vectors, of which there are two for each pair in the history.
+    largest activation four times over while it is made (input, padded input, output, gradient), the photo's
+    structure at the content layers, and the solver's vectors, of which there are two for each pair in the
+    history.
     """
     widths, needed = extractor.widths(), extractor.needed(layers(options))
+    compared = dict(options.content_layers) if options.content_loss == "structure" else {}
     kept, largest, shrink = 0.0, 0.0, 1
     for name in needed:
         shrink *= 4 if name.startswith("pool") else 1
         largest = max(largest, 4 * widths[name] / shrink)
-        kept += 4 * widths[name] / shrink * name.startswith(("relu", "pool"))
+        kept += 4 * widths[name] / shrink * (name.startswith(("relu", "pool")) + 2 * (name in compared))
     vectors = {"lbfgs": 2 * options.history + 12, "adam": 10, "scipy": 4 * options.history + 24}
-    return round((kept + 4 * largest + 12 * vectors[options.optimizer]) * size[0] * size[1])
+    planes = {"pixels": 3, "pyramid": 1.5}[options.parameterization]
+    solver = 4 * planes * vectors[options.optimizer] + 48 * (planes < 3)
+    return round((kept + 4 * largest + solver) * size[0] * size[1])
 
 
 def layers(options: OptimizeOptions) -> set[str]:
@@ -143,34 +158,49 @@ def make_terms(
     walk: Walk,
     options: OptimizeOptions,
     size: Size,
+    usual: Mapping[str, Typical],
+    content_weight: float,
 ) -> list[Term]:
-    """The weighted terms of the objective at one scale.
+    """Weighted terms of the objective at one scale.
 
-    A term's value is 1 where nothing of its target is met, on every network and at every size, and the
+    A style term's value is 1 where nothing of its target is met, on every network and at every size, and the
     weights of a kind's layers are shares of its whole; so one weight means the same everywhere.
+
+    Args:
+        usual: figures of all layers on photos.
+        content_weight: what `options.content_weight` is a factor of.
     """
     terms = []
     with torch.no_grad():
         targets = dict(walk(resize(content, size), {name for name, _ in options.content_layers}))
     for name, share in shares(options.content_layers):
-        loss = _loss(content_error, targets[name])
-        terms.append(Term(f"content/{name}", name, options.content_weight * share, loss))
+        loss = content_loss(targets.pop(name), usual[name], options.content_loss)
+        terms.append(Term(f"content/{name}", name, content_weight * options.content_weight * share, loss))
     blended = style_moments(styles, walk, options, size)
     for name, share in shares(options.style_layers):
-        loss = _loss(STYLE_ERRORS[options.style_loss], blended[name])
+        loss = style_loss(blended[name], usual[name], options.style_loss)
         terms.append(Term(f"style/{name}", name, options.style_weight * share, loss))
     if options.tv_weight:
         terms.append(Term("tv", "image", options.tv_weight, total_variation))
     return [term for term in terms if term.weight]
 
 
-def _loss(error: Callable[[Tensor, T], Tensor], target: T) -> Callable[[Tensor], Tensor]:
-    return lambda features: error(features, target).mean()
+def content_loss(features: Tensor, usual: Typical, kind: ContentLoss) -> Callable[[Tensor], Tensor]:
+    """Content error to a photo's features [1, C, H, W]; what depends on the photo alone is computed here."""
+    if kind == "squared":
+        return lambda x: content_error(x, features, usual).mean()
+    target = structure(features, usual.variance)
+    return lambda x: structure_error(x, target).mean()
+
+
+def style_loss(target: StyleMoments, usual: Typical, kind: StyleLoss) -> Callable[[Tensor], Tensor]:
+    """Style error to the moments of one layer."""
+    return lambda x: STYLE_ERRORS[kind](x, target, usual).mean()
 
 
 def style_moments(
     styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
-) -> dict[str, Statistics]:
+) -> dict[str, StyleMoments]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
     names = {name for name, _ in options.style_layers}
     found = []
@@ -180,17 +210,55 @@ def style_moments(
         with torch.no_grad():
             found.append({name: moments(x) for name, x in walk(resize(style, wanted), names)})
     return {
-        name: (
-            torch.stack([f[name][0] for f in found]).mean(0),
-            torch.stack([f[name][1] for f in found]).mean(0),
+        name: StyleMoments(
+            torch.stack([f[name].mean for f in found]).mean(0),
+            torch.stack([f[name].second for f in found]).mean(0),
         )
         for name in names
     }
 
 
-def make_solver(image: PixelImage, options: OptimizeOptions) -> Solver:
-    """The optimizer that the options name, on the pixels of `image`."""
-    pixels = image.pixels.data
+def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Parameterization:
+    """The parameterization of a scale: large forms and colors first, then luma with half the chroma."""
+    if options.parameterization == "pixels":
+        return PixelImage(start)
+    return HalfChromaImage(start) if last else PyramidImage(start)
+
+
+def make_solver(image: Parameterization, options: OptimizeOptions) -> Solver:
+    """The optimizer that the options name, on the parameter of `image`."""
+    x, bounded = image.parameter.data, image.bounded
     if options.optimizer == "adam":
-        return Adam(pixels, options.learning_rate)
-    return SciPy(pixels, options.history) if options.optimizer == "scipy" else LBFGS(pixels, options.history)
+        return Adam(x, options.learning_rate, bounded)
+    return SciPy(x, options.history, bounded) if options.optimizer == "scipy" else LBFGS(x, options.history)
+
+
+# Figures on photos
+
+
+def typical(extractor: Extractor, names: set[str], walk: Walk) -> dict[str, Typical]:
+    """Figures of layers on photos: the network's own, else on noise with the spectrum and colors of photos."""
+    found = {name: extractor.typical[name] for name in names if name in extractor.typical}
+    if missing := names - found.keys():
+        with torch.no_grad():
+            for name, x in walk(photo_noise().to(extractor.mean), missing):
+                found[name] = figures(x)
+    return found
+
+
+def figures(features: Tensor) -> Typical:
+    """Figures of the features [1, C, H, W] of a photo."""
+    mean, second = moments(features)
+    own = covariance(mean, second)
+    variance = own.diagonal(dim1=1, dim2=2).mean()
+    return Typical(variance.item(), own.square().sum().item(), mean.square().sum().item())
+
+
+def photo_noise(side: int = 256) -> Tensor:
+    """Noise with the spectrum (1/f, Field 1987) and the colors of photos, an Image [1, 3, side, side]."""
+    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)
+    frequency = (rows.square() + columns.square()).sqrt().clamp_min(1 / side)
+    white = torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+    noise = torch.fft.irfft2(torch.fft.rfft2(white) / frequency)
+    noise /= noise.std((2, 3), keepdim=True)
+    return (in_rgb(noise * torch.tensor(PHOTO_DEVIATIONS)[:, None, None]) + PHOTO_MEAN).clamp(0, 1)

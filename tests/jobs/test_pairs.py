@@ -178,7 +178,9 @@ def test_a_bad_photo_does_not_stop_the_others():
 def test_films_are_left_out():
     scene().save("in/film.gif", save_all=True, append_images=[picture(size=(41, 24))])
     events, summary = pairs("in")
-    assert summary.failed == 1 and any("is a film" in record.get("message", "") for record in records(events))
+    assert summary.failed == 1 and any(
+        "is a video" in record.get("message", "") for record in records(events)
+    )
 
 
 def test_two_photos_of_one_name_are_refused():

@@ -259,7 +259,7 @@ def test_samples_of_what_is_transparent_are_a_sheet_that_is_not(translate):
 def test_a_film_has_no_samples_and_the_others_have(translate):
     animate("in/wave.gif")
     done = translate("in", "-o", "out", "--samples", "2")
-    assert done.code == 1 and "2 done, 1 failed" in done.err and "wave.gif is a film" in done.err
+    assert done.code == 1 and "2 done, 1 failed" in done.err and "wave.gif is a video" in done.err
     assert names("out") == {"a.png", "deep/b.jpg"}
 
 
