@@ -25,7 +25,7 @@ def minimize(
 ) -> Generator[Step, None, Tensor]:
     """Let `solver` move the parameter of `image` until `steps` are done or `stop()` is true.
 
-    Yields a Step after each evaluation, with its losses and the image. Returns the Image at the solver's best.
+    Yields a Step after each evaluation, with its losses and the image. Returns the best Image.
 
     Raises:
         DivergedError: when the solver cannot go on; its `image` is the best one.

@@ -76,7 +76,7 @@ class Planes(Parameterization):
 
     def maps(self) -> list[Tensor]:
         """The maps [N, C, H, W] as they stand."""
-        pieces = self.parameter.split([shape.numel() for shape in self.shapes])
+        pieces = torch.split(self.parameter, [shape.numel() for shape in self.shapes])
         shaped = [piece.view(shape) for piece, shape in zip(pieces, self.shapes, strict=True)]
         return [map * self.get_buffer(f"gain{index}") for index, map in enumerate(shaped)]
 

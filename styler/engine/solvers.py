@@ -123,7 +123,7 @@ class LBFGS:
 class Adam:
     """Adam (Kingma and Ba 2015) whose result is an average over its last steps (decay 0.99).
 
-    Single iterates jitter by the step size; the average of them does not. Pixels (`bounded`) are kept in [0, 1].
+    Single iterates jitter by the step size; their average does not. Pixels (`bounded`) are kept in [0, 1].
     """
 
     def __init__(self, x: Tensor, learning_rate: float, bounded: bool = True) -> None:

@@ -237,7 +237,7 @@ def make_solver(image: Parameterization, options: OptimizeOptions) -> Solver:
 
 
 def typical(extractor: Extractor, names: set[str], walk: Walk) -> dict[str, Typical]:
-    """Figures of layers on photos: the network's own, else on noise with the spectrum and colors of photos."""
+    """Figures of layers on photos: the network's own, else on noise with a photo's spectrum and colors."""
     found = {name: extractor.typical[name] for name in names if name in extractor.typical}
     if missing := names - found.keys():
         with torch.no_grad():

@@ -239,8 +239,9 @@ def _load(name: str, file: Path) -> Extractor:
             f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
         )
     convolutions = read_foreign(file, record.network)
-    known = {"typical": record.typical, "content_weight": record.content_weight}
-    return Extractor(record.network, convolutions, record.normalization, **known)
+    extractor = Extractor(record.network, convolutions, record.normalization)
+    extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
+    return extractor
 
 
 def _by_hand(name: str, url: str = "") -> str:
