@@ -41,7 +41,9 @@ def test_too_many_scales_are_refused() -> None:
 
 
 def test_scales_of_the_default_size() -> None:
-    assert scales((384, 512)) == [(96, 128), (192, 256), (384, 512)]
+    assert scales((384, 512)) == [(192, 256), (384, 512)]
+    assert scales((96, 128)) == [(48, 64), (96, 128)]
+    assert scales((768, 1024)) == [(192, 256), (384, 512), (768, 1024)]
     assert scales((384, 512), 2) == [(192, 256), (384, 512)]
     assert scales((384, 512), 1) == [(384, 512)]
 

@@ -16,7 +16,7 @@ from styler.errors import DivergedError, InputError
 from styler.events import Stage, Step
 from styler.features import Extractor
 from styler.image.size import resize
-from styler.networks.vgg import random_convolutions
+from styler.networks.vgg import Typical, random_convolutions
 from styler.options.fields import parse_layers
 from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
@@ -53,12 +53,17 @@ def drive(events: Generator[Any, None, Tensor]) -> tuple[list[Any], Tensor]:
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "scipy"])
 @pytest.mark.parametrize("style_loss", ["covariance", "gram"])
-def test_every_way_lowers_the_loss(extractor: Extractor, optimizer: str, style_loss: str) -> None:
-    chosen = options(optimizer=optimizer, style_loss=style_loss, tv_weight=0.1, scales=1)
+@pytest.mark.parametrize("parameterization", ["pyramid", "pixels"])
+@pytest.mark.parametrize("content_loss", ["structure", "squared"])
+def test_every_way_lowers_the_loss(
+    extractor: Extractor, optimizer: str, style_loss: str, parameterization: str, content_loss: str
+) -> None:
+    ways = {"style_loss": style_loss, "parameterization": parameterization, "content_loss": content_loss}
+    chosen = options(optimizer=optimizer, tv_weight=0.1, scales=1, **ways)
     seen, image = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
     steps = [event for event in seen if isinstance(event, Step)]
-    first, last = (sum((step.losses or {}).values()) for step in (steps[0], steps[-1]))
-    assert last < 0.7 * first
+    losses = [sum((step.losses or {}).values()) for step in steps]
+    assert min(losses) < 0.7 * losses[0]
     assert image.shape == (1, 3, 48, 64)
     assert image.min() >= 0
     assert image.max() <= 1
@@ -71,16 +76,17 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
         style_weight=2.0,
     )
     walk = partial(extractor.walk)
-    terms = optimize.make_terms(picture(), [picture(seed=1)], walk, chosen, (48, 64))
+    scale = (48, 64), optimize.typical(extractor, set(extractor.layers), walk), 0.05
+    terms = optimize.make_terms(picture(), [picture(seed=1)], walk, chosen, *scale)
     assert {t.name: t.weight for t in terms} == {
-        "content/relu3_1": 0.04,
+        "content/relu3_1": 0.05,
         "style/relu1_1": 1.5,
         "style/relu2_1": 0.5,
     }
-    none = optimize.make_terms(picture(), [picture(seed=1)], walk, options(content_weight=0.0), (48, 64))
+    none = optimize.make_terms(picture(), [picture(seed=1)], walk, options(content_weight=0.0), *scale)
     assert all(t.name.startswith("style/") for t in none)
     with pytest.raises(InputError, match="all weights"):
-        optimize.make_terms(picture(), [picture()], walk, options(style_layers=(("relu1_1", 0.0),)), (48, 64))
+        optimize.make_terms(picture(), [picture()], walk, options(style_layers=(("relu1_1", 0.0),)), *scale)
 
 
 def test_weights_mean_the_same_at_every_size() -> None:
@@ -89,7 +95,9 @@ def test_weights_mean_the_same_at_every_size() -> None:
     photo, style = (load_picture(EXAMPLES / name).image for name in ("examples/lake.jpg", "styles/waves.jpg"))
     values = []
     for size in ((96, 128), (384, 512)):
-        terms = optimize.make_terms(photo, [style], network.walk, options(content_weight=0.0), size)
+        usual = optimize.typical(network, optimize.layers(options()), network.walk)
+        chosen = options(content_weight=0.0)
+        terms = optimize.make_terms(photo, [style], network.walk, chosen, size, usual, 1.0)
         found = network(resize(photo, size), optimize.layers(options()))
         values.append(sum(float(t.weight * t.function(found[t.layer])) for t in terms))
     assert values[0] == pytest.approx(values[1], rel=0.35)
@@ -119,11 +127,13 @@ def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
 
 def test_stages_go_coarse_to_fine_and_stop_at_the_full_size(extractor: Extractor) -> None:
     seen, _ = drive(
-        optimize.optimize(picture(), [picture(seed=1)], extractor, options(size=256, scales=3, steps=2))
+        optimize.optimize(
+            picture(), [picture(seed=1)], extractor, options(size=256, scales=3, coarse_steps=3, steps=2)
+        )
     )
     assert [(s.name, s.height, s.width, s.steps) for s in seen if isinstance(s, Stage)] == [
-        ("scale 1 of 3", 48, 64, 2),
-        ("scale 2 of 3", 96, 128, 2),
+        ("scale 1 of 3", 48, 64, 3),
+        ("scale 2 of 3", 96, 128, 3),
         ("scale 3 of 3", 192, 256, 2),
     ]
     seen, image = drive(
@@ -170,7 +180,10 @@ def test_divergence_brings_the_best_image_at_full_size(
 def test_memory_grows_with_area_history_and_depth(extractor: Extractor) -> None:
     base = optimize.memory(extractor, options(), (100, 100))
     assert optimize.memory(extractor, options(), (200, 200)) == pytest.approx(4 * base, rel=1e-6)
-    assert optimize.memory(extractor, options(history=20), (100, 100)) - base == 10 * 2 * 12 * 100 * 100
+    assert optimize.memory(extractor, options(history=20), (100, 100)) - base == 10 * 2 * 6 * 100 * 100
+    pixels = {"parameterization": "pixels", "content_loss": "squared"}
+    plain = [optimize.memory(extractor, options(history=h, **pixels), (100, 100)) for h in (10, 20)]
+    assert plain[1] - plain[0] == 10 * 2 * 12 * 100 * 100
     shallow = options(style_layers=parse_layers("relu1_1"), content_layers=parse_layers("relu2_1"))
     assert optimize.memory(extractor, shallow, (100, 100)) < base
 
@@ -187,3 +200,39 @@ def test_an_output_too_thin_says_which_size_would_do() -> None:
         optimize.output_size((20, 4096), options(size=512))
     assert optimize.output_size((20, 4096), options(size=3277)) == (16, 3277)
     assert optimize.output_size((20, 4096), options(size=None)) == (20, 4096)
+
+
+def losses_of(events: list[Any]) -> list[float]:
+    return [sum(event.losses.values()) for event in events if isinstance(event, Step) and event.losses]
+
+
+@pytest.mark.parametrize("value", [0.4, 1.0])
+def test_a_flat_photo_is_painted(value: float) -> None:
+    """It has no structure to keep, so that the style comes through at any weight."""
+    photo, style = torch.full((1, 3, 48, 64), value), load_picture(EXAMPLES / "styles/waves.jpg").image
+    chosen = options(content_weight=10.0, steps=40)
+    seen, image = drive(optimize.optimize(photo, [style], vgg.load(vgg.BUILT_IN), chosen))
+    losses = losses_of(seen)
+    assert min(losses) < 0.3 * losses[0] and image.std() > 0.1
+
+
+@pytest.mark.parametrize("style_loss", ["covariance", "gram"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_flat_style_gives_its_color(style_loss: str, value: float) -> None:
+    photo, style = load_picture(EXAMPLES / "examples/lake.jpg").image, torch.full((1, 3, 48, 64), value)
+    chosen = options(style_loss=style_loss, content_weight=0.3, steps=60)
+    seen, image = drive(optimize.optimize(photo, [style], vgg.load(vgg.BUILT_IN), chosen))
+    assert max(losses_of(seen)) < 1e4
+    assert (image - value).abs().mean() < 0.5 * (photo - value).abs().mean()
+
+
+def test_figures_on_photos_are_the_networks_own_where_it_has_some(extractor: Extractor) -> None:
+    own = Typical(1.0, 2.0, 3.0)
+    known = Extractor("compact", random_convolutions("compact", WIDTHS), typical={"relu2_1": own})
+    found = optimize.typical(known, {"relu1_1", "relu2_1"}, known.walk)
+    assert found["relu2_1"] == own
+    features = known(optimize.photo_noise(), ["relu1_1"])["relu1_1"]
+    assert found["relu1_1"].variance == pytest.approx(
+        features.var((2, 3), correction=0).mean().item(), rel=1e-4
+    )
+    assert known.until({"relu2_1"}).typical == known.typical
