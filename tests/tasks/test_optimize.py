@@ -220,7 +220,7 @@ def test_a_flat_photo_is_painted(value: float) -> None:
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_flat_style_gives_its_color(style_loss: str, value: float) -> None:
     photo, style = load_picture(EXAMPLES / "examples/lake.jpg").image, torch.full((1, 3, 48, 64), value)
-    chosen = options(style_loss=style_loss, content_weight=0.3, steps=60)
+    chosen = options(size=128, style_loss=style_loss, content_weight=0.3)
     seen, image = drive(optimize.optimize(photo, [style], vgg.load(vgg.BUILT_IN), chosen))
     assert max(losses_of(seen)) < 1e4
     assert (image - value).abs().mean() < 0.5 * (photo - value).abs().mean()
