@@ -158,7 +158,7 @@ def weight_files() -> list[Finding]:
 
 def _missing(name: str) -> Finding:
     if WEIGHTS[name].url:
-        return Finding(name, f"not here; to get it: {_remedy(name)}")
+        return Finding(name, f"not installed; to get it: {_remedy(name)}")
     return Finding(name, f"missing from this installation: {_remedy(name)}", "bad")
 
 
