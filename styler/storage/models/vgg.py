@@ -243,7 +243,7 @@ def fetch(
 ) -> Generator[Event, None, Path]:
     """Download the original file, check it and keep its convolutions; returns the path of our file.
 
-    A file that is installed and right is left alone, an original that lies in torch.hub's folder is used. `url` is
+    A file that is installed and right is left alone, an original in torch.hub's folder is used. `url` is
     another address of the same bytes; `timeout` and `pause` are in seconds.
 
     Raises:
