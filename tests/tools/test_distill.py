@@ -12,7 +12,7 @@ from distill.options import DistillOptions
 from distill.training import Student
 from torch import Tensor
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor

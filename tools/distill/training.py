@@ -28,7 +28,7 @@ from distill.closed_form import (
 )
 from distill.options import DistillOptions
 from styler.device import form_for
-from styler.engine.minimize import TrainingState, fit
+from styler.engine.fit import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, Features
