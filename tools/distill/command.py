@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -34,12 +35,18 @@ def main() -> None:
     sys.exit(code)
 
 
-@click.command("distill", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--dataset", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
-@click.option("--artworks", metavar="FOLDER|LIST", help="Paintings to learn on as well.")
-@click.option(
-    "--teacher", default="vgg19", show_default=True, metavar="NAME|FILE", help="Network to imitate."
-)
+@click.group("distill", context_settings={"help_option_names": ["-h", "--help"]})
+def distill() -> None:
+    """Make a narrow VGG whose features predict those of a wide one, as the built-in network was made."""
+
+
+@distill.command()
+@click.option("--photos", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
+@click.option("--paintings", default="", metavar="FOLDER|LIST", help="Paintings as well.")
+@click.option("--painted", default="", metavar="FOLDER", help="Half-painted pictures as well.")
+@click.option("--teacher", default="vgg19", show_default=True, metavar="NAME|FILE", help="Wide network.")
+@click.option("--start", default="", metavar="NAME|FILE", help="Narrow network whose first layers are kept.")
+@click.option("--cache", required=True, metavar="FOLDER", help="Where crops and features are kept.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The narrow network, as .safetensors.")
 @click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
@@ -47,14 +54,13 @@ def main() -> None:
 @options_of(DistillOptions)
 @talking
 @click.pass_obj
-def distill(settings: Settings, /, options: DistillOptions, **values: Any) -> int:
-    """Make a narrow VGG whose features predict those of a wide one; the built-in network was made so.
-
-    Writes the network, and while it is not done its training state beside it. Ctrl-C saves the state.
-    """
+def train(settings: Settings, /, options: DistillOptions, cache: str, output: str, **values: Any) -> int:
+    """Train a network, and write its training state beside it until it is done. Ctrl-C saves the state."""
     from distill import job
 
+    sources = job.Sources(**{f.name: values.pop(f.name) for f in fields(job.Sources)})
     console = console_of(settings)
     with interruptible() as interrupt:
-        console.result(console.follow(job.distill(options=options, stop=interrupt, **values)))
+        events = job.distill(sources, cache, output, options, stop=interrupt, **values)
+        console.result(console.follow(events))
     return interrupt.exit_code
