@@ -23,7 +23,7 @@ from styler.device import Form
 from styler.features import Extractor
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
-from styler.options.shared import RECIPES, TrainFastOptions
+from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.storage.models import vgg as weights
 from styler.tasks.train_fast import make_targets, train_fast
 
@@ -87,7 +87,7 @@ def inference(run: Callable[[], object]) -> Callable[[], None]:
 
 def training() -> Candidates:
     """The plain loop, ours with the same network and loss network, with the built-in one, and by recipe."""
-    paper, laptop = TrainFastOptions(**RECIPES["paper"]), TrainFastOptions(**RECIPES["laptop"])
+    paper, laptop = TrainFastOptions(**FAST_PRESETS["paper"]), TrainFastOptions(**FAST_PRESETS["laptop"])
     deep = [
         f"conv{block}_{n}" for block, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for n in range(1, count + 1)
     ]

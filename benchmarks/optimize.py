@@ -28,7 +28,7 @@ from styler.engine.solvers import LBFGS
 from styler.features import Extractor
 from styler.losses.perceptual import objective
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
 from styler.storage.pictures import load
 from styler.tasks import optimize
@@ -124,7 +124,7 @@ def memory(network: str, size: int, folder: Path) -> None:
     if network == "vgg19":
         weights_file = str(folder / "vgg19.safetensors")
         convolutions = random_convolutions("vgg19", FULL_WIDTHS)
-        vgg.write_slim(Path(weights_file), "vgg19", convolutions)
+        vgg.write(Path(weights_file), "vgg19", convolutions)
     load.save(picture, torch.rand(1, 3, size, size), overwrite=True)
     words = ["optimize", str(picture), str(picture), "--network", weights_file, "--size", str(size), "-q"]
     words += ["--steps", str(WARM), "--threads", "1", "--overwrite", "-o", str(folder / "out.png")]

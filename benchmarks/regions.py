@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 
 COLORS = np.array([[0.75, 0.3, 0.25], [0.3, 0.65, 0.3], [0.3, 0.4, 0.8], [0.75, 0.7, 0.3]])
 CLASSES = 2 * len(COLORS)

@@ -22,10 +22,10 @@ from fast import LAYOUT, Candidates, inference, table, void
 from torch import Tensor, nn
 
 from styler.device import Form
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
-from styler.options.shared import TRANSLATE_RECIPES, TrainTranslateOptions
+from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.tasks.train_translate import contest_for, train_translate
 
 TYPES = (torch.float32, torch.bfloat16)
@@ -46,7 +46,7 @@ def main() -> None:
         table(f"U-Net of 54.4 M weights, one picture of {side} x {side}", translating(side), chosen.rounds)
     if chosen.skip_training:
         return
-    classic = TRANSLATE_RECIPES["classic"]
+    classic = TRANSLATE_PRESETS["classic"]
     title = "one training step, U-Net of 54.4 M weights and 70 x 70 discriminator, 1 pair of 256 x 256"
     table(title, training(TrainTranslateOptions(**classic)), chosen.rounds)
     title = "one training step, U-Net of 10.5 M weights and 70 x 70 discriminator, 4 pairs of 128 x 128"

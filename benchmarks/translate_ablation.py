@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from regions import Regions, Score, Scorer, drawn, regions, score, trained_scorer
 
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.networks.pix2pix import Generator, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk
 from styler.tasks.train_translate import contest_for, train_translate
 

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.networks.transform import TransformNetwork
-from styler.options.shared import FastOptions
+from styler.options.fast import FastOptions
 from styler.storage.models import library
 from styler.storage.pictures import load
 from styler.tasks import steady

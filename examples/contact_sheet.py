@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from styler import load, load_network, optimize, save
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage.pictures.load import sheet
 
 HERE = Path(__file__).parent

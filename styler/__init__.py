@@ -18,7 +18,7 @@ from styler.version import __version__ as __version__
 if TYPE_CHECKING:
     from styler.errors import StylerError as StylerError
     from styler.features import Extractor as Extractor
-    from styler.options.shared import OptimizeOptions as OptimizeOptions
+    from styler.options.optimize import OptimizeOptions as OptimizeOptions
     from styler.storage.models.vgg import load as load_network
     from styler.storage.pictures.load import load as load
     from styler.storage.pictures.load import save as save
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Extractor": ("styler.features", "Extractor"),
-    "OptimizeOptions": ("styler.options.shared", "OptimizeOptions"),
+    "OptimizeOptions": ("styler.options.optimize", "OptimizeOptions"),
     "StylerError": ("styler.errors", "StylerError"),
     "load": ("styler.storage.pictures.load", "load"),
     "load_network": ("styler.storage.models.vgg", "load"),

@@ -11,13 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.errors import InputError
-from styler.networks.vgg import TORCHVISION, Convolution, Normalization, check_convolutions, layer_names
+from styler.networks.vgg import (
+    TORCHVISION,
+    Convolution,
+    Normalization,
+    check_convolutions,
+    layer_names,
+)
+from styler.options.shared import Padding, Pooling
 
 Features = dict[str, Tensor]
 """Layer name -> activation [N, C, H, W]; the key "image" is the input itself."""
 
-Pooling = Literal["max", "average", "l2"]
-Padding = Literal["zero", "replicate", "reflect"]
 ReluRule = Literal["gradient", "guided", "deconv"]
 
 

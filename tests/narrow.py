@@ -3,7 +3,7 @@
 import torch
 
 from styler.networks.vgg import TORCHVISION, random_convolutions, torchvision_keys
-from styler.storage.models import slim
+from styler.storage.models import vgg
 
 NARROW = (4, 4, 6, 6, 8)
 
@@ -45,5 +45,5 @@ def same(extractor, convolutions, dtype=torch.float32):
 
 
 def slimmed(path, network="vgg19", normalization=TORCHVISION):
-    slim.write_slim(path, network, random_convolutions(network, NARROW), normalization)
+    vgg.write(path, network, random_convolutions(network, NARROW), normalization)
     return path

@@ -22,17 +22,11 @@ import click
 import pytest
 
 import styler
-from styler.options.fields import Layers, Options, flag_of, format_layers
-from styler.options.shared import (
-    FastOptions,
-    OptimizeOptions,
-    PairsOptions,
-    TrainFastOptions,
-    TrainTranslateOptions,
-    TranslateOptions,
-)
+from styler.options.fast import FastOptions, TrainFastOptions
+from styler.options.fields import Options, flag_of, plain
+from styler.options.optimize import OptimizeOptions
+from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
-from styler.ui.flags import FULL
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -65,15 +59,11 @@ def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
 
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
-    flag, default = flag_of(field.name), field.default
+    flag, default = flag_of(field.name), plain(field.default, hint)
     default = "none" if default == "" else default
     if hint in (bool, bool | None):
         flag = f"{flag}`, `--no-{flag[2:]}"
         default = {True: "yes", False: "no", None: "auto"}[default]
-    elif hint == Layers:
-        default = format_layers(default)
-    elif default is None:
-        default = FULL
     choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
     text = field.metadata["help"] + (f" One of {', '.join(choices)}." if choices else "")
     return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"

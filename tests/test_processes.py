@@ -21,7 +21,7 @@ import styler
 from styler import processes
 from styler.errors import DeviceError
 from styler.jobs.training.fast import train_fast
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.processes import ALONE
 from styler.storage.models import library
 

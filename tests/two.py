@@ -37,7 +37,7 @@ CHOSEN: dict[str, Any] = {
 
 def train(output: str, die: str = "") -> None:
     from styler.jobs.training.fast import train_fast
-    from styler.options.shared import TrainFastOptions
+    from styler.options.fast import TrainFastOptions
 
     first, steps = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0", 0
     with interruptible() as interrupt:
@@ -58,7 +58,7 @@ def train(output: str, die: str = "") -> None:
 
 def translate(output: str) -> None:
     from styler.jobs.training.translate import train_translate
-    from styler.options.shared import TrainTranslateOptions
+    from styler.options.translate import TrainTranslateOptions
 
     options = TrainTranslateOptions(**json.loads(Path("chosen.json").read_text()))
     told = [type(event).__name__ for event in train_translate("pairs", output, options)]

@@ -1,4 +1,4 @@
-"""The photo's own colors under the painting's brightness."""
+"""Luma, its exchange between images, and images of one or three channels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ LUMA = (0.2126, 0.7152, 0.0722)
 def luma(image: Tensor) -> Tensor:
     """Luma [N, 1, H, W] of an Image [N, 3, H, W], in [0, 1]; 0.5 for a gray of 0.5."""
     return (image * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
+def colored(image: Tensor) -> Tensor:
+    """An Image [N, 1 or 3, H, W] with three channels."""
+    return image.expand(-1, 3, -1, -1)
+
+
+def in_channels(image: Tensor, count: int) -> Tensor:
+    """An Image [N, 1 or 3, H, W] with `count` channels, 1 or 3."""
+    if image.shape[1] == count:
+        return image
+    return luma(image) if count == 1 else colored(image)
 
 
 def luminance_only(painted: Tensor, content: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,21 @@ from styler.errors import InputError
 from styler.image import color, size
 from styler.image.edges import draw as draw_edges
 from styler.image.edges import edges_for
-from styler.options.shared import EdgeOptions, PairsOptions
+from styler.options.translate import EdgeOptions, PairsOptions
 
 Make = Callable[[Tensor, np.random.Generator], Tensor]
 """From a photo, an Image [1, 3, H, W], to an input [1, C, H, W] of the same size; draws what is random."""
 
 SAMPLES, ROUNDS = 4096, 12
 """Pixels that a palette is found from, and how often it is improved."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Pictures and what they are to become, pixel on pixel: Images [N, I, H, W] and [N, O, H, W]."""
+
+    inputs: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,11 @@ def condition(name: str, parameters: Mapping[str, object]) -> Make:
     """
     if name not in CONDITIONS:
         raise InputError(f"'{name}' is no kind of input: choose one of {', '.join(CONDITIONS)}")
-    kinds = {f.name: type(f.default) for f in fields(PairsOptions)}
+    kinds = {key: type(value) for key, value in PairsOptions().plain().items()}
     for key, value in parameters.items():
         if key not in CONDITIONS[name].heeds or not _is_of(value, kinds[key]):
             raise InputError(f"inputs of kind '{name}' cannot have {key} = {value!r}: the file is damaged")
-    chosen: dict[str, Any] = dict(parameters)
-    return CONDITIONS[name].make(PairsOptions(**chosen))
+    return CONDITIONS[name].make(PairsOptions.of(parameters))
 
 
 def _is_of(value: object, kind: type) -> bool:
@@ -56,7 +63,8 @@ def _is_of(value: object, kind: type) -> bool:
 
 def parameters_for(name: str, options: EdgeOptions) -> dict[str, Any]:
     """The options that matter for inputs of that kind, as plain data."""
-    return {key: getattr(options, key) for key in CONDITIONS[name].heeds}
+    values = options.plain()
+    return {key: values[key] for key in CONDITIONS[name].heeds}
 
 
 def check_heeded(name: str, options: EdgeOptions) -> None:

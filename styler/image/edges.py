@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.image.color import LUMA
-from styler.options.shared import EdgeOptions
+from styler.options.translate import EdgeOptions
 
 Plane = NDArray[np.floating[Any]]  # [H, W]
 Mask = NDArray[np.bool_]  # [H, W]
@@ -29,7 +28,6 @@ WIDE = 3
 """How many times wider the second blur is, which tells contours from texture."""
 CONNECTED, APART = np.ones((3, 3), bool), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 """Pixels that touch at a corner are of one line, and not of one area between lines."""
-LARGEST_SIGMA = 50.0
 FAINTEST_INK = 0.1
 """How much darker than its paper, relative to it, the faintest stroke of a drawing is."""
 GRAIN = 0.7
@@ -53,18 +51,10 @@ class Edges:
 
 
 def edges_for(options: EdgeOptions) -> Edges:
-    """What the options ask for; raises InputError for a `--sigma` that is no number and no range."""
-    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(?:-\s*(\d*\.?\d+)\s*)?", options.sigma)
-    low = float(found[1]) if found else 0.0
-    high = float(found[2] or low) if found else 0.0
-    if not 0.3 <= low <= high <= LARGEST_SIGMA:
-        raise InputError(
-            f"--sigma is '{options.sigma}'; give a width in pixels from 0.3 to {LARGEST_SIGMA:g}, or a "
-            "range as in 1-3"
-        )
+    """The edge detection of the options; raises InputError if the thresholds are the wrong way round."""
     if options.weak > options.strong:
         raise InputError(f"--weak is {options.weak:g}, over --strong of {options.strong:g}: lower it")
-    return Edges((low, high), options.strong, options.weak, options.shortest)
+    return Edges(options.sigma, options.strong, options.weak, options.shortest)
 
 
 # Of a photo

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
+from styler.options.fields import SMALLEST as SMALLEST
+from styler.options.fields import OutputSize
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -17,18 +15,21 @@ Size = tuple[int, int]
 COARSEST = 128
 """Long side in pixels below which coarse to fine does not go: a VGG sees too few positions there."""
 
-SMALLEST = 16
-"""The shortest side in pixels that a VGG can look at down to its fifth block."""
 
-WAVE, BEND, SHIFT = 50, 2.0, 8.0
-"""Of `displacement`, in pixels: length of its waves, their standard deviation, the largest common shift."""
-
-
-def fit(size: Size, long_side: int) -> Size:
-    """The size of the same aspect whose long side is `long_side`; no side under 1."""
+def fit(size: Size, wanted: OutputSize) -> Size:
+    """The size of the same aspect with that long side, or the largest in that box; no side under 1."""
+    if wanted is None:
+        return size
     height, width = size
-    scale = long_side / max(size)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    box = (wanted, wanted) if isinstance(wanted, int) else wanted
+    if height * box[1] > width * box[0]:  # the height is what limits it
+        return box[0], max(1, round(width * (box[0] / height)))
+    return max(1, round(height * (box[1] / width))), box[1]
+
+
+def long_side(wanted: OutputSize) -> int | None:
+    """The longest side in pixels that an output of that size can have, None for the input's own."""
+    return max(wanted) if isinstance(wanted, tuple) else wanted
 
 
 def resize(image: Tensor, size: Size) -> Tensor:
@@ -49,41 +50,15 @@ def scales(size: Size, count: int = 0) -> list[Size]:
     Raises InputError if so many would make a side shorter than `SMALLEST`.
     """
     found = [size]
-    long_side = max(size)
+    side = max(size)
     while count != len(found):
-        long_side = round(long_side / 2)
-        coarser = fit(size, long_side)
+        side = round(side / 2)
+        coarser = fit(size, side)
         if count and min(coarser) < SMALLEST:
             raise InputError(
                 f"--scales is {count}, but the coarsest would be under {SMALLEST} pixels; use fewer"
             )
-        if count == 0 and (min(coarser) < 2 * SMALLEST or long_side < COARSEST):
+        if count == 0 and (min(coarser) < 2 * SMALLEST or side < COARSEST):
             break
         found.insert(0, coarser)
     return found
-
-
-def displacement(shape: Sequence[int], seed: int, first: int = 0) -> Tensor:
-    """A smooth random movement of pictures of `shape` [N, C, H, W], in pixels right and down: [N, 2, H, W].
-
-    A few pixels everywhere, another way every 50 pixels or so, as from one frame of a film to another; that
-    of picture i depends on (seed, first + i) alone. After Wang et al. 2020 (ReReVST), section 4.2.
-    """
-    height, width = shape[-2:]
-    coarse = (height // WAVE + 2, width // WAVE + 2)
-    fields = []
-    for index in range(shape[0]):
-        draw = np.random.default_rng((seed, 3, first + index))
-        waves = draw.normal(0, BEND, (2, *coarse)) + draw.uniform(-SHIFT, SHIFT, (2, 1, 1))
-        fields.append(torch.from_numpy(waves.astype(np.float32)))
-    return F.interpolate(torch.stack(fields), (height, width), mode="bicubic", align_corners=True)
-
-
-def displaced(image: Tensor, field: Tensor) -> Tensor:
-    """The image [N, C, H, W] whose pixels come from `field` [N, 2, H, W] pixels away; borders reflect."""
-    height, width = image.shape[-2:]
-    axes = torch.arange(width, device=image.device), torch.arange(height, device=image.device)[:, None]
-    sides = (width, height)
-    places = [(2 * (axes[i] + field[:, i]) + 1) / sides[i] - 1 for i in (0, 1)]
-    grid = torch.stack(places, -1).to(image.dtype)
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +74,6 @@ def apply(
         StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
             what is wrong with one is in its Result, as `error` and `message`.
     """
-    long_side(options.size)  # raises for a size that is none
     plan = inputs.plan(sources, output, label, read.is_film)
     batch = plan.many or options.dry_run
 
@@ -191,7 +189,7 @@ def do_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, R
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
         return forecast_picture(job, studio)
-    picture = load.load(job.source, max_pixels=options.max_pixels, long_side=long_side(options.size))
+    picture = load.load(job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size))
     for text in picture.warnings:
         yield Note(f"{display(job.source)}: {text}" if many else text)
     size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
@@ -224,19 +222,9 @@ def told(worker: Bounded) -> Generator[Event, None, None]:
         yield Note(worker.notes.pop(0))
 
 
-def long_side(size: str) -> int | None:
-    """The long side in pixels that `--size` asks for, None for the picture's own; raises InputError."""
-    if size == "full":
-        return None
-    if not re.fullmatch("[0-9]{1,6}", size) or int(size) < SMALLEST:
-        raise InputError(f"--size is '{size}'; give the long side in pixels, {SMALLEST} or more, or full")
-    return int(size)
-
-
 def output_size(size: Size, options: PassOptions) -> Size:
     """The (height, width) of a picture's output; raises InputError if it is too thin or too large."""
-    side = long_side(options.size)
-    wanted = size if side is None else geometry.fit(size, side)
+    wanted = geometry.fit(size, options.size)
     check_size(wanted, options)
     return wanted
 

@@ -17,7 +17,7 @@ from styler.errors import InputError
 from styler.events import Event, Item
 from styler.image.size import SMALLEST
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
-from styler.options.shared import BenchOptions, FastOptions
+from styler.options.fast import BenchOptions, FastOptions
 from styler.storage.models import library
 from styler.storage.pictures import load
 from styler.tasks import fast as task

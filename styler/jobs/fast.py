@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -20,7 +19,9 @@ from styler.jobs.batch import Summary, apply, check_size, save
 from styler.jobs.records import Record, Studio
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
-from styler.options.shared import FastOptions, PassOptions
+from styler.options.fast import FastOptions
+from styler.options.fields import OutputSize
+from styler.options.shared import PassOptions
 from styler.storage import cards, disk, inputs
 from styler.storage.inputs import Job
 from styler.storage.models import library
@@ -54,8 +55,8 @@ def fast(
     """
     path = library.locate(options.model, options.style)
     model = library.read(path)
-    if model.found:
-        yield Note(f"{display(path.name)}: {model.found}")
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
     check_kind(model, path, sources)
     library.mix(model.card, options.style)  # raises for a style that the model does not have
     label = "-".join(styles_of(model, options))
@@ -137,11 +138,7 @@ def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     return studio.record(job, size, begun)
 
 
-def texture_size(size: str) -> Size:
-    """The (height, width) that `--size` asks for, as WxH or one side of a square; raises InputError."""
-    if size == "full":
-        return TEXTURE_SIDE, TEXTURE_SIDE
-    found = re.fullmatch("([0-9]{1,6})(?:x([0-9]{1,6}))?", size)
-    if not found:
-        raise InputError(f"--size is '{size}'; give WxH in pixels, as in 800x600, or one side of a square")
-    return int(found[2] or found[1]), int(found[1])
+def texture_size(size: OutputSize) -> Size:
+    """The (height, width) of a texture of that size: exactly a box, or a square with that side."""
+    side = TEXTURE_SIDE if size is None else size
+    return (side, side) if isinstance(side, int) else side

@@ -19,6 +19,7 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.image import size as geometry
+from styler.options.fields import OutputSize
 from styler.options.shared import PassOptions, Precision
 from styler.storage import disk
 from styler.storage.films import animation, encode, join, read
@@ -124,16 +125,12 @@ def begun_with(target: Path, options: PassOptions) -> Precision | None:
     return found if found in ("float32", "bfloat16") else None
 
 
-def output_size(size: str, footage: Footage) -> geometry.Size:
+def output_size(size: OutputSize, footage: Footage) -> geometry.Size:
     """(height, width) that `--size` asks for, with even sides, or the footage's own, whatever they are."""
     own = footage.height, footage.width
-    if size == "full":
+    if size is None:
         return own
-    if not size.isdecimal() or int(size) < geometry.SMALLEST:
-        raise InputError(
-            f"--size is '{size}'; for a film it is 'full' or its long side, {geometry.SMALLEST} or more"
-        )
-    height, width = geometry.fit(own, int(size))
+    height, width = geometry.fit(own, size)
     return max(geometry.SMALLEST, height - height % 2), max(geometry.SMALLEST, width - width % 2)
 
 

@@ -16,7 +16,7 @@ from styler import device
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Step, relayed
 from styler.image import size as geometry
-from styler.options.shared import INITS, OptimizeOptions
+from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
 from styler.storage.models import vgg
 from styler.storage.names import display, fit_name
@@ -119,7 +119,7 @@ def network_for(options: OptimizeOptions) -> Generator[Event, None, str]:
 
 def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator[Event, None, list[Picture]]:
     """The pictures, shrunk as they are read to what the output needs of them, so that memory is bounded."""
-    size = options.size
+    size = geometry.long_side(options.size)
     # As many pixels as a style is looked at with, if that is more than the content's.
     long_side = None if size is None else round(size * max(1.0, options.style_scale))
     pictures = [

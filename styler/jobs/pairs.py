@@ -19,12 +19,13 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Note
 from styler.image import conditions
 from styler.image import size as geometry
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.image.size import Size
 from styler.jobs import batch
 from styler.jobs.batch import Summary
 from styler.jobs.records import Record
-from styler.options.shared import PairsOptions
+from styler.options.fields import format_size
+from styler.options.translate import PairsOptions
 from styler.storage import disk, inputs
 from styler.storage.datasets import find_pairs
 from styler.storage.datasets import photos as data
@@ -63,7 +64,7 @@ class Order:
             "names": [self.kind, "photo"],
             "condition": self.condition,
             "layout": options.layout,
-            "size": options.size,
+            "size": format_size(options.size),
             "seed": options.seed,
         }
 
@@ -99,7 +100,6 @@ def pairs(
     order = Order(kind, output, options)
     conditions.check_heeded(kind, options)
     make = conditions.condition(kind, conditions.parameters_for(kind, options))
-    batch.long_side(options.size)  # raises for a size that is none
     if output == inputs.STREAM:
         raise OutputError("pairs do not fit into standard output: give a folder with -o")
     device.prepare(options.seed, options.threads)
@@ -149,7 +149,7 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
     sources = [] if job.source == inputs.STREAM else [job.source]
     for target in targets:
         disk.prove_writable(target, overwrite=True, inputs=sources)
-    photo = load.load(job.source, max_pixels=options.max_pixels, long_side=batch.long_side(options.size))
+    photo = load.load(job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size))
     for text in photo.warnings:
         yield Note(f"{shown}: {text}")
     size = sized(_size(photo.image), options)
@@ -175,8 +175,7 @@ def pair_of(photo: Picture, size: Size, make: conditions.Make, seed: int) -> Pai
 
 def sized(size: Size, options: PairsOptions) -> Size:
     """The (height, width) of a photo's pair; raises InputError if it is too thin or too large."""
-    side = batch.long_side(options.size)
-    wanted = size if side is None else geometry.fit(size, side)
+    wanted = geometry.fit(size, options.size)
     batch.check_size(wanted, options)
     return wanted
 

@@ -16,12 +16,13 @@ from styler import device
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image import size as geometry
+from styler.image.color import colored
 from styler.jobs.batch import Summary, apply
 from styler.jobs.records import Record, Studio
-from styler.losses.metrics import colored
 from styler.networks import pix2pix
 from styler.networks.pix2pix import Mode
-from styler.options.shared import PassOptions, TranslateOptions
+from styler.options.shared import PassOptions
+from styler.options.translate import TranslateOptions
 from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Translation
@@ -57,8 +58,8 @@ def translate(
     """
     path = library.locate_generator(options.checkpoint)
     model = library.read_generator(path)
-    if model.found:
-        yield Note(f"{display(path.name)}: {model.found}")
+    if model.origin:
+        yield Note(f"{display(path.name)}: {model.origin}")
     way = way_of(model, options, display(path.name))
     if not sources:
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")

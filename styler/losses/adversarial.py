@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.options.shared import Adversary
+from styler.options.translate import Adversary
 
 Maps = Sequence[Sequence[Tensor]]
 """What a discriminator gives: for each of its scales its layers' maps [N, C, h, w], the logits last."""

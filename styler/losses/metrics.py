@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.features import Extractor
+from styler.image.color import colored
 
 SEEN = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Layers at which pictures are compared; they want 16 pixels a side."""
@@ -92,8 +93,3 @@ def _within(x: Tensor) -> Tensor:
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def colored(image: Tensor) -> Tensor:
-    """An Image with three channels, of one with one or three."""
-    return image.expand(-1, 3, -1, -1)

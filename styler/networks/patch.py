@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.networks.pix2pix import LEAK, WIDEST, Mode, Norm, signed
-from styler.options.shared import GeneratorNorm
+from styler.options.translate import GeneratorNorm
 
 HALVINGS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 """Halvings by the side of the patches in pixels."""

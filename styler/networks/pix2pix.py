@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from styler.networks.layers import bounded
 from styler.networks.transform import Moments, divisible, doubled, normalized, reflected
-from styler.options.shared import GeneratorKind, GeneratorNorm
+from styler.options.translate import GeneratorKind, GeneratorNorm
 
 LEAK = 0.2
 """Slope below zero of the ReLUs on the way down."""

@@ -6,13 +6,17 @@ VGG-19 up to conv5_1 with fewer channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from styler.errors import WeightsError
+from styler.options.shared import Padding
 
 Convolution = tuple[Tensor, Tensor]
 """Weight [C_out, C_in, 3, 3] and bias [C_out]."""
@@ -26,6 +30,7 @@ BLOCKS: Mapping[str, tuple[int, ...]] = {
 
 FULL_WIDTHS = (64, 128, 256, 512, 512)
 COMPACT_WIDTHS = (32, 64, 128, 128, 128)
+WIDEST = 4096
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,53 @@ CAFFE = Normalization(
     mean=(123.68 / 255, 116.779 / 255, 103.939 / 255), std=(1 / 255, 1 / 255, 1 / 255), order="bgr"
 )
 """Original Oxford weights: BGR in 0..255 minus (103.939, 116.779, 123.68); here written in RGB and [0, 1]."""
+
+
+@dataclass(frozen=True)
+class VGGArchitecture:
+    """What a feature network is built from.
+
+    Attributes:
+        body: one of `BLOCKS`.
+        widths: channels of its convolutions, shallow to deep; fewer than it has where it is cut off.
+        normalization: what its weights were trained on.
+        padding: how they were trained.
+    """
+
+    body: str
+    widths: tuple[int, ...]
+    normalization: Normalization = TORCHVISION
+    padding: Padding = "zero"
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> VGGArchitecture:
+        """Make one of a file's fields; raises ValueError, KeyError or TypeError."""
+        given = fields["normalization"]
+        mean, std = (tuple(float(value) for value in given[key]) for key in ("mean", "std"))
+        body, widths, padding = fields["body"], tuple(fields["widths"]), fields["padding"]
+        if body not in BLOCKS or padding not in get_args(Padding) or given["order"] not in ("rgb", "bgr"):
+            raise ValueError(f"network {body!r}, padding {padding!r}, order {given['order']!r}")
+        if len(mean) != 3 or len(std) != 3 or 0 in std or not all(map(math.isfinite, mean + std)):
+            raise ValueError(f"mean {mean}, std {std}")
+        if not 0 < len(widths) <= sum(BLOCKS[body]) or not all(_is_width(width) for width in widths):
+            raise ValueError(f"widths {list(widths)[:20]} of {body}")
+        return cls(body, widths, Normalization(mean, std, given["order"]), padding)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The convolutions that are there, shallow to deep."""
+        return convolution_names(self.body)[: len(self.widths)]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all weights and biases: `conv1_1.weight`, ..."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, (before, after) in zip(self.layers, pairwise((3, *self.widths)), strict=True):
+            shapes |= {f"{name}.weight": (after, before, 3, 3), f"{name}.bias": (after,)}
+        return shapes
+
+
+def _is_width(value: object) -> bool:
+    return type(value) is int and 0 < value <= WIDEST
 
 
 def convolution_names(network: str) -> tuple[str, ...]:

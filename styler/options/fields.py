@@ -1,19 +1,30 @@
-"""What options classes are made of: fields with a default, a line of help and bounds."""
+"""Fields of options classes, with help and bounds; layers, weights, sizes and ranges as text and back."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from styler.errors import InputError
 
 T = TypeVar("T")
 
 Layers = tuple[tuple[str, float], ...]
-"""Layer names with their weights, written `relu1_1:0.5,relu2_1` on the command line (no number means 1)."""
+"""Layer names with their weights: `relu1_1:0.5,relu2_1` as text (no number means 1)."""
+
+OutputSize = int | tuple[int, int] | None
+"""Long side, or (height, width), in pixels, or None for the input's own: `512`, `800x600`, `full` as text."""
+
+Range = tuple[float, float]
+"""Lowest and highest value: `1-3` as text, or `2` where both are the same."""
+
+SMALLEST = 16
+"""The shortest side in pixels that a VGG can look at down to its fifth block."""
 
 
 def opt(
@@ -23,21 +34,27 @@ def opt(
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
-    short: str | None = None,
     recipe: bool = True,
 ) -> T:
     """A field of an options class: its default, its line of help and its bounds (inclusive).
 
     `recipe=False` marks what does not change the picture and so stays out of its recipe.
-    """  # fmt: skip
-    metadata = {"help": text, "low": low, "high": high, "metavar": metavar, "short": short, "recipe": recipe}
+    """
+    metadata = {"help": text, "low": low, "high": high, "metavar": metavar, "recipe": recipe}
     made: T = field(default=default, metadata=metadata)
+    return made
+
+
+def again(parent: type[Options], name: str, default: T, text: str | None = None) -> T:
+    """A parent's field with another default, and another line of help if `text` is given."""
+    (known,) = (f for f in dataclasses.fields(parent) if f.name == name)
+    made: T = field(default=default, metadata={**known.metadata, "help": text or known.metadata["help"]})
     return made
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Parent of all: checks choices and bounds when built, and knows what differs from the defaults."""
+    """Parent of all options classes: checks values when built, and gives them as plain data."""
 
     def __post_init__(self) -> None:
         """Raise InputError for the first value outside its choices or bounds."""
@@ -45,12 +62,24 @@ class Options:
         for f in dataclasses.fields(self):
             check(f, hints[f.name], getattr(self, f.name))
 
+    def plain(self) -> dict[str, Any]:
+        """All options as JSON has them: numbers, truth values, and text as on the command line."""
+        hints = typing.get_type_hints(type(self))
+        return {f.name: plain(getattr(self, f.name), hints[f.name]) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Options from plain data; the rest is at its default. Raises InputError for a bad value."""
+        hints = typing.get_type_hints(cls)
+        return cls(**{name: unplain(value, hints[name]) for name, value in values.items()})
+
     def changed(self) -> dict[str, Any]:
-        """The recipe: options that differ from their default and that change the picture."""
+        """The recipe, as plain data: options that differ from their default and that change the picture."""
+        fields = {f.name: f for f in dataclasses.fields(self)}
         return {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.metadata["recipe"] and getattr(self, f.name) != f.default
+            name: value
+            for name, value in self.plain().items()
+            if fields[name].metadata["recipe"] and getattr(self, name) != fields[name].default
         }
 
 
@@ -59,22 +88,31 @@ def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     flag = flag_of(f.name)
     if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
         raise InputError(f"{flag} is '{value}'; choose one of {', '.join(typing.get_args(hint))}")
-    low, high = f.metadata["low"], f.metadata["high"]
+    if hint in TEXT_FORMS:
+        try:
+            unplain(plain(value, hint), hint)
+        except InputError as error:
+            raise InputError(f"{flag}: {error}") from error
+    for number in value if hint == Range else (value,):
+        _check_bounds(flag, number, f.metadata["low"], f.metadata["high"])
+
+
+def _check_bounds(flag: str, value: Any, low: float | None, high: float | None) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     fits = (low is None or value >= low) and (high is None or value <= high)
     if not (fits and math.isfinite(value)):
-        bounds = "".join(f", {word} {bound:g}" for word, bound in _bounds(low, high))
+        named = [(word, b) for word, b in (("at least", low), ("at most", high)) if b is not None]
+        bounds = "".join(f", {word} {bound:g}" for word, bound in named)
         raise InputError(f"{flag} is {value:g}; it must be a finite number{bounds}")
-
-
-def _bounds(low: float | None, high: float | None) -> list[tuple[str, float]]:
-    return [(word, b) for word, b in (("at least", low), ("at most", high)) if b is not None]
 
 
 def flag_of(name: str) -> str:
     """The command-line flag of a field's name."""
     return "--" + name.replace("_", "-")
+
+
+# Values as text
 
 
 def parse_layers(text: str) -> Layers:
@@ -83,32 +121,94 @@ def parse_layers(text: str) -> Layers:
     Raises InputError if a weight is no number, is negative or not finite, or if a layer comes twice.
     """
     try:
-        return tuple(weighted(text).items())
+        return tuple(parse_weights(text).items())
     except ValueError as error:
         raise InputError(
             f"'{error}' is no layer with a weight; write for example relu1_1:0.5,relu2_1"
         ) from error
 
 
-def weighted(text: str) -> dict[str, float]:
+def parse_weights(text: str) -> dict[str, float]:
     """`a:0.5,b` -> {"a": 0.5, "b": 1.0}.
 
     Raises ValueError, with the part that is wrong, if a weight is no number, is negative or not finite, or if
     a name is empty or comes twice.
     """
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for part in text.split(","):
         name, _, number = part.strip().partition(":")
         try:
             weight = float(number or 1)
         except ValueError:
             weight = -1.0
-        if not name or name in found or not 0 <= weight < math.inf:
+        if not name or name in weights or not 0 <= weight < math.inf:
             raise ValueError(part)
-        found[name] = weight
-    return found
+        weights[name] = weight
+    return weights
 
 
 def format_layers(layers: Layers) -> str:
     """The inverse of `parse_layers`."""
     return ",".join(name if weight == 1 else f"{name}:{weight!r}" for name, weight in layers)
+
+
+def parse_size(text: str) -> OutputSize:
+    """`512` -> 512, `800x600` -> (600, 800), `full` -> None; InputError for anything else."""
+    if text == "full":
+        return None
+    match = re.fullmatch("([0-9]{1,6})(?:x([0-9]{1,6}))?", text)
+    sides = [int(side) for side in match.groups() if side] if match else []
+    if not sides or min(sides) < SMALLEST:
+        raise InputError(
+            f"'{text}' is no size: write the long side in pixels, as 512, width and height, as 800x600, or "
+            f"full; {SMALLEST} pixels is the least"
+        )
+    return sides[0] if len(sides) == 1 else (sides[1], sides[0])
+
+
+def format_size(size: OutputSize) -> str:
+    """The inverse of `parse_size`."""
+    if size is None:
+        return "full"
+    return str(size) if isinstance(size, int) else f"{size[1]}x{size[0]}"
+
+
+def parse_range(text: str) -> Range:
+    """`1-3` -> (1.0, 3.0), `2` -> (2.0, 2.0); InputError for anything else, and for `3-1`."""
+    match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(?:-\s*(\d*\.?\d+)\s*)?", text)
+    low, high = (float(match[1]), float(match[2] or match[1])) if match else (1.0, 0.0)
+    if low > high:
+        raise InputError(f"'{text}' is no range: write one number, as 2, or two, as 1-3")
+    return low, high
+
+
+def format_range(ends: Range) -> str:
+    """The inverse of `parse_range`."""
+    return "-".join(repr(end).removesuffix(".0") for end in dict.fromkeys(ends))
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How values of a type are written: on the command line, in recipes and in README."""
+
+    metavar: str
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+
+
+TEXT_FORMS: dict[object, TextForm] = {
+    Layers: TextForm("LAYER[:WEIGHT],...", parse_layers, format_layers),
+    OutputSize: TextForm("PIXELS|WxH|full", parse_size, format_size),
+    Range: TextForm("NUMBER|LOW-HIGH", parse_range, format_range),
+}
+"""By the type of a field; values of all other types are plain already."""
+
+
+def plain(value: Any, hint: Any) -> Any:
+    """A field's value as text if its type has a form as text, else as it is."""
+    return TEXT_FORMS[hint].format(value) if hint in TEXT_FORMS else value
+
+
+def unplain(value: Any, hint: Any) -> Any:
+    """The inverse of `plain`; what is no text stays as it is."""
+    return TEXT_FORMS[hint].parse(value) if hint in TEXT_FORMS and isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What a model's file says of itself: which network it is, and its styles, alone or blended."""
+"""Cards: what the file of a trained network says of it, its styles, and what it translates."""
 
 from __future__ import annotations
 
@@ -6,27 +6,83 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from styler.errors import InputError
-from styler.networks.kinds import KINDS, empty
-from styler.options.fields import weighted
-from styler.storage import format
+from styler.networks.kinds import KINDS
+from styler.options.fields import parse_weights
 from styler.storage.names import SLUG, display, nearest, slug
-from styler.storage.translation import Translation
 
-THUMBNAIL_SIDE = 512  # pixels
-THUMBNAILS = "thumbnails"
+VGG = "vgg"
+"""The kind of feature networks, which are looked through and not run."""
 
-_DTYPES = {"F16", "BF16", "F32"}
+Statistics = Literal["picture", "stored"]
+Direction = Literal["AtoB", "BtoA"]
+Color = Literal["rgb", "grey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """How a generator is to be used; `asdict` of it is what stands in the file.
+
+    Attributes:
+        direction: which side of its pairs became which; None where another tool's file does not tell.
+        batch: pairs in a training batch; None where that is unknown.
+        statistics: which statistics its norms use by default.
+        dropout: whether it was trained with dropout; None where that is unknown.
+        condition: what made its inputs of photos: a name, and the parameters beside it; None if nothing did.
+        inputs, outputs: what a person calls them, as in edges and photo; "" where that is unknown.
+        color: of its outputs.
+    """
+
+    direction: Direction | None = None
+    batch: int | None = None
+    statistics: Statistics = "picture"
+    dropout: bool | None = None
+    condition: Mapping[str, Any] | None = None
+    inputs: str = ""
+    outputs: str = ""
+    color: Color = "rgb"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what a file must not say."""
+        condition = self.condition
+        right = {
+            "direction": self.direction in (None, *get_args(Direction)),
+            "batch": self.batch is None or (type(self.batch) is int and 0 < self.batch <= 1 << 20),
+            "statistics": self.statistics in get_args(Statistics),
+            "dropout": self.dropout in (None, True, False) and type(self.dropout) is not int,
+            "condition": condition is None
+            or (isinstance(condition, Mapping) and isinstance(condition.get("name"), str)),
+            "inputs": isinstance(self.inputs, str),
+            "outputs": isinstance(self.outputs, str),
+            "color": self.color in get_args(Color),
+        }
+        for name, fits in right.items():
+            if not fits:
+                raise ValueError(f"its {name} is {getattr(self, name)!r}")
+
+    @classmethod
+    def of(cls, information: Mapping[str, Any]) -> Translation:
+        """That in a card's information; raises KeyError, TypeError or ValueError where there is none."""
+        return cls(**information["translation"])
+
+    @property
+    def information(self) -> dict[str, Any]:
+        """To put into a card's information."""
+        return {"translation": asdict(self)}
+
+    def __str__(self) -> str:
+        """`edges -> photo`."""
+        return f"{self.inputs or 'picture'} -> {self.outputs or 'picture'}"
 
 
 @dataclass(frozen=True)
 class Style:
-    """One style of a model: `name` is what the user types (starry-night), the rest is for credits."""
+    """A style of a network: `name` is what the user types (starry-night), the rest is for credits."""
 
     name: str
     title: str = ""
@@ -37,67 +93,48 @@ class Style:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model's file says of itself.
+    """The description of a network in its file.
 
     Attributes:
-        kind: one of `kinds.KINDS`.
-        network: the fields of its configuration.
+        kind: a name in the table of kinds, or "vgg" for a feature network.
+        network: fields of the kind's architecture.
         styles: one for each row of the network's norms.
         licence: of the trained network.
-        information: whatever its writer added: how it was trained, ...
-        sha256: the file's seal, "" before it is written; of a foreign file that of all bytes.
+        information: free: how it was trained, what it translates, its layers' figures, ...
+        sha256: the seal, "" before the file is written; of another tool's file that of all bytes.
     """
 
     kind: str
     network: Mapping[str, Any]
-    styles: tuple[Style, ...]
+    styles: tuple[Style, ...] = ()
     licence: str = ""
     information: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     sha256: str = ""
 
+    @classmethod
+    def of(cls, about: Mapping[str, Any]) -> Card:
+        """Make the card of a header's JSON; what it says of its network's fields is not checked.
+
+        Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
+        """
+        kind, network = about["kind"], about["network"]
+        if kind not in (*KINDS, VGG):
+            raise ValueError(f"its kind is {kind!r}, and only {', '.join(KINDS)} and {VGG} are known")
+        styles = tuple(Style(**one) for one in about["styles"])
+        _check_styles(styles, network["styles"] if kind != VGG and KINDS[kind].styles else 0)
+        licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
+        if not (isinstance(licence, str) and isinstance(seal, str)):
+            raise ValueError("its licence or its seal is no text")
+        if kind != VGG and KINDS[kind].takes == "pair":
+            Translation.of(information)
+        return cls(kind, network, styles, licence, information, seal)
+
     @property
     def summary(self) -> str:
-        """The names of its styles, or what it translates."""
-        if not KINDS[self.kind].styles:
+        """The names of the styles, or what is translated."""
+        if KINDS[self.kind].takes == "pair":
             return str(Translation.of(self.information))
         return ", ".join(style.name for style in self.styles)
-
-
-# What a file must be
-
-
-def card_of(header: format.Header) -> Card:
-    """The card in a header, checked against the tensors' entries.
-
-    Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
-    """
-    about = header.about or {}
-    kind, network = about["kind"], about["network"]
-    if kind not in KINDS:
-        raise ValueError(f"its kind is {kind!r}, and only {' and '.join(KINDS)} are known")
-    entries = header.entries()
-    _check_entries(entries, empty(kind, network))
-    rows = network["styles"] if KINDS[kind].styles else 0
-    if THUMBNAILS in entries:
-        _check_thumbnails(entries[THUMBNAILS], rows)
-    styles = tuple(Style(**given) for given in about["styles"])
-    _check_styles(styles, rows)
-    licence, information, seal = about["licence"], dict(about["information"]), about["sha256"]
-    if not (isinstance(licence, str) and isinstance(seal, str)):
-        raise ValueError("its licence or its seal is no text")
-    if KINDS[kind].takes == "pair":
-        Translation.of(information)
-    return Card(kind, network, styles, licence, information, seal)
-
-
-def _check_entries(entries: Mapping[str, format.Entry], network: nn.Module) -> None:
-    """Raise ValueError unless the tensors are those of the network and maybe thumbnails."""
-    wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    shapes = {key: entry.shape for key, entry in entries.items() if key != THUMBNAILS}
-    if odd := sorted(wanted.keys() ^ shapes.keys()) or sorted(k for k in wanted if wanted[k] != shapes[k]):
-        raise ValueError(f"its network should have other tensors: {odd[0]} does not fit")
-    if odd := sorted(key for key in shapes if entries[key].dtype not in _DTYPES):
-        raise ValueError(f"{odd[0]} is of type {entries[odd[0]].dtype}")
 
 
 def _check_styles(styles: tuple[Style, ...], count: int) -> None:
@@ -108,12 +145,6 @@ def _check_styles(styles: tuple[Style, ...], count: int) -> None:
         raise ValueError(f"it has {count} styles, named {', '.join(names) or 'nothing'}")
     if strange := [name for name in names if not SLUG.fullmatch(name)]:
         raise ValueError(f"style '{strange[0]}' is not written like {slug(strange[0])}")
-
-
-def _check_thumbnails(entry: format.Entry, styles: int) -> None:
-    fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
-    if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
-        raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
 
 
 # Blends
@@ -141,7 +172,7 @@ def mix(card: Card, style: str) -> Tensor:
 def weights(style: str) -> dict[str, float]:
     """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
     try:
-        found = weighted(style)
+        found = parse_weights(style)
     except ValueError as error:
         part = display(str(error))
         raise InputError(

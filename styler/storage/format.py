@@ -1,7 +1,8 @@
-"""Sealed files: safetensors whose header describes them and proves that nothing in them changed.
+"""The file format of trained networks: safetensors that describe themselves and prove that nothing changed.
 
-The header's metadata has one key, `styler`, with JSON. Its `sha256` is that of the whole file with this very
-field filled with zeros, so a file proves itself and there is no second file that could fall out of step.
+The metadata of the header has one key, `styler`, with JSON: the fields of a `Card` and the number of the
+format. Its `sha256` is that of the whole file with this very field filled with zeros, so a file proves itself
+and there is no second file that could fall out of step.
 """
 
 from __future__ import annotations
@@ -9,90 +10,299 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
+import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
-from styler.storage import magic
+from styler.errors import CheckpointError, WeightsError
+from styler.networks import kinds
+from styler.networks.vgg import VGGArchitecture
+from styler.storage import disk, magic
+from styler.storage.cards import VGG, Card
+from styler.storage.names import display
 
+FORMAT = 2
+SUFFIX = ".safetensors"
 KEY = "styler"
 BLANK = "0" * 64
 HEADER_BYTES = 1 << 20  # far above the 10 kB of a VGG-19's header
+THUMBNAIL_SIDE = 512  # pixels
+THUMBNAILS = "thumbnails"
 
+_FOREIGN = "not one of styler's networks: styler models add or styler weights add makes one of another tool's"
 _BYTES = {"U8": 1, "F16": 2, "BF16": 2, "F32": 4}
+_FLOATS = {"F16", "BF16", "F32"}
+_FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a header says of a tensor: its type as safetensors writes it ("F16"), and its shape."""
+class FormatError(CheckpointError, WeightsError):
+    """A file of ours that cannot be read: it may hold a trained network or weights."""
+
+
+class DamagedError(FormatError):
+    """A file of ours that is not what was written."""
+
+
+class Contents(NamedTuple):
+    """A whole file: its card, the tensors of the network, and uint8 thumbnails [S, 3, h, w] or None."""
+
+    card: Card
+    tensors: dict[str, Tensor]
+    thumbnails: Tensor | None
+
+
+# Files
+
+
+def write(
+    path: Path | str,
+    card: Card,
+    tensors: Mapping[str, Tensor],
+    thumbnails: Tensor | None = None,
+    dtype: torch.dtype = torch.float16,
+    overwrite: bool = True,
+) -> None:
+    """Write a network with its values as `dtype`, atomically and sealed; equal arguments give equal bytes.
+
+    Raises:
+        CheckpointError: if card, tensors and thumbnails do not fit, or values are not finite as `dtype`.
+        OutputError: if the file cannot be written, or exists without `overwrite`.
+    """
+    values = {key: tensor.detach().to(dtype) for key, tensor in tensors.items()}
+    pictures = {} if thumbnails is None else {THUMBNAILS: thumbnails}
+    data = _pack({**values, **pictures}, card)
+    try:
+        _check_values(values)
+        _check_tensors(_parse(data))
+    except _FAULTS as error:
+        raise CheckpointError(f"{display(path)} is not written: {error}") from error
+    disk.write(path, data, overwrite=overwrite)
+
+
+def read(path: Path | str) -> Contents:
+    """Read a file of ours after its size, its seal, and types, shapes and values of its tensors were checked.
+
+    Raises:
+        DamagedError: if it is not what was written. FormatError: if its format is newer.
+        InputError: if there is no such file.
+    """
+    with disk.open_input(path) as file:
+        header = _read_header(path, file)  # which proves the size, before all is read
+        _prove(path, header)
+        file.seek(0)
+        data = file.read()
+    if fault := _fault(header, data):
+        raise DamagedError(f"{display(path)} is damaged: {fault}. Get it again")
+    try:
+        tensors = safetensors.torch.load(data)
+        thumbnails = tensors.pop(THUMBNAILS, None)
+        _check_values(tensors)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return Contents(header.card, tensors, thumbnails)
+
+
+def read_card(path: Path | str) -> Card:
+    """Read the card in the header of a file of ours; no network is built, and the seal is not checked.
+
+    Raises as `read`.
+    """
+    with disk.open_input(path) as file:
+        return _read_header(path, file).card
+
+
+def prove_card(path: Path | str) -> Card:
+    """Read the card and check that the tensors in the header are those of its network; raises as `read`."""
+    with disk.open_input(path) as file:
+        header = _read_header(path, file)
+    _prove(path, header)
+    return header.card
+
+
+def read_thumbnails(path: Path | str) -> Tensor | None:
+    """Read uint8 thumbnails [S, 3, h, w] of a file of ours, None where it has none; raises as `read`."""
+    read_card(path)  # which proves type and shape
+    with safetensors.safe_open(path, "pt") as file:
+        return file.get_tensor(THUMBNAILS).clone() if THUMBNAILS in file.keys() else None  # noqa: SIM118
+
+
+def is_ours(path: Path | str) -> bool:
+    """Whether a file claims to be one of ours, whatever its state."""
+    mark = f'"{KEY}":'.encode()
+    with disk.open_input(path) as file:
+        head = file.read(HEADER_BYTES)
+    return _is_safetensors(head) and mark in head
+
+
+# The header
+
+
+class TensorEntry(NamedTuple):
+    """A tensor in a header: its type as safetensors writes it ("F16"), and its shape."""
 
     dtype: str
     shape: tuple[int, ...]
 
-    @property
-    def bytes(self) -> int:
-        """What the tensor takes; raises KeyError for a type that sealed files do not have."""
-        return _BYTES[self.dtype] * math.prod(self.shape)
-
 
 @dataclass(frozen=True)
 class Header:
-    """The beginning of a safetensors file.
+    """The beginning of a file of ours: `raw` are the bytes up to the tensors."""
 
-    Attributes:
-        about: what the file says of itself, None if it is not sealed.
-        tensors: entries of the tensors by key, as they are: another tool's may lie.
-        raw: the bytes up to the tensors.
-    """
-
-    about: dict[str, Any] | None
-    tensors: Mapping[str, Any]
+    card: Card
+    entries: Mapping[str, TensorEntry]
     raw: bytes
 
-    def entries(self) -> dict[str, Entry]:
-        """Type and shape of each tensor; raises KeyError, TypeError or ValueError where they are none."""
-        return {
-            key: Entry(str(given["dtype"]), tuple(int(side) for side in given["shape"]))
-            for key, given in self.tensors.items()
-        }
-
     @property
-    def bytes(self) -> int:
-        """The size of the whole file; raises as `entries`."""
-        return len(self.raw) + sum(entry.bytes for entry in self.entries().values())
+    def file_size(self) -> int:
+        """Bytes of the whole file; raises KeyError for a type of number that files of ours do not have."""
+        return len(self.raw) + sum(
+            _BYTES[entry.dtype] * math.prod(entry.shape) for entry in self.entries.values()
+        )
 
 
-def pack(tensors: Mapping[str, Tensor], about: Mapping[str, object]) -> bytes:
-    """The bytes of a sealed file; `about` is described in JSON. Equal arguments give equal bytes."""
-    text = json.dumps({**about, "sha256": BLANK}, sort_keys=True)
-    kept = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    data = safetensors.torch.save(kept, {KEY: text})
+def _pack(tensors: Mapping[str, Tensor], card: Card) -> bytes:
+    """The bytes of a sealed file."""
+    text = json.dumps({**asdict(card), "format": FORMAT, "sha256": BLANK}, sort_keys=True)
+    flat = {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
+    data = safetensors.torch.save(flat, {KEY: text})
     return data.replace(BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
-def is_safetensors(data: bytes) -> bool:
-    """Whether a file that begins with `data` is one, with a header of a size that we read."""
-    size = int.from_bytes(data[:8], "little")
-    return magic.kind_of(data[: magic.HEAD_BYTES]) == "a safetensors file" and size <= HEADER_BYTES
-
-
-def parse(data: bytes) -> Header:
-    """The header in the first bytes of a safetensors file; raises ValueError, TypeError or AttributeError."""
-    raw = data[: 8 + int.from_bytes(data[:8], "little")]
-    try:
-        entries = json.loads(raw[8:])
-        about = json.loads(entries.pop("__metadata__", {}).get(KEY, "null"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    return Header(about, entries, raw)
-
-
-def fault(header: Header, seal: str, data: bytes) -> str:
+def _fault(header: Header, data: bytes) -> str:
     """What is wrong with the seal of the whole file `data`, "" if it is right."""
+    seal = header.card.sha256
     whole = hashlib.sha256(header.raw.replace(seal.encode(), BLANK.encode(), 1))
     whole.update(memoryview(data)[len(header.raw) :])
-    found = whole.hexdigest()
-    return "" if found == seal else f"its sha256 is {found[:16]}..., and it was written with {seal[:16]}..."
+    digest = whole.hexdigest()
+    return "" if digest == seal else f"its sha256 is {digest[:16]}..., and it was written with {seal[:16]}..."
+
+
+def _is_safetensors(data: bytes) -> bool:
+    """Whether a file that begins with `data` is one, with a header of a size that we read."""
+    is_one = magic.kind_of(data[: magic.HEAD_BYTES]) == "a safetensors file"
+    return is_one and _header_size(data) <= 8 + HEADER_BYTES
+
+
+def _header_size(data: bytes) -> int:
+    """Bytes before the tensors of a safetensors file that begins with `data`."""
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+def _read_header(path: Path | str, file: BinaryIO) -> Header:
+    """The header of a file of ours, checked but for the shapes of the network's tensors."""
+    shown, data = display(path), file.read(magic.HEAD_BYTES)
+    if not _is_safetensors(data):
+        kind = magic.kind_of(data) if data else "an empty file"
+        raise DamagedError(f"{shown} is {kind or 'of an unknown kind'}, {_FOREIGN}")
+    data += file.read(max(_header_size(data) - len(data), 0))
+    try:
+        header = _parse(data)
+        size = file.seek(0, os.SEEK_END)
+        expected = header.file_size
+    except _FAULTS as error:
+        raise _damaged(path, error) from error
+    except FormatError as error:
+        raise type(error)(f"{shown} {error}") from None
+    if size != expected:
+        raise DamagedError(f"{shown} has {size:,} bytes and should have {expected:,}: get it again")
+    return header
+
+
+def _damaged(path: Path | str, error: Exception) -> DamagedError:
+    return DamagedError(f"{display(path)} is damaged ({display(str(error))}): get it again")
+
+
+def _parse(data: bytes) -> Header:
+    """The header in the first bytes of a file; raises one of `_FAULTS`, or FormatError if it is not ours."""
+    raw = data[: _header_size(data)]
+    try:
+        tensors = json.loads(raw[8:])
+        about = json.loads(tensors.pop("__metadata__", {}).get(KEY, "null"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if about is None:
+        raise DamagedError(f"is a safetensors file, {_FOREIGN}")
+    if about["format"] > FORMAT:
+        raise FormatError(
+            f"has format {about['format']:.6g}, and this styler reads up to {FORMAT}: "
+            "pip install --upgrade styler"
+        )
+    entries = {
+        key: TensorEntry(str(one["dtype"]), tuple(int(side) for side in one["shape"]))
+        for key, one in tensors.items()
+    }
+    if "kind" not in about and "normalization" in about:
+        about = _feature_network_of_format_1(about, entries)
+    card = Card.of(about)
+    if THUMBNAILS in entries:
+        _check_thumbnails(entries[THUMBNAILS], len(card.styles))
+    return Header(card, entries, raw)
+
+
+def _feature_network_of_format_1(about: dict[str, Any], entries: Mapping[str, TensorEntry]) -> dict[str, Any]:
+    """The card of a feature network as it was before all networks had one format."""
+    information = {key: value for key, value in about.items() if key not in ("format", "sha256", "licence")}
+    body, padding = information.pop("network"), information.pop("padding")
+    network = {
+        "body": body,
+        "widths": [entries[key].shape[0] for key in sorted(entries) if key.endswith(".bias")],
+        "normalization": information.pop("normalization"),
+        "padding": padding,
+    }
+    return {
+        "kind": VGG,
+        "network": network,
+        "styles": [],
+        "licence": about.get("licence", ""),
+        "information": information,
+        "sha256": about["sha256"],
+    }
+
+
+# Checks
+
+
+def _prove(path: Path | str, header: Header) -> None:
+    """Raise DamagedError unless the tensors in a header are those of its network."""
+    try:
+        _check_tensors(header)
+    except _FAULTS as error:
+        raise _damaged(path, error) from error
+
+
+def _check_tensors(header: Header) -> None:
+    """Raise one of `_FAULTS` unless the tensors are floating-point ones, and those of the card's network."""
+    expected = _shapes(header.card)
+    shapes = {key: entry.shape for key, entry in header.entries.items() if key != THUMBNAILS}
+    odd = sorted(expected.keys() ^ shapes.keys())
+    if odd := odd or sorted(key for key in expected if expected[key] != shapes[key]):
+        raise ValueError(f"its network should have other tensors: {odd[0]} does not fit")
+    if odd := sorted(key for key in shapes if header.entries[key].dtype not in _FLOATS):
+        raise ValueError(f"{odd[0]} is of type {header.entries[odd[0]].dtype}")
+
+
+def _shapes(card: Card) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's tensors by key; raises one of `_FAULTS` for fields that are out of bounds."""
+    if card.kind == VGG:
+        return VGGArchitecture.of(card.network).shapes()
+    network = kinds.empty(card.kind, card.network)
+    return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+
+
+def _check_thumbnails(entry: TensorEntry, styles: int) -> None:
+    fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
+    if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
+        raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
+
+
+def _check_values(tensors: Mapping[str, Tensor]) -> None:
+    for key, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"values of {key} are not finite")

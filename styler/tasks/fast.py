@@ -11,7 +11,7 @@ from torch import Tensor
 from styler.image.color import luminance_only
 from styler.networks import strips
 from styler.networks.transform import Moments, TransformNetwork
-from styler.options.shared import FastOptions
+from styler.options.fast import FastOptions
 from styler.tasks.onepass import Bounded, suited
 
 

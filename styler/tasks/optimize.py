@@ -18,7 +18,7 @@ from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
-from styler.features import Extractor, Padding, borderless
+from styler.features import Extractor, borderless
 from styler.image.size import SMALLEST, Size, fit, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
@@ -31,7 +31,8 @@ from styler.losses.perceptual import (
     shares,
     total_variation,
 )
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
+from styler.options.shared import Padding
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ def optimize(
 
 def output_size(content: Size, options: OptimizeOptions) -> Size:
     """(height, width) of the result, with the content's aspect; InputError if that is too thin for a VGG."""
-    size = content if options.size is None else fit(content, options.size)
+    size = fit(content, options.size)
     if min(size) < SMALLEST:
         least = math.ceil(SMALLEST * max(content) / min(content))
         raise InputError(

@@ -11,7 +11,7 @@ from styler.device import Form, form_for
 from styler.errors import DeviceError
 from styler.image.size import SMALLEST, Size, fit
 from styler.networks.texture import TextureNetwork
-from styler.options.shared import FastOptions
+from styler.options.fast import FastOptions
 from styler.tasks.onepass import is_shortage, room_for, too_large
 
 MAPS = 10

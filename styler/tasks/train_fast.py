@@ -20,12 +20,13 @@ from styler.device import Form, form_for
 from styler.engine.minimize import TrainingState, fit
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
-from styler.image.size import displaced, displacement, resize
 from styler.image.size import fit as fitted
+from styler.image.size import resize
+from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.processes import ALONE, Group
 
 Inputs = Tensor | list[Tensor]
@@ -196,8 +197,9 @@ def make_targets(
 
 def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tensor]:
     """The style at the size at which it is learned, or random squares of it; it is never enlarged."""
-    height, width = style.shape[-2:]
-    size = fitted((height, width), min(max(height, width), options.style_size))
+    own = style.shape[-2], style.shape[-1]
+    size = fitted(own, options.style_size)
+    size = own if max(size) > max(own) else size
     whole = resize(style, size)
     side = min(*size, options.crop)
     draw = np.random.default_rng((options.seed, index))

@@ -15,14 +15,15 @@ from styler.engine.minimize import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, borderless
-from styler.image.pairing import Pair
+from styler.image.color import colored
+from styler.image.conditions import Pair
 from styler.losses import adversarial
 from styler.losses.adversarial import GAMES, both_sides, feature_matching, judged
-from styler.losses.metrics import SEEN, colored
+from styler.losses.metrics import SEEN
 from styler.networks import pix2pix
 from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
 from styler.networks.pix2pix import Dropout, GeneratorArchitecture, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]

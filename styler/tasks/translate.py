@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from styler.image import edges
-from styler.image.color import luma
+from styler.image.color import colored, in_channels
 from styler.image.conditions import Make, condition
 from styler.image.edges import Edges
-from styler.losses.metrics import colored
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Generator, Mode
 from styler.networks.transform import Moments
-from styler.options.shared import EdgeOptions, TranslateOptions
+from styler.options.fields import parse_range
+from styler.options.translate import TranslateOptions
 from styler.tasks.onepass import Bounded, suited
 
 Reading = Literal["picture", "photo", "sketch"]
@@ -68,16 +68,9 @@ def condition_of(made_by: Mapping[str, Any]) -> Make:
     """
     parameters = {key: value for key, value in made_by.items() if key != "name"}
     if isinstance(blur := parameters.get("sigma"), str):
-        low, high = edges.edges_for(EdgeOptions(sigma=blur)).sigma
+        low, high = parse_range(blur)
         parameters["sigma"] = f"{(low + high) / 2:g}"
     return condition(made_by["name"], parameters)
-
-
-def in_channels(image: Tensor, count: int) -> Tensor:
-    """An Image with one or three channels, [N, C, H, W], as one with `count`, 1 or 3."""
-    if image.shape[1] == count:
-        return image
-    return luma(image) if count == 1 else colored(image)
 
 
 def is_drawn(image: Tensor) -> bool:

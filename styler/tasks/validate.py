@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styler.features import Extractor
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.losses.metrics import embedded, kernel_distance, perceptual_distance, psnr, ssim
 from styler.networks.pix2pix import Generator, Mode
 

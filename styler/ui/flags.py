@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from styler.errors import InputError
-from styler.options.fields import Layers, Options, flag_of, format_layers, parse_layers
+from styler.options.fields import TEXT_FORMS, Options, TextForm, flag_of, plain
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
@@ -20,29 +20,20 @@ Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[
 """What the shell offers for an option, by field name."""
 
 NONE: Completions = {}
-FULL = "full"
-"""How a size of None is written."""
 
 
-class LayersType(click.ParamType):  # type: ignore[type-arg]
-    """`relu1_1:0.5,relu2_1`."""
+class TextType(click.ParamType):  # type: ignore[type-arg]
+    """Values that have a form as text: layers, sizes, ranges."""
 
-    name = "layers"
+    def __init__(self, form: TextForm) -> None:
+        self.form, self.name = form, form.metavar
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Text from the command line becomes Layers; a default is that already."""
+        """Text is checked and stays text, as `full` would become None, which click takes for no value."""
         try:
-            return parse_layers(value) if isinstance(value, str) else value
+            return self.form.format(self.form.parse(value) if isinstance(value, str) else value)
         except InputError as error:
             self.fail(str(error), param, ctx)
-
-
-class SizeType(click.IntRange):
-    """A number of pixels, or `full`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """`full` stays as it is, for click takes None as no value; numbers are checked against the range."""
-        return value if value == FULL else super().convert(value, param, ctx)
 
 
 class FiniteRange(click.FloatRange):
@@ -63,10 +54,8 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
         return click.Choice(typing.get_args(hint))
     if hint in (bool, bool | None):
         return None
-    if hint == Layers:
-        return LayersType()
-    if hint == int | None:
-        return SizeType(low, high)
+    if hint in TEXT_FORMS:
+        return TextType(TEXT_FORMS[hint])
     if hint is int:
         return click.IntRange(low, high)
     return FiniteRange(low, high) if hint is float else str
@@ -74,7 +63,7 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
 
 def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions) -> click.Option:
     """One flag."""
-    flag, default = flag_of(field.name), typing.cast(Any, field.default)
+    flag, default = flag_of(field.name), plain(field.default, hint)
     # The same in every command; click's own names would have the command in them.
     shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
     if hint in (bool, bool | None):  # None: neither was given
@@ -83,7 +72,7 @@ def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions
         [flag],
         type=type_of(field, hint),
         default=default,
-        show_default=format_layers(default) if hint == Layers else True,
+        show_default=True,
         metavar=field.metadata["metavar"],
         shell_complete=completions.get(field.name),
         **shared,
@@ -99,8 +88,7 @@ def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[C
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
             chosen = {f.name: values.pop(f.name) for f in fields}
-            full = [name for name, value in chosen.items() if value == FULL and hints[name] == int | None]
-            return command(*args, options=kind(**chosen | dict.fromkeys(full)), **values)
+            return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
         flags = [option_of(f, hints[f.name], completions) for f in reversed(fields)]
@@ -142,10 +130,10 @@ def flags_of(options: Mapping[str, Any]) -> list[str]:
         flag = flag_of(str(name))
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
-        elif isinstance(value, list | tuple):  # JSON has made lists of Layers
-            words += [flag, format_layers(tuple((str(layer), float(weight)) for layer, weight in value))]
+        elif isinstance(value, str | int | float):
+            words += [flag, str(value)]
         else:
-            words += [flag, FULL if value is None else str(value)]
+            raise TypeError(f"{name} is {value!r}")
     return words
 
 

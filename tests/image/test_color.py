@@ -1,10 +1,10 @@
-"""The painting's luma under the photo's chroma."""
+"""Luma, its exchange, and channels."""
 
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from styler.image.color import luma, luminance_only
+from styler.image.color import in_channels, luma, luminance_only
 
 
 def picture(seed: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
@@ -39,3 +39,10 @@ def test_gray_photo_gives_gray_and_own_luma_gives_the_photo() -> None:
     gray = luminance_only(photo, luma(picture(4)).expand(-1, 3, -1, -1))
     torch.testing.assert_close(gray, luma(photo).expand(-1, 3, -1, -1), atol=1e-5, rtol=0)
     torch.testing.assert_close(luminance_only(photo, photo), photo, atol=1e-5, rtol=0)
+
+
+def test_channels_are_made_of_each_other() -> None:
+    gray = luma(picture(0))
+    assert in_channels(gray, 3).shape == (2, 3, 9, 7)
+    torch.testing.assert_close(in_channels(in_channels(gray, 3), 1), gray)
+    assert in_channels(gray, 1) is gray

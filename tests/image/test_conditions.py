@@ -16,7 +16,7 @@ from styler.image import size as geometry
 from styler.image.color import luma
 from styler.image.conditions import CONDITIONS, condition, nearest, palette, parameters_for, smoothed
 from styler.image.edges import Edges, draw
-from styler.options.shared import PairsOptions, TrainTranslateOptions
+from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.ui.commands.pairing import KINDS
 
 
@@ -57,11 +57,11 @@ def test_the_command_has_the_same_kinds():
 
 def test_edges_are_those_of_the_edges_module():
     wanted = draw(photo(), Edges((2, 2), 80, 70, 3), 2.0)
-    assert torch.equal(made("edges", photo(), sigma="2", strong=80.0, weak=70.0, shortest=3), wanted)
+    assert torch.equal(made("edges", photo(), sigma=(2.0, 2.0), strong=80.0, weak=70.0, shortest=3), wanted)
 
 
 def test_of_a_range_each_draw_takes_one_sigma():
-    drawn = [made("edges", photo(60, 80), seed, sigma="1-4") for seed in (1, 1, 2)]
+    drawn = [made("edges", photo(60, 80), seed, sigma=(1.0, 4.0)) for seed in (1, 1, 2)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
 
@@ -126,7 +126,9 @@ def test_smoothing_leaves_only_labels_that_were_there(count, seed):
     ("name", "parameters", "says"),
     [
         ("lines", {}, "no kind of input: choose one of edges, grey"),
-        ("edges", {"sigma": "0-1e9"}, "--sigma is"),
+        ("edges", {"sigma": "0-1e9"}, "is no range"),
+        ("edges", {"sigma": "0-9"}, "--sigma is 0"),
+        ("edges", {"sigma": "1-99"}, "--sigma is 99"),
         ("edges", {"sigma": 2.0}, "cannot have sigma = 2.0"),
         ("edges", {"strong": True}, "cannot have strong"),
         ("edges", {"strong": 300}, "--strong is 300"),

@@ -16,7 +16,7 @@ from styler.errors import InputError
 from styler.image import edges
 from styler.image.color import luma
 from styler.image.edges import Edges, clean, draw, edges_for, thinned
-from styler.options.shared import EdgeOptions
+from styler.options.translate import EdgeOptions
 
 EIGHT = np.ones((3, 3), bool)
 
@@ -122,19 +122,6 @@ def test_turned_pictures_have_turned_edges():
 def test_any_picture_has_edges_of_its_size(values, sigma):
     assert draw(image(values), Edges(), sigma).shape == (1, 1, *values.shape)
     assert clean(image(values)).shape == (1, 1, *values.shape)
-
-
-@pytest.mark.parametrize(
-    ("sigma", "wanted"), [("2", (2, 2)), ("1-3", (1, 3)), (" 0.5 - 2.5 ", (0.5, 2.5)), (".5", (0.5, 0.5))]
-)
-def test_sigma_is_a_number_or_a_range(sigma, wanted):
-    assert edges_for(EdgeOptions(sigma=sigma)).sigma == wanted
-
-
-@pytest.mark.parametrize("sigma", ["", "a", "3-1", "0", "-1", "1-", "1-2-3", "99", "1e9", "nan"])
-def test_other_sigmas_are_refused(sigma):
-    with pytest.raises(InputError, match="--sigma is"):
-        edges_for(EdgeOptions(sigma=sigma))
 
 
 def test_weak_is_not_over_strong():

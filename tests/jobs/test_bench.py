@@ -11,7 +11,7 @@ from styler.events import Item
 from styler.jobs import bench as benching
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.options.shared import BenchOptions
+from styler.options.fast import BenchOptions
 from styler.storage.cards import Card, Style
 from styler.storage.models import library
 from styler.storage.models.library import Model

@@ -13,7 +13,7 @@ from PIL import Image
 from styler import device
 from styler.engine.solvers import LBFGS
 from styler.jobs.optimize import output_for, partial_for
-from styler.options.shared import INITS
+from styler.options.optimize import INITS
 from styler.storage.models import vgg as stored
 from styler.storage.pictures import load
 from styler.tasks import optimize
@@ -55,7 +55,7 @@ def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
     assert recipe["command"] == "optimize" and recipe["size"] == [32, 24]
     assert recipe["options"] == {
         "network": "net.safetensors",
-        "size": 32,
+        "size": "32",
         "steps": 2,
         "seed": 7,
         "threads": 1,

@@ -16,7 +16,7 @@ from styler.image.conditions import CONDITIONS
 from styler.image.edges import Edges, draw
 from styler.jobs import pairs as pairing
 from styler.jobs.batch import Summary
-from styler.options.shared import PairsOptions, TrainTranslateOptions
+from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.storage.datasets.pairs import open_pairs
 from styler.storage.pictures import load
 from styler.ui.flags import command_line
@@ -94,7 +94,7 @@ def test_two_folders():
 
 
 def test_how_they_were_made_is_recorded():
-    pairs("photo.png", sigma="1-3", strong=80.0, seed=5)
+    pairs("photo.png", sigma=(1.0, 3.0), strong=80.0, seed=5)
     record = json.loads(Path("out/pairs.json").read_text())
     assert record["condition"] == {
         "name": "edges",
@@ -120,8 +120,8 @@ def test_the_command_in_a_picture_makes_it_again(run):
 
 
 def test_what_is_drawn_hangs_on_seed_and_photo_alone():
-    pairs("in", "photo.png", output="one", sigma="1-6")
-    pairs("in/deep", output="two", sigma="1-6")
+    pairs("in", "photo.png", output="one", sigma=(1.0, 6.0))
+    pairs("in/deep", output="two", sigma=(1.0, 6.0))
     one, two = load.load("one/in/deep/b.png").image, load.load("two/b.png").image
     assert torch.equal(one, two)
 
@@ -146,11 +146,11 @@ def test_half_a_pair_is_made_again():
 def test_pairs_made_otherwise_are_not_mixed():
     pairs("photo.png")
     with pytest.raises(InputError, match=r"made otherwise.* add --overwrite"):
-        pairs("in", sigma="1")
+        pairs("in", sigma=(1.0, 1.0))
     with pytest.raises(InputError, match=r"made otherwise.* leaves some"):
-        pairs("in", sigma="1", overwrite=True)
+        pairs("in", sigma=(1.0, 1.0), overwrite=True)
     assert names() == {"photo.png", "pairs.json"}
-    assert pairs(".", sigma="1", overwrite=True)[1].done == 3
+    assert pairs(".", sigma=(1.0, 1.0), overwrite=True)[1].done == 3
 
 
 def test_without_a_pair_there_is_no_record():
@@ -160,7 +160,7 @@ def test_without_a_pair_there_is_no_record():
     assert pairs("photo.png", kind="grey")[1].done == 1
 
 
-@pytest.mark.parametrize(("kind", "options"), [("grey", {"sigma": "foo"}), ("edges", {"colors": 3})])
+@pytest.mark.parametrize(("kind", "options"), [("grey", {"sigma": (1.0, 1.0)}), ("edges", {"colors": 3})])
 def test_options_of_another_kind_are_refused(kind, options):
     with pytest.raises(InputError, match=f"inputs of kind '{kind}' have no --{next(iter(options))}"):
         pairs("photo.png", kind=kind, **options)
@@ -195,7 +195,7 @@ def test_photos_are_never_overwritten():
 
 
 def test_a_dry_run_writes_nothing():
-    events, summary = pairs("in", dry_run=True, size="64")
+    events, summary = pairs("in", dry_run=True, size=64)
     assert not Path("out").exists() and summary.done == 2
     assert "64 x 37" in records(events)[0]["message"]
 
@@ -206,7 +206,7 @@ def test_shards_share_the_work():
 
 
 def test_size_is_the_long_side():
-    pairs("photo.png", size="30")
+    pairs("photo.png", size=30)
     left, right = halves("out/photo.png")
     assert left.shape == right.shape == (1, 3, 18, 30)
 
@@ -259,9 +259,9 @@ def test_standard_input_is_a_photo(run):
         (("photo.png", "--edges", "-o", "-"), 1, "give a folder"),
         (("photo.png", "--edges", "-o", "a.png"), 1, "needs? a folder"),
         (("none.png", "--edges", "-o", "out"), 1, "no such file"),
-        (("photo.png", "--edges", "-o", "out", "--sigma", "3-1"), 1, "--sigma is '3-1'"),
+        (("photo.png", "--edges", "-o", "out", "--sigma", "3-1"), 2, "'3-1' is no range"),
         (("photo.png", "--edges", "-o", "out", "--weak", "99"), 1, "--weak is 99"),
-        (("photo.png", "--edges", "-o", "out", "--size", "3"), 1, "--size is '3'"),
+        (("photo.png", "--edges", "-o", "out", "--size", "3"), 2, "'3' is no size"),
         (("photo.png", "--palette", "-o", "out", "--colors", "1"), 2, "1 is not in the range"),
     ],
 )

@@ -17,7 +17,7 @@ from PIL import Image
 from styler.jobs import translate as translating
 from styler.networks.pix2pix import GeneratorArchitecture, Mode, build
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.options.shared import TranslateOptions
+from styler.options.translate import TranslateOptions
 from styler.storage import disk
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style, Translation
@@ -349,7 +349,6 @@ def test_a_film_that_was_interrupted_is_gone_on_with(run, translate):
         ("styles", ("photo.png",), "is a style network"),
         ("photo.png", ("photo.png",), "photo.png is a PNG picture"),
         ("maps", ("none.png",), "no such file"),
-        ("maps", ("photo.png", "--size", "9"), "--size is '9'"),
         ("maps", ("photo.png", "-o", "a.xyz"), "must end in one of .png"),
         ("maps", ("photo.png", "-o", "photo.png", "--overwrite"), "is also an input"),
         ("maps", ("photo.png", "--memory", "1e-6"), "too large to paint here"),

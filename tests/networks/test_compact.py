@@ -3,18 +3,17 @@
 import torch
 import torch.nn.functional as F
 
-from styler.networks.vgg import convolution_names
+from styler.networks.vgg import VGGArchitecture, convolution_names
 from styler.storage.models import vgg
-from styler.storage.models.slim import read_about
 
 
 def test_what_is_shipped_is_small_and_says_where_it_comes_from() -> None:
     path = vgg.built_in()
     assert path is not None and path.stat().st_size < 6_000_000
-    about = read_about(path)
-    assert about.network == "compact" and about.padding == "reflect"
-    assert about.layers == convolution_names("compact")
-    assert about.information["licence"] == "MIT"
+    about = vgg.read_card(path)
+    network = VGGArchitecture.of(about.network)
+    assert network.body == "compact" and network.padding == "reflect"
+    assert network.layers == convolution_names("compact") and about.licence == "MIT"
     training = about.information["training"]
     assert training["teachers"] and training["options"]["steps"] > 1000
     assert "CC BY 2.0" in training["credits"] and "Simonyan" in training["credits"]

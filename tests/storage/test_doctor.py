@@ -9,7 +9,7 @@ import torch
 
 from styler.networks.vgg import random_convolutions
 from styler.storage import doctor
-from styler.storage.models import slim, vgg
+from styler.storage.models import vgg
 
 
 @pytest.fixture(autouse=True)
@@ -152,9 +152,9 @@ def test_accelerators_are_listed_with_memory(monkeypatch):
 
 def test_states_of_weights(tmp_path, home, monkeypatch):
     built_in = tmp_path / "compact.safetensors"
-    slim.write_slim(built_in, "compact", random_convolutions("compact", (2, 2, 2, 2, 2)))
+    vgg.write(built_in, "compact", random_convolutions("compact", (2, 2, 2, 2, 2)))
     monkeypatch.setattr(vgg, "built_in", lambda: built_in)
-    slim.write_slim(tmp_path / "x.safetensors", "vgg16", random_convolutions("vgg16", (2, 2, 2, 2, 2)))
+    vgg.write(tmp_path / "x.safetensors", "vgg16", random_convolutions("vgg16", (2, 2, 2, 2, 2)))
     vgg.add("vgg16", tmp_path / "x.safetensors")
     (home / "vgg19.safetensors").write_bytes(b"\0" * 99)
     findings = doctor.weight_files()

@@ -14,7 +14,7 @@ from styler.image.color import luma
 from styler.networks import strips
 from styler.networks.strips import EXACT
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.options.shared import FastOptions
+from styler.options.fast import FastOptions
 from styler.storage.pictures import load
 from styler.tasks import fast, onepass
 from styler.tasks.fast import Painter

@@ -18,7 +18,7 @@ from styler.features import Extractor
 from styler.image.size import resize
 from styler.networks.vgg import random_convolutions
 from styler.options.fields import parse_layers
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
 from styler.storage.pictures import load
 from styler.tasks import optimize

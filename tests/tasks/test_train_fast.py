@@ -9,12 +9,12 @@ from narrow import NARROW
 from styler.device import Form
 from styler.engine.minimize import TrainingState
 from styler.features import Extractor
-from styler.image.size import displaced, displacement
+from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import grid_pattern
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
-from styler.options.shared import RECIPES, TrainFastOptions
+from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.tasks.train_fast import drawn, groups, make_targets, objective_for, train_fast, views_of
 
 FLOAT = Form(torch.float32, torch.contiguous_format)
@@ -197,17 +197,5 @@ def test_a_texture_is_learned_from_noise(extractor):
 
 
 def test_recipes_name_options_of_train_fast():
-    for recipe in RECIPES.values():
+    for recipe in FAST_PRESETS.values():
         assert TrainFastOptions(**recipe)
-
-
-def test_movement_is_smooth_and_each_pictures_own():
-    field = displacement((2, 3, 64, 64), seed=1)
-    assert field.shape == (2, 2, 64, 64)
-    assert torch.equal(displacement((1, 3, 64, 64), seed=1, first=1), field[1:])
-    assert field.diff(dim=-1).abs().max() < 1
-    image = photos(0, 2, 64)
-    torch.testing.assert_close(displaced(image, torch.zeros(2, 2, 64, 64)), image, atol=1e-5, rtol=0)
-    right = torch.zeros(2, 2, 64, 64)
-    right[:, 0] = 3
-    torch.testing.assert_close(displaced(image, right)[..., :-3], image[..., 3:], atol=1e-5, rtol=0)

@@ -20,13 +20,13 @@ from styler.engine.minimize import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.losses.adversarial import both_sides, share_right
 from styler.networks import pix2pix
 from styler.networks.patch import PatchArchitecture, PatchDiscriminator
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.networks.vgg import random_convolutions
-from styler.options.shared import TRANSLATE_RECIPES, TrainTranslateOptions
+from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.runs import load_state, save_state
 from styler.tasks.train_translate import (
     EVERY,
@@ -100,16 +100,16 @@ def losses(chosen: TrainTranslateOptions, contest: Contest | None = None) -> dic
 
 
 def test_the_paper_is_a_recipe() -> None:
-    chosen = TrainTranslateOptions(**TRANSLATE_RECIPES["classic"])
+    chosen = TrainTranslateOptions(**TRANSLATE_PRESETS["classic"])
     assert architecture_for(chosen, 3, 3) == GeneratorArchitecture()
     assert discriminator_for(chosen, 3, 3) == PatchArchitecture()
     for optimizer in optimizers(contest_for(options(), 3, 3), chosen):
         assert optimizer.defaults["betas"] == (0.5, 0.999) and optimizer.defaults["lr"] == 2e-4
 
 
-@pytest.mark.parametrize("recipe", TRANSLATE_RECIPES)
+@pytest.mark.parametrize("recipe", TRANSLATE_PRESETS)
 def test_recipes_name_options_of_train_translate(recipe: str) -> None:
-    assert TrainTranslateOptions(**TRANSLATE_RECIPES[recipe])
+    assert TrainTranslateOptions(**TRANSLATE_PRESETS[recipe])
 
 
 def test_a_network_is_as_deep_as_the_crops_allow() -> None:

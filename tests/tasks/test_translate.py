@@ -11,10 +11,10 @@ from styler.errors import DeviceError
 from styler.losses.metrics import psnr
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Mode
-from styler.options.shared import TranslateOptions
+from styler.options.translate import TranslateOptions
 from styler.tasks import onepass
 from styler.tasks import steady as film
-from styler.tasks.translate import Preparation, Spread, Translator, in_channels, is_drawn, translator
+from styler.tasks.translate import Preparation, Spread, Translator, is_drawn, translator
 
 AS_IS, MODE = Preparation(3), Mode()
 
@@ -42,12 +42,6 @@ def test_gray_goes_in_and_comes_out_in_three_channels(inputs, outputs):
     assert found.shape == image.shape and found.is_contiguous()
     assert translate.seen(image).shape == (1, inputs, 24, 32)
     assert outputs == 3 or torch.equal(found[:, 0], found[:, 2])
-
-
-def test_channels_are_made_of_each_other():
-    gray = picture(1, 1, 4, 4)
-    torch.testing.assert_close(in_channels(in_channels(gray, 3), 1), gray)
-    assert in_channels(gray, 1) is gray
 
 
 def test_a_condition_is_the_same_each_time():

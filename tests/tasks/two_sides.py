@@ -12,7 +12,7 @@ from test_train_translate import SHARED, options, pair
 
 from styler import processes
 from styler.events import TrainStep
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.tasks.train_translate import contest_for, train_translate
 
 

@@ -17,7 +17,7 @@ from styler.errors import CheckpointError, InputError, OutputError, WeightsError
 from styler.events import Note, TrainStep
 from styler.networks.vgg import random_convolutions
 from styler.storage import runs
-from styler.storage.models.slim import read_about, read_slim, write_slim
+from styler.storage.models import vgg
 
 WIDTHS = (6, 8, 10, 12, 12)
 
@@ -37,7 +37,7 @@ def dataset(tmp_path: Path) -> Path:
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     file = tmp_path / "teacher.safetensors"
-    write_slim(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
+    vgg.write(file, "vgg19", random_convolutions("vgg19", WIDTHS, seed=4))
     return file
 
 
@@ -65,10 +65,10 @@ def test_makes_a_network_that_says_how_it_was_made(tmp_path: Path, dataset: Path
     events = run(output, dataset, teacher, credits="Jo, CC BY")
     assert [e.index for e in events if isinstance(e, TrainStep)] == [1, 2, 3, 4, 5, 6]
     assert any(isinstance(e, Note) and "broken.jpg" in e.text for e in events)
-    network = read_slim(output)
+    network = vgg.read(output)
     assert (network.network, network.padding) == ("compact", "reflect")
     assert network.widths()["relu3_1"] == 4
-    about = read_about(output).information["training"]
+    about = vgg.read_card(output).information["training"]
     assert about["credits"] == "Jo, CC BY"
     assert about["options"]["steps"] == 6
     assert about["teachers"] == ["teacher.safetensors"]

@@ -21,7 +21,7 @@ from PIL import Image, PngImagePlugin
 import styler
 from styler.errors import InputError
 from styler.jobs import optimize
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage import doctor
 from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
@@ -43,8 +43,8 @@ def commands(group=cli.styler, path=("styler",)):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--size", "15"), "15 is not in the range x>=16"),
-        (("--size", "big"), "'big' is not a valid integer"),
+        (("--size", "15"), "'15' is no size: write the long side"),
+        (("--size", "big"), "'big' is no size: write the long side"),
         (("--style-weight", "nan"), "nan is not a finite number"),
         (("--content-weight", "-1"), "-1"),
         (("--tv-weight", "NaN"), "nan is not a finite number"),
@@ -215,7 +215,7 @@ def test_a_command_that_is_shown_is_safe_to_paste():
         "command": "optimize",
         "content": {"name": "-x.png"},
         "styles": [{"name": "$(reboot) 'a'.png"}],
-        "options": {"size": None, "seed": 0, "metadata": False},
+        "options": {"size": "full", "seed": 0, "metadata": False},
     }
     text = flags.command_line(recipe)
     words = ["styler", "optimize", "--size", "full", "--seed", "0", "--no-metadata", "--"]

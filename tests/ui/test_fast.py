@@ -106,7 +106,7 @@ def test_textures_need_no_input(run):
         (("--model", "pair"), 1, "paints pictures: give one"),
         (("none.png", "--style", "ink"), 1, "no such file"),
         (("in", "--style", "ink", "--shard", "3/2"), 1, "--shard is '3/2'"),
-        (("photo.png", "--style", "ink", "--size", "9"), 1, "--size is '9'"),
+        (("photo.png", "--style", "ink", "--size", "9"), 2, "'9' is no size"),
         (("photo.png", "--style", "ink", "-o", "a.xyz"), 1, "must end in one of .png"),
         (("photo.png", "in", "--style", "ink", "-o", "a.png"), 1, "several inputs need a folder"),
         (("photo.png", "--style", "ink", "-o", "photo.png", "--overwrite"), 1, "is also an input"),
@@ -193,7 +193,7 @@ def test_show_prints_the_card(run):
 def test_theirs_is_painted_with_shown_added_and_converted(run):
     save_johnson("theirs.pth")
     assert "pytorch/examples layout, width 4" in run("fast", "photo.png", "--model", "theirs.pth").err
-    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["found"]
+    assert "pytorch/examples layout" in json.loads(run("models", "show", "theirs.pth").out)["origin"]
     assert run("models", "add", "theirs.pth").code == 0
     assert run("models", "add", "theirs.pth").code == 1
     assert run("models", "add", "theirs.pth", "--overwrite").code == 0

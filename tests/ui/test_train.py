@@ -206,7 +206,7 @@ def test_a_log_that_was_removed_is_not_missed(train, monkeypatch):
         (["--add-to", "ink.png"], {"styles": ["Wild Waves.png"]}, 1, "a PNG picture"),
         (["--start-from", "ink.png"], {}, 1, "a PNG picture"),
         (["--start-from", "a", "--add-to", "b"], {}, 2, "give one"),
-        (["--recipe", "paper", "--loss-network", "vgg16"], {}, 1, "styler weights fetch vgg16"),
+        (["--preset", "paper", "--loss-network", "vgg16"], {}, 1, "styler weights fetch vgg16"),
         (["--crop", "16"], {}, 2, "--crop"),
     ],
 )

@@ -11,10 +11,9 @@ from theirs import save_unet
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.storage.cards import Card, Style
+from styler.storage.cards import Card, Style, Translation
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.translation import Translation
 
 MADE = GeneratorArchitecture(width=2, halvings=5)
 
@@ -47,7 +46,7 @@ def test_a_translator_s_file_is_shown(run):
     told = json.loads(run("models", "show", "cats").out)
     assert told["information"]["translation"]["direction"] == "AtoB" and "styles" not in told
     told = json.loads(run("models", "show", "net_G.pth").out)
-    assert told["found"].startswith("junyanz U-Net, 5 halvings, width 3, batch norm, 3 to 3 channels")
+    assert told["origin"].startswith("junyanz U-Net, 5 halvings, width 3, batch norm, 3 to 3 channels")
 
 
 def test_a_translator_of_another_tool_is_added_and_converted(run):

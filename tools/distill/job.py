@@ -258,5 +258,5 @@ def _about(
 
 
 def _write(output: str, convolutions: dict[str, Convolution], about: Mapping[str, object]) -> None:
-    information = {"licence": LICENCE, "source": "tools/distill", "training": about}
-    vgg.write_slim(Path(output), "compact", convolutions, TORCHVISION, "reflect", information, torch.float16)
+    information = {"source": "tools/distill", "training": about}
+    vgg.write(output, "compact", convolutions, TORCHVISION, "reflect", LICENCE, information, torch.float16)

@@ -13,7 +13,7 @@ from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
 from styler.features import Extractor, Features, Padding, borderless
 from styler.losses.perceptual import STYLE_ERRORS, content_error, covariance, moments, shares
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
 
 CHUNK = 8

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.events import Step
 from styler.features import Extractor
-from styler.options.shared import OptimizeOptions
+from styler.options.optimize import OptimizeOptions
 from styler.tasks.optimize import optimize
 
 

@@ -23,7 +23,7 @@ from styler.jobs.training.fast_models import Learned, Network, file_of, model_of
 from styler.jobs.training.feeds import Feed, moved, noise_feed, photo_feed
 from styler.networks.texture import TextureNetwork
 from styler.networks.transform import TransformNetwork
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage import runs
 from styler.storage.datasets.photos import ahead

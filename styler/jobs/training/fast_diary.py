@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from styler.engine.minimize import TrainingState
 from styler.events import TrainStep, relayed
 from styler.jobs.training.diary import Logbook
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.storage.pictures import load
 from styler.tasks import faults
 from styler.tasks.train_fast import Inputs

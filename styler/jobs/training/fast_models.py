@@ -16,9 +16,11 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.size import long_side
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
+from styler.options.fields import OutputSize
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, slug
 from styler.storage.pictures import load
@@ -38,8 +40,8 @@ class Learned:
     sha256: str
 
 
-def open_styles(given: Sequence[str], size: int) -> Generator[Event, None, list[Learned]]:
-    """The styles of FILE or NAME=FILE, at a long side of `size` pixels at most.
+def open_styles(given: Sequence[str], size: OutputSize) -> Generator[Event, None, list[Learned]]:
+    """The styles of FILE or NAME=FILE, shrunk while they are read to what `size` needs at most.
 
     Raises:
         InputError: for a file that is no picture, no style at all, or two of one name.
@@ -48,7 +50,7 @@ def open_styles(given: Sequence[str], size: int) -> Generator[Event, None, list[
         raise InputError("no style is given: name a picture with --style FILE")
     found: dict[str, Learned] = {}
     for text in given:
-        picture = load.load(file_of(text), long_side=size)
+        picture = load.load(file_of(text), long_side=long_side(size))
         for warning in picture.warnings:
             yield Note(warning)
         style = _style(text, picture.credits)

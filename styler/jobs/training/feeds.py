@@ -11,7 +11,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.networks.texture import TextureNetwork
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage.datasets.photos import Pictures
 from styler.storage.pictures import load

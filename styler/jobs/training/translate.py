@@ -16,8 +16,7 @@ from styler import processes as distributed
 from styler.errors import InputError
 from styler.events import Event, Note, Stage
 from styler.features import Extractor
-from styler.image.conditions import check_heeded
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair, check_heeded
 from styler.jobs.training import processes
 from styler.jobs.training import run as resuming
 from styler.jobs.training.diary import Logbook
@@ -25,7 +24,7 @@ from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, ga
 from styler.losses.metrics import SEEN
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs

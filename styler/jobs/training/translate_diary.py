@@ -11,10 +11,10 @@ from torch import Tensor
 from styler.engine.minimize import TrainingState
 from styler.events import Note, TrainStep, relayed
 from styler.features import Extractor
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.jobs.training.diary import Logbook
 from styler.networks.pix2pix import Mode
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, report
 from styler.storage.names import STATES
 from styler.storage.pictures import load

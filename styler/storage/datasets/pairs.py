@@ -16,9 +16,9 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.image import conditions
 from styler.image import size as geometry
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.image.size import Size
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets import photos as data
 from styler.storage.datasets.find_pairs import Entry, find_pairs, find_photos
 from styler.storage.datasets.photos import FLAT, LONG_SIDE, Decoder

@@ -1,228 +1,312 @@
-"""Other tools' translators, read into ours exactly, whatever they call their parameters (see `dialects`).
-
-What a bias adds before a norm, the norm takes out again: it is left out, or taken off the mean that a batch
-norm has stored.
-"""
+"""Other tools' translators, read into ours exactly, whatever they call their parameters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from styler.networks import kinds
-from styler.networks.pix2pix import Generator, GeneratorArchitecture, Layer, UNet
-from styler.options.shared import GeneratorNorm
-from styler.storage.foreign import dialects, read
-from styler.storage.foreign.dialects import Dialect, Place
-from styler.storage.foreign.read import Refusal, State, complain
-from styler.storage.translation import Translation
+from styler.networks.pix2pix import Generator, GeneratorArchitecture
+from styler.options.translate import GeneratorNorm
+from styler.storage.cards import Translation
+from styler.storage.foreign import read
+from styler.storage.foreign.adopt import (
+    COUNTER,
+    Endings,
+    ForeignLayout,
+    ForeignNorms,
+    LayerNames,
+    fill,
+    kernel,
+    layers,
+)
+from styler.storage.foreign.read import Refusal, StateDict, complain
 
 OTHERS = {
     r"model1_1\.1\.weight": "pix2pixHD's local enhancer, of which only the global generator is known here",
     r"(model|net)\.0\.weight|(scale\d_)?layer0\.0\.weight": "a discriminator: give the generator (net_G)",
 }
 """What files hold that come with translators, by a key."""
-COUNTED = ".num_batches_tracked"
+
+Keys = Collection[str]
 
 
-class Foreign(NamedTuple):
+class ForeignTranslator(NamedTuple):
     """A network of another tool, what its file was in words, and what that tells of its use."""
 
     network: Generator
-    found: str
+    origin: str
     about: Translation
 
 
-class Norms(NamedTuple):
-    """Of all norms in a file: which kind, whether with gains and offsets, and convolutions' biases before."""
+@dataclass(frozen=True, kw_only=True)
+class TranslatorLayout(ForeignLayout):
+    """How a tool stores pix2pix's generators.
 
-    kind: GeneratorNorm
-    affine: bool
-    biased: bool
+    Attributes:
+        mark: what one key at least matches in its files, and none in those of the layouts after it.
+        config: of the keys, an architecture without channels and norm, which the keys do not tell.
+        names: of the layers of such an architecture, in the order in which they work.
+        dropout: whether it was trained with dropout; None where the keys do not tell.
+        plain: the norm where norms have no parameters; None: instance norm if convolutions have biases.
+        decoder_first: whether on the way up the channels from below come before those of the skip.
+        note: what is lost.
+    """
+
+    mark: str
+    config: Callable[[Keys], GeneratorArchitecture]
+    names: Callable[[GeneratorArchitecture], list[LayerNames]]
+    dropout: Callable[[GeneratorArchitecture], bool | None]
+    plain: GeneratorNorm | None = None
+    decoder_first: bool = False
+    note: str = ""
 
 
-def knows(state: State) -> bool:
+def knows(state: StateDict) -> bool:
     """Whether these are the tensors of a translator, or of a part of one."""
-    return dialects.recognized(state) is not None or _other(state) is not None
+    return _recognized(state) is not None or _other(state) is not None
 
 
-def adopt(path: Path | str, state: State) -> Foreign:
-    """The network that has these tensors.
+def adopt(path: Path | str, state: StateDict) -> ForeignTranslator:
+    """Make the network that has these tensors of a file.
 
     Raises:
         CheckpointError: if anything is left over, missing, misshapen or not finite.
     """
     with read.refusing(path):
-        dialect = dialects.recognized(state)
-        if dialect is None:
+        layout = _recognized(state)
+        if layout is None:
             raise Refusal(f"holds {_other(state)}")
-        told = dialect.told(state)
-        _empty(told)  # which refuses strange numbers of layers
-        norms = _norms(dialect, told, state)
-        unused = _unused(dialect, told, norms, state)
-        kept = {key: tensor for key, tensor in state.items() if key not in unused}
-        network = _empty(_architecture(dialect, told, norms, kept))
-        _fill(network, dialect, norms, kept)
-    dropped = sum(not key.endswith(COUNTED) for key in unused)
-    about = Translation(
-        dropout=dialect.trained_with_dropout(told), color="grey" if network.made.outputs == 1 else "rgb"
-    )
-    return Foreign(network, _told(dialect, network.made, about, dropped), about)
+        shape = layout.config(state)
+        _empty(shape)  # which refuses strange numbers of layers
+        names = layout.names(shape)
+        norms = _norms(layout, names, state)
+        unused = _unused(layout, names, norms, state)
+        state = {key: tensor for key, tensor in state.items() if key not in unused}
+        network = _empty(_with_channels(shape, layout, names, norms, state))
+        fill(network, layout, names, norms, state)
+    if layout.decoder_first:
+        _put_skips_first(network)
+    about = Translation(dropout=layout.dropout(shape), color="grey" if network.made.outputs == 1 else "rgb")
+    dropped = sum(not key.endswith(COUNTER) for key in unused)
+    return ForeignTranslator(network, _origin(layout, network.made, about, dropped), about)
 
 
-def layers(network: Generator) -> list[Layer]:
-    """All layers in the order in which they work."""
-    return [module for module in network.modules() if isinstance(module, Layer)]
+def _recognized(keys: Keys) -> TranslatorLayout | None:
+    return next((one for one in LAYOUTS if any(re.fullmatch(one.mark, key) for key in keys)), None)
 
 
-def _other(state: State) -> str | None:
+def _other(state: StateDict) -> str | None:
     """What a file is that is no generator but comes with one."""
     return next(
         (what for mark, what in OTHERS.items() if any(re.fullmatch(mark, key) for key in state)), None
     )
 
 
-# Which architecture
-
-
-def _norms(dialect: Dialect, told: GeneratorArchitecture, state: State) -> Norms:
+def _norms(layout: TranslatorLayout, names: list[LayerNames], state: StateDict) -> ForeignNorms:
     """Told by what there is of the first norm, and by a bias anywhere but at the end, where all have one."""
-    parts, places = dialect.parts, dialect.places(told)
-    norm = next((place.norm for place in places if place.norm), "")
-    biased = any(place.conv + parts.bias in state for place in places[:-1])
-    if norm + parts.gain in state:
-        return Norms("batch" if norm + parts.mean in state else "instance", True, biased)
-    return Norms(dialect.plain or ("instance" if biased else "none"), False, biased)
+    endings = layout.endings
+    norm = next((own.norm for own in names if own.norm), "")
+    biased = any(own.conv + endings.bias in state for own in names[:-1])
+    if norm + endings.gain in state:
+        return ForeignNorms("batch" if norm + endings.mean in state else "instance", True, biased)
+    return ForeignNorms(layout.plain or ("instance" if biased else "none"), False, biased)
 
 
-def _unused(dialect: Dialect, told: GeneratorArchitecture, norms: Norms, state: State) -> set[str]:
+def _unused(
+    layout: TranslatorLayout, names: list[LayerNames], norms: ForeignNorms, state: StateDict
+) -> set[str]:
     """Keys of norms that do nothing: counters, and statistics, which PyTorch before 0.4 kept for any norm."""
-    statistics = (dialect.parts.mean, dialect.parts.variance) if norms.kind == "instance" else ()
-    found = {place.norm + ending for place in dialect.places(told) for ending in (COUNTED, *statistics)}
-    return found & state.keys()
+    statistics = (layout.endings.mean, layout.endings.variance) if norms.kind == "instance" else ()
+    return {own.norm + ending for own in names for ending in (COUNTER, *statistics)} & state.keys()
 
 
-def _architecture(
-    dialect: Dialect, told: GeneratorArchitecture, norms: Norms, state: State
+def _with_channels(
+    config: GeneratorArchitecture,
+    layout: TranslatorLayout,
+    names: list[LayerNames],
+    norms: ForeignNorms,
+    state: StateDict,
 ) -> GeneratorArchitecture:
-    """With the channels, by the shapes of the first and the last convolution."""
-    places = dialect.places(told)
-    ends = [places[0].conv + dialect.parts.weight, places[-1].conv + dialect.parts.weight]
+    """The whole architecture, by the shapes of the first and the last convolution."""
+    ends = [own.conv + layout.endings.weight for own in (names[0], names[-1])]
     complain("lacks", [key for key in ends if key not in state])
     complain("has misshapen", [key for key in ends if state[key].dim() != 4])
-    first, last = (_kernel(dialect, state[key]) for key in ends)
-    doubles = told.kind == "unet" and told.last == "same"
+    first, last = (kernel(layout, state[key]) for key in ends)
+    doubles = config.kind == "unet" and config.last == "same"
     return replace(
-        told,
+        config,
         width=first.shape[0],
         inputs=first.shape[1],
         outputs=last.shape[1 if doubles else 0],
         norm=norms.kind,
-        bias=norms.biased and told.kind == "unet",
+        bias=norms.biased and config.kind == "unet",
     )
 
 
-def _empty(made: GeneratorArchitecture) -> Generator:
+def _empty(config: GeneratorArchitecture) -> Generator:
     try:
-        return cast(Generator, kinds.empty("translate", asdict(made)))
+        return cast(Generator, kinds.empty("translate", asdict(config)))
     except ValueError as error:
         raise Refusal(f"is no generator that can be used here: its {error}") from error
 
 
-# Its values
+def _put_skips_first(network: Generator) -> None:
+    """Swap the halves of the inputs of all layers that see a skip: those on the way up but the first."""
+    for layer in layers(network)[network.made.halvings + 1 :]:
+        channels = 0 if isinstance(layer.conv, nn.ConvTranspose2d) else 1
+        weight = layer.conv.weight
+        layer.conv.weight = nn.Parameter(weight.detach().roll(weight.shape[channels] // 2, channels))
 
 
-def _fill(network: Generator, dialect: Dialect, norms: Norms, state: State) -> None:
-    """Give the network the state's values; every key of the state must be used."""
-    pairs = list(zip(layers(network), dialect.places(network.made), strict=True))
-    wanted: dict[str, tuple[int, ...]] = {}
-    for layer, place in pairs:
-        wanted |= _wanted(layer, place, dialect, norms, last=layer is pairs[-1][0])
-    complain("lacks", [key for key in wanted if key not in state])
-    complain("has left over", [key for key in state if key not in wanted])
-    complain("holds no floating-point numbers in", [k for k, t in state.items() if not t.is_floating_point()])
-    complain("has misshapen", [key for key in wanted if _kernel(dialect, state[key]).shape != wanted[key]])
-    complain("has values that are not finite in", [k for k, t in state.items() if not t.isfinite().all()])
-    variances = [key for key in wanted if key.endswith(dialect.parts.variance)]
-    complain("has negative variances in", [key for key in variances if (state[key] < 0).any()])
-    names = {module: name for name, module in network.named_modules()}
-    values = {
-        f"{names[layer]}.{part}": tensor
-        for layer, place in pairs
-        for part, tensor in _values(layer, place, dialect, state)
-    }
-    for layer in layers(network):
-        if _joins(network, layer) and dialect.decoder_first:
-            key = f"{names[layer]}.conv.weight"
-            values[key] = values[key].roll(values[key].shape[_input(layer)] // 2, _input(layer))
-    network.load_state_dict(values, assign=True)
-
-
-def _wanted(
-    layer: Layer, place: Place, dialect: Dialect, norms: Norms, last: bool
-) -> dict[str, tuple[int, ...]]:
-    """Keys that the file must have for a layer, with the shapes that they have in PyTorch."""
-    parts, channels = dialect.parts, (layer.conv.out_channels,)
-    found = {place.conv + parts.weight: tuple(layer.conv.weight.shape)}
-    if norms.biased or last:
-        found[place.conv + parts.bias] = channels
-    if layer.norm is not None and norms.affine:
-        found |= {place.norm + parts.gain: channels, place.norm + parts.offset: channels}
-    if layer.norm is not None and norms.kind == "batch":
-        found |= {place.norm + parts.mean: channels, place.norm + parts.variance: channels}
-    return found
-
-
-def _values(layer: Layer, place: Place, dialect: Dialect, state: State) -> Iterator[tuple[str, Tensor]]:
-    """Our names of a layer's tensors, and their values."""
-    parts = dialect.parts
-    weight = _kernel(dialect, state[place.conv + parts.weight]).float()
-    nothing = torch.zeros(layer.conv.out_channels)
-    bias = state.get(place.conv + parts.bias, nothing).float()
-    yield "conv.weight", weight.contiguous()
-    if layer.conv.bias is not None:
-        yield "conv.bias", bias
-    if layer.norm is None:
-        return
-    yield "norm.weight", state.get(place.norm + parts.gain, nothing + 1).float()
-    yield "norm.bias", state.get(place.norm + parts.offset, nothing).float()
-    if layer.norm.kind == "batch":
-        yield "norm.running_mean", state[place.norm + parts.mean].float() - bias
-        yield "norm.running_var", state[place.norm + parts.variance].float()
-
-
-def _kernel(dialect: Dialect, tensor: Tensor) -> Tensor:
-    """A tensor of the file as PyTorch lays it out."""
-    return tensor.permute(3, 2, 0, 1) if dialect.channels_last and tensor.dim() == 4 else tensor
-
-
-def _input(layer: Layer) -> int:
-    """The dimension of a layer's kernel that its inputs are in."""
-    return 0 if layer.up == "transposed" else 1
-
-
-def _joins(network: Generator, layer: Layer) -> bool:
-    """Whether a layer sees what a skip brings, too."""
-    skips = isinstance(network, UNet) and network.made.kind == "unet"
-    return skips and layer.up is not None and layer is not cast(nn.ModuleList, network.up)[0]
-
-
-# In words
-
-
-def _told(dialect: Dialect, made: GeneratorArchitecture, about: Translation, dropped: int) -> str:
-    depth = f", {made.blocks} blocks" if made.kind == "residual" else ""
+def _origin(layout: TranslatorLayout, config: GeneratorArchitecture, about: Translation, dropped: int) -> str:
+    """The sentence on what a file was."""
+    depth = f", {config.blocks} blocks" if config.kind == "residual" else ""
     dropout = {True: "with dropout", False: "without dropout", None: "dropout unknown"}[about.dropout]
-    norm = "no" if made.norm == "none" else made.norm
-    told = (
-        f"{dialect.name}, {made.halvings} halvings{depth}, width {made.width}, {norm} norm, "
-        f"{made.inputs} to {made.outputs} channels, {dropout}"
+    norm = "no" if config.norm == "none" else config.norm
+    lost = [layout.note] if layout.note else []
+    if dropped:
+        lost.append(f"dropped {dropped} running statistics")
+    return (
+        f"{layout.name}, {config.halvings} halvings{depth}, width {config.width}, {norm} norm, "
+        f"{config.inputs} to {config.outputs} channels, {dropout}"
+    ) + (f" ({'; '.join(lost)})" if lost else "")
+
+
+# Layouts
+
+
+def _length(keys: Keys, name: Callable[[int], str], first: int) -> int:
+    """How many of the keys name(first), name(first + 1), ... there are without a gap."""
+    return sum(1 for _ in takewhile(lambda number: name(number) in keys, count(first)))
+
+
+def _level(level: int) -> str:
+    """The block of junyanz's U-Net between `level` halvings and one more, which is within that before it."""
+    return "model.model" + (".1.model" if level else "") + ".3.model" * (level - 1)
+
+
+def _nested(keys: Keys) -> GeneratorArchitecture:
+    halvings = 1 + _length(keys, lambda level: f"{_level(level)}.1.weight", 1)
+    return GeneratorArchitecture(halvings=halvings, dropout=tuple(range(2, halvings - 3)))
+
+
+def _nested_names(config: GeneratorArchitecture) -> list[LayerNames]:
+    deepest = _level(config.halvings - 1)
+    between = [_level(level) for level in range(1, config.halvings - 1)]
+    down = [LayerNames(f"{level}.1", f"{level}.2") for level in between]
+    up = [LayerNames(f"{level}.5", f"{level}.6") for level in reversed(between)]
+    innermost = [LayerNames(f"{deepest}.1"), LayerNames(f"{deepest}.3", f"{deepest}.4")]
+    return [LayerNames("model.model.0"), *down, *innermost, *up, LayerNames("model.model.3")]
+
+
+_BLOCK = r"model\.(\d+)\.conv_block\.(\d+)\.weight"
+
+
+def _row(keys: Keys) -> GeneratorArchitecture:
+    """Of a residual network that is one row of modules."""
+    matches = [match for match in (re.fullmatch(_BLOCK, key) for key in keys) if match]
+    start = min(int(match[1]) for match in matches)
+    dropout = not any(match[2] == "5" for match in matches)
+    blocks = _length(keys, lambda index: f"model.{index}.conv_block.1.weight", start)
+    halvings = (start - 4) // 3
+    return GeneratorArchitecture(
+        "residual", halvings=halvings, blocks=blocks, dropout=(1,) if dropout else ()
     )
-    lost = [dialect.note] * bool(dialect.note) + [f"dropped {dropped} running statistics"] * bool(dropped)
-    return told + (f" ({'; '.join(lost)})" if lost else "")
+
+
+def _row_names(config: GeneratorArchitecture) -> list[LayerNames]:
+    start = 4 + 3 * config.halvings
+    end = start + config.blocks
+    after = end + 3 * config.halvings
+    second = 6 if config.dropout else 5  # dropout is a module too
+    blocks = [
+        LayerNames(f"model.{n}.conv_block.{part}", f"model.{n}.conv_block.{part + 1}")
+        for n in range(start, end)
+        for part in (1, second)
+    ]
+    down, up = (
+        [LayerNames(f"model.{n}", f"model.{n + 1}") for n in way]
+        for way in (range(1, start, 3), range(end, after, 3))
+    )
+    return [*down, *blocks, *up, LayerNames(f"model.{after + 1}")]
+
+
+def _numbered(keys: Keys) -> GeneratorArchitecture:
+    """ReLUs before the skips, a last layer of its own."""
+    halvings = _length(keys, lambda number: f"down{number}.model.0.weight", 1)
+    return GeneratorArchitecture(halvings=halvings, dropout=(1, 2, 3, 4), slope=0.2, last="shifted")
+
+
+def _numbered_names(config: GeneratorArchitecture) -> list[LayerNames]:
+    down, up = (
+        [LayerNames(f"{way}{number}.model.0", f"{way}{number}.model.1") for number in range(1, count)]
+        for way, count in (("down", config.halvings + 1), ("up", config.halvings))
+    )
+    bare = {0, config.halvings - 1}  # the first and the innermost have no norms
+    down = [LayerNames(own.conv) if level in bare else own for level, own in enumerate(down)]
+    return [*down, *up, LayerNames("final.2")]
+
+
+def _paths(keys: Keys) -> GeneratorArchitecture:
+    """Paths of TensorFlow's, a norm on the bottleneck."""
+    halvings = _length(keys, lambda number: f"generator/encoder_{number}/conv2d/kernel", 1)
+    return GeneratorArchitecture(halvings=halvings, bottleneck_norm=True)
+
+
+def _path_names(config: GeneratorArchitecture) -> list[LayerNames]:
+    down, up = (
+        [
+            LayerNames(f"{path}_{n}/{conv}", f"{path}_{n}/batch_normalization" if n > 1 else "")
+            for n in range(1, config.halvings + 1)
+        ]
+        for path, conv in (("generator/encoder", "conv2d"), ("generator/decoder", "conv2d_transpose"))
+    )
+    return [*down, *reversed(up)]
+
+
+_ROW = TranslatorLayout(
+    name="junyanz residual network",
+    mark=r"model\.10\.conv_block\.1\.weight",
+    config=_row,
+    names=_row_names,
+    dropout=lambda config: bool(config.dropout),
+)
+LAYOUTS = (
+    TranslatorLayout(
+        name="junyanz U-Net",
+        mark=r"model\.model\.1\.model\.1\.weight",
+        config=_nested,
+        names=_nested_names,
+        dropout=lambda config: None if config.dropout else False,  # few halvings have no place for it
+    ),
+    _ROW,
+    replace(_ROW, name="pix2pixHD global generator", mark=_BLOCK),
+    TranslatorLayout(
+        name="eriklindernoren U-Net",
+        mark=r"down1\.model\.0\.weight",
+        config=_numbered,
+        names=_numbered_names,
+        dropout=lambda config: True,
+        plain="instance",
+        decoder_first=True,
+        note="the dropout of its way down is left out",
+    ),
+    TranslatorLayout(
+        name="affinelayer U-Net",
+        mark=r"generator/encoder_1/conv2d/kernel",
+        config=_paths,
+        names=_path_names,
+        dropout=lambda config: True,
+        endings=Endings("/kernel", "/bias", "/gamma", "/beta", "/moving_mean", "/moving_variance"),
+        channels_last=True,
+        decoder_first=True,
+    ),
+)
+"""In the order in which they are looked for."""

@@ -1,30 +1,39 @@
-"""The tensors in a file of another tool's, whatever wraps them; no code in it is run."""
+"""Open other tools' files: PyTorch checkpoints, safetensors, affinelayer's `.pict`; no code in them is run.
+
+A `.pict` file has the tensors of a translator, of 8 bits each, as its web page has them: three blocks, each
+after its length as a big-endian uint32: a JSON list of names and shapes, a codebook of 256 little-endian
+float32 spread by the mu law, and a byte for each value, which is its row in the codebook.
+"""
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
 import safetensors
 import torch
 from torch import Tensor
 
 from styler.errors import CheckpointError
 from styler.storage import disk, magic
-from styler.storage.foreign import pict
 from styler.storage.names import display
 
 FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
 
-State = dict[str, Tensor]
+CODES = 256  # rows of a codebook
+NAMES_BYTES = 1 << 20  # of a .pict file's names: far above the 5 kB of 60 tensors
+
+StateDict = dict[str, Tensor]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params")
-
-
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -41,8 +50,8 @@ def refusing(path: Path | str) -> Iterator[None]:
         raise CheckpointError(f"{display(path)} {refusal}") from refusal.__cause__
 
 
-def read(path: Path | str) -> State:
-    """All tensors in the file by key, without the prefixes that wrappers of networks put before all of them.
+def read(path: Path | str) -> StateDict:
+    """Read all tensors in the file by key, without the prefixes that wrappers of networks put before all.
 
     Raises CheckpointError if it holds anything else. InputError: if there is no such file.
     """
@@ -53,12 +62,12 @@ def read(path: Path | str) -> State:
     return state
 
 
-def _tensors(path: Path) -> State:
+def _tensors(path: Path) -> StateDict:
     with disk.open_input(path) as file:
         head = file.read(magic.HEAD_BYTES)
         size = file.seek(0, os.SEEK_END)
         if not head:
-            raise Refusal("is empty: give a trained network")
+            raise Refusal("is empty: give a network as .pth or .safetensors")
         if size > FILE_BYTES:
             raise Refusal(f"has {size >> 20} MB, far too much for a network of ours: give another file")
         return _state(_decoded(path, file, head))
@@ -71,9 +80,9 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             with safetensors.safe_open(path, "pt", device="cpu") as opened:
                 # A copy, because the tensors point into the file, which may change or go.
                 return {key: opened.get_tensor(key).clone() for key in opened.keys()}  # noqa: SIM118
-        if pict.is_pict(head):
+        if _is_pict(head):
             file.seek(0)
-            return pict.tensors(file.read())
+            return _pict(file.read())
         if head.startswith((b"PK\x03\x04", b"\x80")):
             _refuse_packed(file, head)
             file.seek(0)
@@ -85,7 +94,7 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             "was refused: it is damaged, or holds code or objects besides tensors. "
             "Save its state_dict() and give that"
         ) from error
-    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a trained network")
+    raise Refusal(f"is {magic.kind_of(head) or 'of an unknown kind'}: give a network as .pth or .safetensors")
 
 
 def _refuse_packed(file: BinaryIO, head: bytes) -> None:
@@ -96,7 +105,7 @@ def _refuse_packed(file: BinaryIO, head: bytes) -> None:
                 raise Refusal("is a compressed ZIP archive, not a PyTorch checkpoint: unpack it first")
 
 
-def _state(loaded: object) -> State:
+def _state(loaded: object) -> StateDict:
     """The state dict, out of the usual wrappers."""
     loaded = _unwrapped(_unwrapped(loaded))
     if not isinstance(loaded, Mapping):
@@ -121,11 +130,59 @@ def _is_plain(key: object, value: object) -> bool:
 
 def complain(what: str, keys: Iterable[str]) -> None:
     """Raise a Refusal that says so of the keys, if there are any."""
-    if found := list(keys):
-        raise Refusal(f"{what} {first(found)}, so it is no network that can be used here")
+    if listed := list(keys):
+        raise Refusal(f"{what} {first(listed)}, so it is no network that can be used here")
 
 
 def first(keys: Iterable[str]) -> str:
     """The first three of the keys and how many more there are, for a sentence."""
-    found = [display(key) for key in keys]
-    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "") or "none at all"
+    shown = [display(key) for key in keys]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "") or "none at all"
+
+
+# .pict files
+
+
+def _is_pict(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a .pict file."""
+    return 2 <= int.from_bytes(head[:4], "big") <= NAMES_BYTES and head[4:].lstrip().startswith(b"[{")
+
+
+def _pict(data: bytes) -> StateDict:
+    """The tensors in a .pict file, float32, as TensorFlow has them; ValueError or KeyError if damaged."""
+    names, after = _block(data, 0)
+    book, after = _block(data, after)
+    codes, after = _block(data, after)
+    if len(book) != 4 * CODES or after != len(data):
+        raise ValueError(f"its codebook has {len(book)} bytes, and {len(data) - after} are left over")
+    values = torch.from_numpy(np.frombuffer(book, "<f4")[np.frombuffer(codes, np.uint8)])
+    shapes = _shapes(names)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    if sum(sizes) != len(values):
+        raise ValueError(f"it names {sum(sizes):,} values and holds {len(values):,}")
+    ends = itertools.accumulate(sizes)
+    return {
+        key: values[end - size : end].view(shape)
+        for (key, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
+    }
+
+
+def _block(data: bytes, start: int) -> tuple[bytes, int]:
+    """The block that begins there, and where it ends."""
+    begin = start + 4
+    end = begin + int.from_bytes(data[start:begin], "big")
+    if not begin < end <= len(data):
+        raise ValueError(f"a block is cut: it ends at byte {end:,} of {len(data):,}")
+    return data[begin:end], end
+
+
+def _shapes(names: bytes) -> dict[str, tuple[int, ...]]:
+    """Shape by name, in their order."""
+    try:
+        listed: list[Any] = json.loads(names)
+        shapes = {str(one["name"]): tuple(int(side) for side in one["shape"]) for one in listed}
+    except (RecursionError, TypeError) as error:
+        raise ValueError("its names are no list of names and shapes") from error
+    if len(shapes) < len(listed) or any(side < 1 for shape in shapes.values() for side in shape):
+        raise ValueError("its names or its shapes make no sense")
+    return shapes

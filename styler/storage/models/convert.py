@@ -7,11 +7,12 @@ from pathlib import Path
 from styler.errors import InputError, OutputError
 from styler.networks.pix2pix import Generator
 from styler.storage import cards
+from styler.storage.cards import Statistics, Translation
+from styler.storage.format import SUFFIX
 from styler.storage.models import library, onnx, onnx_generators
 from styler.storage.models.graphs import Parity
 from styler.storage.models.library import Model
 from styler.storage.names import display
-from styler.storage.translation import Statistics, Translation
 
 
 def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:
@@ -21,14 +22,14 @@ def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> st
         OutputError: if `output` has another ending, or cannot be written.
         CheckpointError: if `path` holds no model.
     """
-    if Path(output).suffix.lower() != library.SUFFIX:
+    if Path(output).suffix.lower() != SUFFIX:
         raise OutputError(
-            f"{display(output)} does not end in {library.SUFFIX}: other tools' formats are read and not "
+            f"{display(output)} does not end in {SUFFIX}: other tools' formats are read and not "
             "written, and styler models export writes .onnx"
         )
     model = library.read(path)
     library.keep(path, model, output, overwrite)
-    return model.found
+    return model.origin
 
 
 def export(

@@ -1,52 +1,42 @@
-"""Trained networks: the one file format they have, where they are kept, and how they are found.
-
-A model is a sealed safetensors file (see `sealed`) with a network's tensors, maybe a thumbnail of each style,
-and a description from which the network is rebuilt. `read` opens other tools' files too (see `layouts`).
-"""
+"""Trained networks: where they are kept, how they are found and read, whichever tool wrote them."""
 
 from __future__ import annotations
 
 import importlib.resources
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
-from styler.networks.kinds import empty
+from styler.networks.kinds import KINDS, empty
 from styler.networks.pix2pix import Generator
 from styler.networks.transform import TransformNetwork
 from styler.storage import disk, format
-from styler.storage.cards import THUMBNAILS, Card, Style, card_of, mix, weights
+from styler.storage.cards import VGG, Card, Style, Translation, mix, weights
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
+from styler.storage.format import SUFFIX, read_card, read_thumbnails
 from styler.storage.names import SLUG, display, nearest, slug, user_folder
-from styler.storage.translation import Translation
 
-__all__ = ["Card", "Style", "Translation", "mix", "slug"]  # found here too, beside what is below
-
-FORMAT = 1
-SUFFIX = ".safetensors"
+__all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails", "slug"]  # found here too
 
 
 @dataclass(frozen=True)
 class Model:
     """A network, its card, and uint8 thumbnails [S, 3, h, w] of the styles if there are any.
 
-    `found` tells what another tool's file was, and is "" for ours.
+    `origin` tells what another tool's file was, and is "" for ours.
     """
 
     network: nn.Module
     card: Card
     thumbnails: Tensor | None = None
-    found: str = ""
+    origin: str = ""
 
 
 class Transform(NamedTuple):
@@ -54,7 +44,7 @@ class Transform(NamedTuple):
 
     network: TransformNetwork
     card: Card
-    found: str
+    origin: str
 
 
 class Translator(NamedTuple):
@@ -62,7 +52,7 @@ class Translator(NamedTuple):
 
     network: Generator
     card: Card
-    found: str
+    origin: str
 
     @property
     def about(self) -> Translation:
@@ -85,45 +75,24 @@ class Entry:
 
 
 def write(path: Path | str, model: Model, dtype: torch.dtype = torch.float16, overwrite: bool = True) -> None:
-    """Write a model with its values as `dtype`, atomically and sealed; equal arguments give equal bytes.
-
-    Raises:
-        CheckpointError: if card, network and thumbnails do not fit, or values are not finite as `dtype`.
-        OutputError: if the file cannot be written, or exists without `overwrite`.
-    """
-    tensors = {key: tensor.detach().to(dtype) for key, tensor in model.network.state_dict().items()}
-    if model.thumbnails is not None:
-        tensors[THUMBNAILS] = model.thumbnails
-    described = {key: value for key, value in asdict(model.card).items() if key != "sha256"}
-    data = format.pack(tensors, {**described, "format": FORMAT})
-    try:
-        _check_values(tensors)
-        card_of(format.parse(data))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{display(path)} is not written: {error}") from error
-    disk.write(path, data, overwrite=overwrite)
+    """Write a model with its values as `dtype`; raises as `format.write`."""
+    format.write(path, model.card, model.network.state_dict(), model.thumbnails, dtype, overwrite)
 
 
 def read(path: Path | str) -> Model:
-    """The model in a file of ours, after its seal, shapes and values were checked, or in another tool's.
+    """Read the model in a file of ours, after all in it was checked, or in another tool's.
 
     Raises:
         CheckpointError: if it is neither, or damaged. InputError: if there is no such file.
     """
-    if not _is_ours(path):
-        return _adopted(Path(path))
-    with disk.open_input(path) as file:
-        card = _parse(path, file)  # which proves the size, before all is read
-        file.seek(0)
-        data = file.read()
-    if fault := format.fault(format.parse(data), card.sha256, data):
-        raise CheckpointError(f"{display(path)} is damaged: {fault}. Get it again")
-    try:
-        tensors = safetensors.torch.load(data)
-        thumbnails = tensors.pop(THUMBNAILS, None)
-        _check_values(tensors)
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{display(path)} is damaged ({display(str(error))}): get it again") from error
+    if not format.is_ours(path):
+        return _read_foreign(Path(path))
+    if read_card(path).kind == VGG:
+        raise CheckpointError(
+            f"{display(path)} is feature weights, which --loss-network takes, and no style network: "
+            "styler models lists what there is"
+        )
+    card, tensors, thumbnails = format.read(path)
     network = empty(card.kind, card.network)
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     return Model(network.eval(), card, thumbnails)
@@ -143,7 +112,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
         )
     if not isinstance(model.network, TransformNetwork):
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
-    return Transform(model.network, model.card, model.found)
+    return Transform(model.network, model.card, model.origin)
 
 
 def read_generator(path: Path | str) -> Translator:
@@ -158,7 +127,7 @@ def read_generator(path: Path | str) -> Translator:
         raise CheckpointError(
             f"{shown} makes {made.outputs} channels of {made.inputs}: it must make 1 or 3, of 4 at most"
         )
-    return Translator(model.network, model.card, model.found)
+    return Translator(model.network, model.card, model.origin)
 
 
 def check_no_style(path: Path | str, style: str) -> None:
@@ -167,95 +136,28 @@ def check_no_style(path: Path | str, style: str) -> None:
         raise InputError(f"{display(path)} is a translator and has no styles: leave out --style")
 
 
-def read_card(path: Path | str) -> Card:
-    """What a file of ours says of itself, from its header only: nothing is checked against the seal.
-
-    Raises:
-        CheckpointError: if it is no model of ours. InputError: if there is no such file.
-    """
-    with disk.open_input(path) as file:
-        return _parse(path, file)
-
-
-def read_thumbnails(path: Path | str) -> Tensor | None:
-    """The thumbnails in a file of ours as in `Model`, None without; nothing is checked against the seal.
-
-    Raises as `read_card`.
-    """
-    read_card(path)  # which proves type and shape
-    with safetensors.safe_open(path, "pt") as file:
-        return file.get_tensor(THUMBNAILS).clone() if THUMBNAILS in file.keys() else None  # noqa: SIM118
-
-
-def _is_ours(path: Path | str) -> bool:
-    """Whether a file claims to be of ours, whatever its state."""
-    mark = f'"{format.KEY}":'.encode()
-    with disk.open_input(path) as file:
-        head = file.read(format.HEADER_BYTES)
-    return format.is_safetensors(head) and mark in head
-
-
-def _adopted(path: Path) -> Model:
-    """Another tool's model."""
+def _read_foreign(path: Path) -> Model:
+    """Read another tool's model; a style is called as the file unless that has names for several."""
     state = foreign.read(path)
-    card = Card("transform", {}, (), "unknown", {"file": path.name}, disk.sha256_of(path))
-    return _generator(path, state, card) if pix2pix.knows(state) else _style_network(path, state, card)
+    network: nn.Module
+    styles: tuple[Style, ...] = ()
+    if pix2pix.knows(state):
+        network, origin, about = pix2pix.adopt(path, state)
+        kind, information = "translate", about.information
+    else:
+        network, origin, titles = residual.adopt(path, state)
+        kind, styles, information = "transform", _styles(path.stem, titles), {}
+    information = {"origin": origin, "file": path.name, **information}
+    card = Card(kind, asdict(network.made), styles, "unknown", information, disk.sha256_of(path))
+    return Model(network.eval(), card, origin=origin)
 
 
-def _style_network(path: Path, state: foreign.State, card: Card) -> Model:
-    """One that paints photos; its file's name is its style's unless that has names for several."""
-    network, found, names = residual.adopt(path, state)
-    stem = slug(path.stem)
-    styles = tuple(Style(slug(name), title=name) for name in names) or (Style(stem),)
-    if len({style.name for style in styles}) < len(styles):
-        styles = tuple(Style(f"{stem}-{row}", title=name) for row, name in enumerate(names, 1))
-    information = {"found": found, **card.information}
-    card = replace(card, network=asdict(network.made), styles=styles, information=information)
-    return Model(network.eval(), card, found=found)
-
-
-def _generator(path: Path, state: foreign.State, card: Card) -> Model:
-    network, found, about = pix2pix.adopt(path, state)
-    information = {"found": found, **card.information, **about.information}
-    card = replace(card, kind="translate", network=asdict(network.made), information=information)
-    return Model(network.eval(), card, found=found)
-
-
-def _parse(path: Path | str, file: BinaryIO) -> Card:
-    """The card in the first bytes of a file of ours, checked against all but the values."""
-    shown, data = display(path), file.read(8 + format.HEADER_BYTES)
-    if not format.is_safetensors(data):
-        raise CheckpointError(
-            f"{shown} is no model of styler's: styler models convert {shown} -o NEW{SUFFIX}"
-        )
-    try:
-        header = format.parse(data)
-        _check_format(shown, header.about or {})
-        card = card_of(header)
-        size, told = file.seek(0, os.SEEK_END), header.bytes
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{shown} is damaged ({display(str(error))}): get it again") from error
-    if size != told:
-        raise CheckpointError(f"{shown} has {size:,} bytes and should have {told:,}: get it again")
-    return card
-
-
-def _check_format(shown: str, about: Mapping[str, Any]) -> None:
-    """Raise CheckpointError for a file of another kind or of a newer styler."""
-    if "kind" not in about:
-        what = "feature weights, which --loss-network takes," if "normalization" in about else "another file"
-        raise CheckpointError(f"{shown} is {what} and no style network: styler models lists what there is")
-    if about["format"] > FORMAT:
-        raise CheckpointError(
-            f"{shown} has format {about['format']:.6g}, and this styler reads up to {FORMAT}: "
-            "pip install --upgrade styler"
-        )
-
-
-def _check_values(tensors: Mapping[str, Tensor]) -> None:
-    for key, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise ValueError(f"values of {key} are not finite")
+def _styles(stem: str, titles: Sequence[str]) -> tuple[Style, ...]:
+    """Styles by the names that a file has for them, or else by its own."""
+    styles = tuple(Style(slug(title), title=title) for title in titles) or (Style(slug(stem)),)
+    if len({style.name for style in styles}) == len(styles):
+        return styles
+    return tuple(Style(f"{slug(stem)}-{row}", title=title) for row, title in enumerate(titles, 1))
 
 
 # Where they are
@@ -267,8 +169,30 @@ def folder() -> Path:
 
 
 def installed() -> list[Entry]:
-    """All models that a name finds: the bundled ones, then the user's; each by name."""
-    return [*_entries(_bundled(), bundled=True), *_entries(folder(), bundled=False)]
+    """All models that a name finds, their headers checked: the bundled ones, then the user's, by name."""
+    entries = (_entry(path, bundled, format.prove_card) for path, bundled in _files())
+    return [entry for entry in entries if not (entry.card and entry.card.kind == VGG)]
+
+
+def _files() -> Iterator[tuple[Path, bool]]:
+    """The files of all models, and whether they are bundled."""
+    for shelf, bundled in ((_bundled(), True), (folder(), False)):
+        for path in sorted(shelf.glob(f"*{SUFFIX}"), key=lambda path: path.stem) if shelf else ():
+            yield path, bundled
+
+
+def _entry(path: Path, bundled: bool, read: Callable[[Path], Card] = read_card) -> Entry:
+    try:
+        return Entry(path.stem, path, read(path), bundled)
+    except (StylerError, OSError) as error:
+        return Entry(path.stem, path, None, bundled, str(error))
+
+
+def _cards(takes: str) -> dict[Path, Card]:
+    """The cards of the installed models that take such input, from their headers."""
+    entries = (_entry(path, bundled) for path, bundled in _files())
+    cards = {entry.path: entry.card for entry in entries if entry.card and entry.card.kind != VGG}
+    return {path: card for path, card in cards.items() if KINDS[card.kind].takes == takes}
 
 
 def _bundled() -> Path | None:
@@ -286,77 +210,68 @@ def called(path: Path | str) -> str:
     return display(path.stem if path.parent in (folder(), _bundled()) else path)
 
 
-def _entries(place: Path | None, bundled: bool) -> Iterable[Entry]:
-    for path in sorted(place.glob(f"*{SUFFIX}"), key=lambda path: path.stem) if place else ():
-        try:
-            yield Entry(path.stem, path, read_card(path), bundled)
-        except (StylerError, OSError) as error:
-            yield Entry(path.stem, path, None, bundled, str(error))
-
-
 def locate(model: str, style: str) -> Path:
-    """The file of a model's name or path; without one, of the only transform network that has all the styles.
+    """Find the file of a model's name or path; without one, of the only network that has all the styles.
 
     `style` is as for `mix`. Without either it is the first bundled network, or else the first of the user's.
+    Headers are read at most.
 
     Raises:
         CheckpointError: if there is none, with the nearest names, or more than one.
     """
-    entries = installed()
     if model:
-        return _named(model, entries, entries)
-    usable = [entry for entry in entries if entry.card and entry.card.kind == "transform"]
+        return _named(model, [path.stem for path, _ in _files()])
+    usable = _cards("photo")
     if not usable:
         raise CheckpointError(
             "no style network is installed: styler train-fast makes one, or give --model FILE"
         )
-    wanted = weights(style) if style else {}
-    fitting = [e for e in usable if e.card and wanted.keys() <= {s.name for s in e.card.styles}]
+    names = weights(style).keys() if style else set()
+    fitting = [path for path, card in usable.items() if names <= {known.name for known in card.styles}]
     if not fitting:
-        raise CheckpointError(_unheld(wanted, usable))
+        raise CheckpointError(_unheld(names, usable.values()))
     if style and len(fitting) > 1:
-        names = ", ".join(entry.name for entry in fitting)
-        raise CheckpointError(f"several networks have style {style}: choose with --model one of {names}")
-    return fitting[0].path
+        listed = ", ".join(path.stem for path in fitting)
+        raise CheckpointError(f"several networks have style {style}: choose with --model one of {listed}")
+    return fitting[0]
 
 
 def locate_generator(checkpoint: str) -> Path:
-    """The file of a translator's name or path; without one, the only translator that is here.
+    """Find the file of a translator's name or path; without one, the only translator that is installed.
 
     Raises:
         CheckpointError: if there is none, with the nearest names, or more than one.
     """
-    entries = installed()
-    usable = [entry for entry in entries if entry.card and entry.card.kind == "translate"]
+    usable = [path.stem for path in _cards("pair")]
     if checkpoint:
-        return _named(checkpoint, entries, usable)
+        return _named(checkpoint, usable)
     if len(usable) == 1:
-        return usable[0].path
-    names = ", ".join(entry.name for entry in usable)
+        return _named(usable[0], usable)
     raise CheckpointError(
-        f"there are several translators: choose with --checkpoint one of {names}"
+        f"there are several translators: choose with --checkpoint one of {', '.join(usable)}"
         if usable
         else "no translator is installed: styler train-translate makes one, or give --checkpoint FILE"
     )
 
 
-def _named(model: str, entries: Sequence[Entry], likely: Sequence[Entry]) -> Path:
+def _named(model: str, likely: Iterable[str]) -> Path:
     """The file of that name or path; if there is none, CheckpointError names `likely` ones."""
-    if found := [entry for entry in entries if entry.name == model]:
-        return found[0].path
+    for path, _ in _files():
+        if path.stem == model:
+            return path
     if Path(model).suffix or Path(model).is_file():
         return Path(model)
-    raise CheckpointError(f"no model is called '{display(model)}'{nearest(model, [e.name for e in likely])}")
+    raise CheckpointError(f"no model is called '{display(model)}'{nearest(model, likely)}")
 
 
-def _unheld(wanted: Iterable[str], usable: list[Entry]) -> str:
+def _unheld(names: Iterable[str], usable: Iterable[Card]) -> str:
     """Why no network has the styles: one that none has, or no network that has all."""
-    names = [style.name for entry in usable if entry.card for style in entry.card.styles]
-    for name in wanted:
-        if name not in names:
-            return f"no installed network has style '{display(name)}'{nearest(name, names)}"
+    known = [style.name for card in usable for style in card.styles]
+    for name in names:
+        if name not in known:
+            return f"no installed network has style '{display(name)}'{nearest(name, known)}"
     return (
-        f"no one network has all of {', '.join(wanted)}, and only styles of one can be blended: styler models"
+        f"no one network has all of {', '.join(names)}, and only styles of one can be blended: styler models"
     )
 
 
@@ -369,7 +284,7 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
     """
     if not SLUG.fullmatch(name):
         raise InputError(f"a model's name is written like {slug(name)}, not '{display(name)}'")
-    if any(entry.name == name for entry in installed() if entry.bundled):
+    if any(bundled and path.stem == name for path, bundled in _files()):
         raise OutputError(f"a model that came with styler is called {name}: choose another name")
     target = folder() / f"{name}{SUFFIX}"
     keep(path, read(path), target, overwrite)
@@ -379,7 +294,7 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
 def keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:
     """Write the model that was read from `path` as one of ours: without loss, ours byte by byte."""
     disk.prove_writable(target, overwrite=overwrite, inputs=[path])
-    if model.found:
+    if model.origin:
         write(target, model, torch.float32, overwrite)
     else:
         disk.write(target, Path(path).read_bytes(), overwrite=overwrite)

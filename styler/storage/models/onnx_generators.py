@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from styler.networks.pix2pix import EPS, LEAK, Generator, Layer, Mode, Norm, Residual, ResidualGenerator, UNet
 from styler.networks.transform import Moments
+from styler.storage.cards import Statistics
 from styler.storage.models import graphs
 from styler.storage.models.graphs import Graph, Parity, Program
-from styler.storage.translation import Statistics
 
 
 def export(

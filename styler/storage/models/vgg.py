@@ -1,6 +1,6 @@
-"""The feature networks' weights: which there are, where they lie, and how a file becomes an Extractor.
+"""Feature networks' weights: which there are, where they lie, and how a file becomes an Extractor.
 
-Nothing is fetched unless `fetch` is called. What is kept is a slim file: the convolutions only (see `slim`).
+Nothing is fetched unless `fetch` is called. What is kept is a file of ours with the convolutions only.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import contextlib
 import importlib.resources
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import filelock
 import torch
@@ -19,14 +20,22 @@ import torch
 from styler.errors import OutputError, StylerError, WeightsError
 from styler.events import Event, Note
 from styler.features import Extractor
-from styler.networks.vgg import Convolution, convolution_names
-from styler.storage import disk
+from styler.networks.vgg import (
+    TORCHVISION,
+    Convolution,
+    Normalization,
+    VGGArchitecture,
+    check_convolutions,
+    convolution_names,
+)
+from styler.options.shared import Padding
+from styler.storage import disk, format
+from styler.storage.cards import VGG, Card
+from styler.storage.foreign.vgg import read_foreign
+from styler.storage.format import DamagedError
 from styler.storage.models.download import Source, download, wait
-from styler.storage.models.known import WEIGHTS, Weights, find, is_known
-from styler.storage.models.slim import DamagedError, is_slim, read_about, read_foreign, read_slim, write_slim
+from styler.storage.models.known import WEIGHTS, find, is_known
 from styler.storage.names import display, user_folder
-
-__all__ = ["WEIGHTS", "Weights", "read_slim", "write_slim"]  # found here too, beside the functions below
 
 Status = Literal["ok", "missing", "damaged"]
 
@@ -36,29 +45,89 @@ DEFAULT_NOTE = (
 )
 
 
+# Files
+
+
+def write(
+    path: Path | str,
+    body: str,
+    convolutions: Mapping[str, Convolution],
+    normalization: Normalization = TORCHVISION,
+    padding: Padding = "zero",
+    licence: str = "",
+    information: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write the first layers of `body`, one of `BLOCKS`, atomically; equal arguments give equal bytes.
+
+    Raises:
+        WeightsError: if they are no first layers of it, or not finite as `dtype`.
+        OutputError: if the file cannot be written.
+    """
+    converted = {name: (weight.to(dtype), bias.to(dtype)) for name, (weight, bias) in convolutions.items()}
+    check_convolutions(body, converted)
+    widths = tuple(len(bias) for _, bias in converted.values())
+    architecture = VGGArchitecture(body, widths, normalization, padding)
+    tensors = {
+        f"{name}.{part}": tensor
+        for name, pair in converted.items()
+        for part, tensor in zip(("weight", "bias"), pair, strict=True)
+    }
+    card = Card(VGG, asdict(architecture), licence=licence, information=information or {})
+    format.write(path, card, tensors, dtype=dtype)
+
+
+def read(path: Path | str) -> Extractor:
+    """Read the network in a file of ours, after all in it was checked.
+
+    Raises:
+        WeightsError: if it is another kind of file; DamagedError if it is not what was written.
+    """
+    about = VGGArchitecture.of(read_card(path).network)
+    tensors = format.read(path).tensors
+    convolutions = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in about.layers}
+    return Extractor(about.body, convolutions, about.normalization, about.padding)
+
+
+def read_card(path: Path | str) -> Card:
+    """Read the card of a file of ours, from its header only; raises as `read`."""
+    card = format.prove_card(path)
+    if card.kind != VGG:
+        raise WeightsError(
+            f"{display(path)} is a trained network that has no features: give a VGG, see styler weights"
+        )
+    return card
+
+
 # Where they are
 
 
 def folder() -> Path:
-    """Where slim files are kept: $STYLER_HOME/weights, or the platform's place for caches."""
+    """Where weights are kept: $STYLER_HOME/weights, or the platform's folder for caches."""
     return user_folder("cache", "weights")
 
 
 def path(name: str) -> Path | None:
-    """The file that `load` would read: the slim one, or else the original in our folder or torch.hub's."""
+    """The file that `load` would read: ours, or else the original in our folder or torch.hub's."""
     record = find(name)
     if not record.url:
         return built_in()
-    places = (_slim_path(name), *_original_paths(record))
+    original = record.url.rpartition("/")[2]
+    places = (_own(name), folder() / original, Path(torch.hub.get_dir()) / "checkpoints" / original)
     return next((place for place in places if place.is_file()), None)
 
 
 def locate(name: str) -> Path:
     """As `path`, but a WeightsError that says how to get the file where there is none."""
-    file = path(name)
-    if file is None:
-        raise WeightsError(_missing(name))
-    return file
+    if file := path(name):
+        return file
+    if not WEIGHTS[name].url:
+        raise WeightsError(
+            "the built-in network is not in this installation: pip install --force-reinstall styler"
+        )
+    raise WeightsError(
+        f"the weights of {name} are not here; to get them: styler weights fetch {name}. {_by_hand(name)}"
+    )
 
 
 def built_in() -> Path | None:
@@ -72,56 +141,47 @@ def default_network() -> str:
     return "vgg19" if path("vgg19") else BUILT_IN
 
 
-def _slim_path(name: str) -> Path:
-    return folder() / f"{name}.safetensors"
+def _own(name: str) -> Path:
+    """The file of ours that a name's weights are kept in."""
+    return folder() / f"{name}{format.SUFFIX}"
 
 
-def _original_paths(record: Weights) -> tuple[Path, ...]:
-    file = record.url.rpartition("/")[2]
-    return folder() / file, Path(torch.hub.get_dir()) / "checkpoints" / file
+def _is_original(name: str, file: Path) -> bool:
+    """Whether it is the file that was published, and not one of ours."""
+    return bool(WEIGHTS[name].url) and file != _own(name)
 
 
 # Using them
 
 
 def load(name: str) -> Extractor:
-    """The network of a name in WEIGHTS, or of a slim file's path; hash and contents are checked each time.
+    """The network of a name in WEIGHTS, or in a file of ours; hash and contents are checked each time.
 
     Raises:
         WeightsError: if there is no such file (says how to get it), or it is damaged: then one in our
             folder is moved aside to NAME.damaged.
     """
     if name not in WEIGHTS and (Path(name).suffix or Path(name).is_file()):
-        return read_slim(Path(name))
-    record, file = find(name), path(name)
-    if file is None:
-        raise WeightsError(_missing(name))
-    if file != _slim_path(name) and record.url:
-        return Extractor(record.network, _read_original(record, file), record.normalization)
+        return read(Path(name))
+    file = locate(name)
     try:
-        return read_slim(file)
+        return _load(name, file)
     except DamagedError as error:
         raise WeightsError(f"{error}. {_move_aside(name, file)}") from error
 
 
 def sha256(name: str) -> str:
     """The SHA-256 of the file that `load` reads, as `sha256sum` prints it."""
-    file = Path(name) if name not in WEIGHTS and Path(name).is_file() else path(name)
-    if file is None:
-        raise WeightsError(_missing(name))
-    return disk.sha256_of(file)
+    return disk.sha256_of(name if name not in WEIGHTS and Path(name).is_file() else locate(name))
 
 
 def verify(name: str) -> Status:
     """Read the whole file and check hash, layers, shapes and values; changes nothing."""
-    record, file = find(name), path(name)
+    file = path(name)
     if file is None:
         return "missing"
     try:
-        if file == _slim_path(name) or not record.url:
-            read_slim(file)
-        else:
-            _read_original(record, file)
+        _load(name, file)
     except StylerError:
         return "damaged"
     return "ok"
@@ -129,44 +189,43 @@ def verify(name: str) -> Status:
 
 def describe(name: str) -> str:
     """One line on what is here under `name`, from the file's header; `verify` is what proves it."""
-    record, file = find(name), path(name)
+    file = path(name)
     if file is None:
-        return "not here" if record.url else "not in this installation"
-    if file != _slim_path(name) and record.url:
+        return "not here" if WEIGHTS[name].url else "not in this installation"
+    if _is_original(name, file):
         return f"the original file, {display(file)}"
     try:
-        about = read_about(file)
+        card = read_card(file)
     except StylerError as error:
         return str(error)
-    every = convolution_names(about.network)
-    text = "whole" if len(about.layers) == len(every) else f"cut off after {about.layers[-1]}"
-    return text if about.information.get("recognized", True) else f"{text}, of unknown origin"
+    architecture = VGGArchitecture.of(card.network)
+    layers, every = architecture.layers, convolution_names(architecture.body)
+    text = "whole" if layers == every else f"cut off after {layers[-1]}"
+    return text if card.information.get("recognized", True) else f"{text}, of unknown origin"
 
 
-def _read_original(record: Weights, file: Path) -> dict[str, Convolution]:
-    found = disk.sha256_of(file)
-    if not found.startswith(record.sha256):
+def _load(name: str, file: Path) -> Extractor:
+    """The network in the file of that name; raises as `load`."""
+    if not _is_original(name, file):
+        return read(file)
+    record, digest = WEIGHTS[name], disk.sha256_of(file)
+    if not digest.startswith(record.sha256):
         raise WeightsError(
-            f"{display(file)} has sha256 {found}, expected {record.sha256}: delete it, fetch it again"
+            f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
         )
-    return read_foreign(file, record.network)
+    return Extractor(record.network, read_foreign(file, record.network), record.normalization)
 
 
-def _missing(name: str) -> str:
-    if not WEIGHTS[name].url:
-        return "the built-in network is not in this installation: pip install --force-reinstall styler"
-    by_hand = _by_hand(name, WEIGHTS[name].url)
-    return f"the weights of {name} are not here; to get them: styler weights fetch {name}. {by_hand}"
-
-
-def _by_hand(name: str, url: str) -> str:
+def _by_hand(name: str, url: str = "") -> str:
+    """How to do without `fetch`: the end of a message."""
     return (
-        f"Or get {url} (sha256 {WEIGHTS[name].sha256}) in another way, and put it into "
+        f"Or get {url or WEIGHTS[name].url} (sha256 {WEIGHTS[name].sha256}) in another way, and put it into "
         f"{display(folder())} or type: styler weights add {name} FILE"
     )
 
 
 def _move_aside(name: str, file: Path) -> str:
+    """Take a damaged file out of the way; returns what to do next."""
     if not WEIGHTS[name].url:
         return "Install styler again: pip install --force-reinstall styler"
     aside = file.with_name(f"{file.name}.damaged")
@@ -182,14 +241,14 @@ def _move_aside(name: str, file: Path) -> str:
 def fetch(
     name: str, *, url: str | None = None, offline: bool = False, timeout: float = 30.0, pause: float = 1.0
 ) -> Generator[Event, None, Path]:
-    """Download the original file, check it and keep its convolutions; returns the slim file's path.
+    """Download the original file, check it and keep its convolutions; returns the path of our file.
 
     A file that is here and right is left alone, an original that lies in torch.hub's folder is used. `url` is
-    another place for the same bytes; `timeout` and `pause` are in seconds.
+    another address of the same bytes; `timeout` and `pause` are in seconds.
 
     Raises:
         WeightsError: if it is offline (also by $STYLER_OFFLINE), cannot be fetched or has the wrong hash; it
-            tells URL, hash and folder. OutputError: if the folder cannot be written.
+            says URL, hash and folder. OutputError: if the folder cannot be written.
     """
     record = find(name)
     if not record.url:
@@ -197,20 +256,22 @@ def fetch(
     _prepare(name)
     lock = filelock.FileLock(folder() / f".{name}.lock")
     try:
-        held = yield from wait(lock, name)
+        locked = yield from wait(lock, name)
         if verify(name) == "ok":
             return (yield from _already(name))
         source = Source(url or record.url, record.sha256, record.bytes)
-        _refuse_offline(name, source.url, offline)
-        return (yield from _download(name, source, held, timeout, pause))
+        if offline or os.environ.get("STYLER_OFFLINE", "0") not in ("", "0"):
+            raise WeightsError(
+                f"{name} is not fetched, because styler is offline. {_by_hand(name, source.url)}"
+            )
+        return (yield from _download(name, source, locked, timeout, pause))
     finally:
         lock.release()
 
 
 def _already(name: str) -> Generator[Event, None, Path]:
-    file = path(name)
-    assert file is not None  # just verified
-    if file != _slim_path(name):
+    file = locate(name)
+    if _is_original(name, file):
         yield Note(f"{display(file)} is the original, so nothing is downloaded")
         return _convert(name, file)
     yield Note(f"{name} is here already and whole: {display(file)}")
@@ -218,30 +279,25 @@ def _already(name: str) -> Generator[Event, None, Path]:
 
 
 def _download(
-    name: str, source: Source, held: bool, timeout: float, pause: float
+    name: str, source: Source, locked: bool, timeout: float, pause: float
 ) -> Generator[Event, None, Path]:
     # With the lock the temporary's name is fixed, so that a later run continues it; else it is ours alone.
-    stem = folder() / (name if held else f".{name}-{secrets.token_hex(4)}")
+    stem = folder() / (name if locked else f".{name}-{secrets.token_hex(4)}")
     try:
         part = yield from download(source, stem, timeout=timeout, pause=pause)
-        converted = _convert(name, part)
+        file = _convert(name, part)
         part.unlink()
-        return converted
+        return file
     except WeightsError as error:
         raise WeightsError(f"{error}. {_by_hand(name, source.url)}") from error
     finally:
-        if not held:
+        if not locked:
             for part in folder().glob(f"{stem.name}.*.part"):
                 part.unlink()
 
 
-def _refuse_offline(name: str, url: str, offline: bool) -> None:
-    if offline or os.environ.get("STYLER_OFFLINE", "0") not in ("", "0"):
-        raise WeightsError(f"{name} is not fetched, because styler is offline. {_by_hand(name, url)}")
-
-
 def add(name: str, file: Path) -> Path:
-    """Take a file that the user has, torchvision's, Caffe's or a slim one; returns the slim file's path.
+    """Take a file that the user has, torchvision's, Caffe's or ours; returns the path of our copy.
 
     Raises:
         WeightsError: if it is not what `name` says, as far as that can be told.
@@ -250,41 +306,48 @@ def add(name: str, file: Path) -> Path:
     record = find(name)
     if not record.url:
         raise WeightsError(f"{name} is built in; use your own file with --network {display(file)}")
-    if not is_slim(file):
+    if not format.is_ours(file):
         return _convert(name, file)
-    about, extractor = read_about(file), read_slim(file)
-    if (about.network, about.normalization) != (record.network, record.normalization):
+    extractor = read(file)
+    if (extractor.network, extractor.normalization) != (record.network, record.normalization):
         raise WeightsError(
-            f"{display(file)} is {about.network} for {about.normalization.order} input, not {name}: "
-            f"use it with --network {display(file)}"
+            f"{display(file)} is {extractor.network} for {extractor.normalization.order} input, not "
+            f"{name}: use it with --network {display(file)}"
         )
     is_known(name, file, extractor.get_buffer("conv1_1_weight"))
     _prepare(name)
-    disk.write(_slim_path(name), file.read_bytes())
-    return _slim_path(name)
+    disk.write(_own(name), file.read_bytes())
+    return _own(name)
 
 
 def _convert(name: str, file: Path) -> Path:
-    """Keep the convolutions of another tool's file as the slim file of `name`."""
+    """Keep the convolutions of another tool's file."""
     record = WEIGHTS[name]
-    found = read_foreign(file, record.network)
-    original = disk.sha256_of(file)
-    recognized = is_known(name, file, found["conv1_1"][0]) or original.startswith(record.sha256)
+    convolutions = read_foreign(file, record.network)
+    digest = disk.sha256_of(file)
+    recognized = is_known(name, file, convolutions["conv1_1"][0]) or digest.startswith(record.sha256)
     information = {
         "recognized": recognized,
-        "licence": record.licence if recognized else "unknown",
         "source": record.source if recognized else "added by hand",
-        "original_sha256": original,
+        "original_sha256": digest,
     }
+    licence = record.licence if recognized else "unknown"
     _prepare(name)
-    write_slim(_slim_path(name), record.network, found, record.normalization, information=information)
-    return _slim_path(name)
+    write(
+        _own(name),
+        record.network,
+        convolutions,
+        record.normalization,
+        licence=licence,
+        information=information,
+    )
+    return _own(name)
 
 
 def _prepare(name: str) -> None:
     """Make the folder and prove that it can be written."""
     try:
-        disk.prove_writable(_slim_path(name), overwrite=True)
+        disk.prove_writable(_own(name), overwrite=True)
     except OutputError as error:
         raise OutputError(
             f"weights are kept in {display(folder())}, which cannot be written "

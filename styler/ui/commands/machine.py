@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from styler.options.shared import BenchOptions
+from styler.options.fast import BenchOptions
 from styler.signals import interruptible
 from styler.ui import completion
 from styler.ui.flags import options_of, talking

@@ -67,10 +67,11 @@ def show(settings: Settings, model: str) -> None:
     from styler.storage.models import library
 
     console = console_of(settings)
-    found = library.read(library.locate(model, ""))
-    _draw(console, [(found.card, found.thumbnails)])
-    told = {**_told(found.card), **({"found": found.found} if found.found else {})}
-    console.text(json.dumps(told, indent=None if settings.get("json") else 2, ensure_ascii=False))
+    network = library.read(library.locate(model, ""))
+    _draw(console, [(network.card, network.thumbnails)])
+    origin = {"origin": network.origin} if network.origin else {}
+    described = {**_told(network.card), **origin}
+    console.text(json.dumps(described, indent=None if settings.get("json") else 2, ensure_ascii=False))
 
 
 @models.command()
@@ -99,8 +100,8 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
     from styler.storage.models import library
 
     console = console_of(settings)
-    found = converting.convert(library.locate(file, ""), output, overwrite)
-    console.note(f"Wrote {output}, from {found or 'a network of ours'}")
+    origin = converting.convert(library.locate(file, ""), output, overwrite)
+    console.note(f"Wrote {output}, from {origin or 'a network of ours'}")
 
 
 @models.command()

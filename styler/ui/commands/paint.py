@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import click
 
-from styler.options.shared import FastOptions, OptimizeOptions
+from styler.options.fast import FastOptions
+from styler.options.optimize import OptimizeOptions
 from styler.signals import interruptible
 from styler.ui import completion, follow
 from styler.ui.flags import command_line, options_of, talking

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from styler.options.shared import PairsOptions
+from styler.options.translate import PairsOptions
 from styler.ui import follow
 from styler.ui.flags import options_of, talking
 from styler.ui.settings import Settings

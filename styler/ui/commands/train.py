@@ -9,12 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from styler.options.shared import (
-    RECIPES,
-    TRANSLATE_RECIPES,
-    TrainFastOptions,
-    TrainTranslateOptions,
-)
+from styler.options.fast import FAST_PRESETS, TrainFastOptions
+from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.signals import interruptible
 from styler.ui import completion
 from styler.ui.flags import Command, options_of, talking
@@ -24,15 +20,16 @@ GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 """Where a value comes from that somebody has chosen."""
 
 
-def recipe(recipes: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
-    """Give a command --recipe; its values take the place of defaults, and flags and environment win."""
+def preset(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
+    """Give a command --preset; its values take the place of defaults, and flags and environment win."""
 
     def chosen(ctx: click.Context, param: click.Parameter, name: str) -> None:
-        ctx.default_map = {**(ctx.default_map or {}), **recipes[name]}
+        ctx.default_map = {**(ctx.default_map or {}), **presets[name]}
 
     return click.option(
-        "--recipe",
-        type=click.Choice(tuple(recipes)),
+        "--preset",
+        "--recipe",  # as it was called first
+        type=click.Choice(tuple(presets)),
         default="laptop",
         show_default=True,
         is_eager=True,
@@ -68,7 +65,7 @@ def recipe(recipes: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Com
 @click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@recipe(RECIPES, "Defaults for a machine without a GPU, or those of Johnson et al. 2016 for one with a GPU.")
+@preset(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")
 @options_of(TrainFastOptions)
 @talking
 @click.pass_obj
@@ -112,8 +109,8 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
 @click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@recipe(
-    TRANSLATE_RECIPES,
+@preset(
+    TRANSLATE_PRESETS,
     "Defaults for a machine without a GPU, those of Isola et al. 2017, or the best for one with a GPU.",
 )
 @options_of(TrainTranslateOptions)
@@ -152,7 +149,7 @@ def train_translate(
 
 
 def _counted(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
-    """The options without a recipe's epochs if steps are given, for those would overrule them."""
+    """The options without a preset's epochs if steps are given, for those would overrule them."""
     given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in GIVEN}
     if len(given) == 2 and options.epochs:
         raise click.UsageError("Give either --steps or --epochs.")

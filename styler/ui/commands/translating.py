@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from styler.options.shared import TranslateOptions
+from styler.options.translate import TranslateOptions
 from styler.ui import completion, follow
 from styler.ui.flags import options_of, talking
 from styler.ui.settings import Settings

@@ -23,10 +23,11 @@ def list_weights(settings: Settings) -> None:
     """List the networks that styler knows and what is here of them."""
 
     from styler.storage.models import vgg
+    from styler.storage.models.known import WEIGHTS
 
     rows = [
         (name, vgg.describe(name), f"{known.bytes / 1e6:.0f} MB" if known.bytes else "", known.licence)
-        for name, known in vgg.WEIGHTS.items()
+        for name, known in WEIGHTS.items()
     ]
     console_of(settings).table("Network weights", ("name", "here", "download", "licence"), rows)
 
@@ -51,8 +52,9 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
     """Check the hashes and values of weights; of all that are here if no NAME is given."""
 
     from styler.storage.models import vgg
+    from styler.storage.models.known import WEIGHTS
 
-    states = {name: vgg.verify(name) for name in names or vgg.WEIGHTS}
+    states = {name: vgg.verify(name) for name in names or WEIGHTS}
     found = {name: state for name, state in states.items() if names or state != "missing"}
     console_of(settings).table("Network weights", ("name", "state"), list(found.items()))
     return int(any(state != "ok" for state in found.values()))

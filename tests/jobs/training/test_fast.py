@@ -23,7 +23,7 @@ from styler.jobs.training import fast, fast_diary, feeds
 from styler.jobs.training import run as resuming
 from styler.jobs.training.fast_models import extended, file_of
 from styler.networks.transform import Architecture, TransformNetwork
-from styler.options.shared import TrainFastOptions
+from styler.options.fast import TrainFastOptions
 from styler.storage import runs
 from styler.storage.models import library
 from styler.tasks import faults

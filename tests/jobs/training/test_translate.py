@@ -22,12 +22,12 @@ from test_processes import launch
 
 from styler.errors import CheckpointError, DivergedError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
-from styler.image.pairing import Pair
+from styler.image.conditions import Pair
 from styler.jobs.training import diary as logbook
 from styler.jobs.training import translate, translate_diary
 from styler.jobs.training.translate_diary import imbalance
 from styler.networks.pix2pix import GeneratorArchitecture, Mode, build
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, runs
 from styler.storage.models import library, vgg
 from styler.storage.pictures import chart
@@ -409,7 +409,7 @@ def test_ctrl_c_saves_and_resume_goes_on(train: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_steps_that_are_given_overrule_a_recipes_epochs(train: Any) -> None:
-    assert train("--recipe", "classic", "--steps", "2").code == 0
+    assert train("--preset", "classic", "--steps", "2").code == 0
     chosen = recorded()
     assert (chosen["steps"], chosen["epochs"], chosen["upsampling"], chosen["batch"]) == (
         2,

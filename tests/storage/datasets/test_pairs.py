@@ -14,7 +14,7 @@ from PIL import Image
 
 from styler.errors import InputError
 from styler.image.edges import Edges, draw
-from styler.options.shared import TrainTranslateOptions
+from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
 
 SIZE = (40, 32)
@@ -425,7 +425,7 @@ def test_threads_draw_the_same(places):
 def test_photos_and_their_edges(tmp_path):
     for index in range(5):
         put(tmp_path / "in" / f"{index}.jpg", photo(index, (80, 60)))
-    options = TrainTranslateOptions(crop=32, batch=2, validation=0.2, sigma="1")
+    options = TrainTranslateOptions(crop=32, batch=2, validation=0.2, sigma=(1.0, 1.0))
     pairs = photo_pairs(str(tmp_path / "in"), "edges", options)
     assert pairs.channels == (1, 3) and pairs.names == ("edges", "photo") and len(pairs) == 4
     assert pairs.condition == {"name": "edges", "sigma": "1", "strong": 90.0, "weak": 75.0, "shortest": 10}
@@ -452,7 +452,9 @@ def test_photos_of_a_list_may_share_a_name(tmp_path):
 
 def test_each_sample_draws_its_own_sigma(tmp_path):
     put(tmp_path / "x.png", photo(0, (64, 64)))
-    options = TrainTranslateOptions(crop=64, batch=1, validation=0.0, sigma="1-8", jitter=1.0, mirror=False)
+    options = TrainTranslateOptions(
+        crop=64, batch=1, validation=0.0, sigma=(1.0, 8.0), jitter=1.0, mirror=False
+    )
     pairs = photo_pairs(str(tmp_path), "edges", options)
     several = {tuple(pairs.batch(step, 1, 64).inputs.flatten().tolist()) for step in range(4)}
     assert len(several) > 1
@@ -463,7 +465,7 @@ def test_mirrored_edges_lie_on_mirrored_photos(tmp_path):
     ramp = np.zeros((40, 40, 3), np.uint8)
     ramp[:, 28:] = 255
     put(tmp_path / "x.png", Image.fromarray(ramp))
-    options = TrainTranslateOptions(crop=40, batch=1, validation=0.0, sigma="1", jitter=1.0)
+    options = TrainTranslateOptions(crop=40, batch=1, validation=0.0, sigma=(1.0, 1.0), jitter=1.0)
     pairs = photo_pairs(str(tmp_path), "edges", options)
     mirrored = 0
     for step in range(12):

@@ -17,7 +17,7 @@ from styler.errors import OutputError, WeightsError
 from styler.events import Note, Stage, Step
 from styler.networks.vgg import random_convolutions
 from styler.storage.models import download as fetching
-from styler.storage.models import slim, vgg
+from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
 
 
@@ -82,10 +82,10 @@ def test_fetch_keeps_only_the_convolutions(server, offered, home):
     steps = [event.index for event in events[1:]]
     assert all(isinstance(event, Step) and event.total == total for event in events[1:])
     assert steps == sorted(set(steps)) and steps[-1] == total and len(steps) >= total - 1
-    about = slim.read_about(path)
+    about = vgg.read_card(path)
     assert about.information["original_sha256"] == offered.sha256
     assert about.information["recognized"] is True
-    assert about.information["licence"] == offered.licence
+    assert about.licence == offered.licence
     assert notes(fetch()[0]) == [f"vgg19 is here already and whole: {path}"]
     assert len(server.faults.seen) == 1
 

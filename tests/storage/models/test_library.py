@@ -1,56 +1,15 @@
-"""Models: everything comes back, every lie and flipped bit is noticed, and names find what they mean."""
+"""Trained networks by name: which there are, where they lie, and other tools' among them."""
 
-import dataclasses
 import hashlib
-import json
 
 import pytest
-import safetensors.torch
 import torch
 from theirs import save_johnson, save_unet
+from trained import INK, WAVES, model, texture, translator
 
-from styler.errors import CheckpointError, InputError, OutputError, WeightsError
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
-from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
-from styler.networks.vgg import random_convolutions
-from styler.storage.models import convert, library, slim
-from styler.storage.models.library import Card, Model, Style
-from styler.storage.translation import Translation
-
-INK, WAVES = Style("ink"), Style("big-waves", "The Great Wave", "Hokusai", "public domain", "https://x.org")
-
-
-def model(*styles, width=2, licence="MIT", thumbnails=True):
-    """A network with random values; fully described."""
-    styles = styles or (INK, WAVES)
-    network = TransformNetwork(Architecture(width, len(styles)))
-    return filled(network, Card("transform", dataclasses.asdict(network.made), styles, licence), thumbnails)
-
-
-def translator(**changes):
-    made = GeneratorArchitecture(**{"width": 2, "halvings": 2, "dropout": (1,), **changes})
-    about = Translation(direction="AtoB", batch=4, dropout=True, condition={"name": "edges", "sigma": [1, 2]})
-    card = Card("translate", dataclasses.asdict(made), (), "MIT", about.information)
-    made = filled(pix2pix.build(made), card, False)
-    information = {**made.card.information, **about.information}
-    return dataclasses.replace(made, card=dataclasses.replace(made.card, information=information))
-
-
-def texture():
-    network = TextureNetwork(TextureArchitecture(scales=2, channels=2))
-    return filled(network, Card("texture", dataclasses.asdict(network.made), (INK,), "MIT"), False)
-
-
-def filled(network, card, thumbnails):
-    draw = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw).half())
-    size = (len(card.styles), 3, 5, 7)
-    pictures = torch.randint(256, size, dtype=torch.uint8, generator=draw) if thumbnails else None
-    return Model(network, dataclasses.replace(card, information={"steps": 7, "losses": [0.5]}), pictures)
+from styler.errors import CheckpointError, InputError, OutputError
+from styler.storage.cards import Style
+from styler.storage.models import convert, library
 
 
 @pytest.fixture
@@ -62,272 +21,10 @@ def shelf(tmp_path, monkeypatch):
     return folder
 
 
-# Files
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("make", [model, texture, translator])
-def test_a_model_comes_back(tmp_path, make, dtype):
-    written, path = make(), tmp_path / "mine.safetensors"
-    library.write(path, written, dtype)
-    found = library.read(path)
-    network = dict(found.card.network)
-    if "dropout" in network:  # JSON has no tuples
-        network["dropout"] = tuple(network["dropout"])
-        assert library.read_generator(path).about.condition == {"name": "edges", "sigma": [1, 2]}
-    assert type(found.network) is type(written.network) and found.network.made == written.network.made
-    for key, value in written.network.state_dict().items():
-        back = found.network.state_dict()[key]
-        assert back.dtype == torch.float32 and torch.equal(back, value.to(dtype).float())
-    assert dataclasses.replace(found.card, sha256="", network=network) == written.card
-    assert library.read_card(path) == found.card and found.found == ""
-    if written.thumbnails is None:
-        assert found.thumbnails is None
-    else:
-        assert torch.equal(found.thumbnails, written.thumbnails)
-
-
-def test_what_can_be_trained_can_be_trained_again(tmp_path):
-    library.write(tmp_path / "mine.safetensors", model())
-    found = library.read(tmp_path / "mine.safetensors").network
-    fresh = TransformNetwork(found.made)
-    asked = {name: parameter.requires_grad for name, parameter in fresh.named_parameters()}
-    assert asked == {name: parameter.requires_grad for name, parameter in found.named_parameters()}
-
-
-def test_equal_models_are_equal_bytes_and_the_seal_is_the_file_s(tmp_path):
-    for name in "ab":
-        library.write(tmp_path / name, model())
-    data = (tmp_path / "a").read_bytes()
-    assert data == (tmp_path / "b").read_bytes()
-    seal = library.read_card(tmp_path / "a").sha256
-    assert hashlib.sha256(data.replace(seal.encode(), b"0" * 64)).hexdigest() == seal
-
-
-def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path):
-    path = tmp_path / "mine.safetensors"
-    library.write(path, model(width=1, thumbnails=False))
-    whole = path.read_bytes()
-    for position in range(0, len(whole), 211):
-        damaged = bytearray(whole)
-        damaged[position] ^= 1 << (position % 8)
-        path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match="mine") as refusal:
-            library.read(path)
-        assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("size", [0, 5, 100, 3000, -1])
-def test_a_cut_model_is_refused(tmp_path, size):
-    path = tmp_path / "mine.safetensors"
-    library.write(path, model())
-    path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(CheckpointError, match="mine"):
-        library.read(path)
-
-
-def resealed(path, **changes):
-    """Rewrite a model's description, with a right hash over the wrong words; `tensors` changes those."""
-    tensors = safetensors.torch.load_file(path)
-    with safetensors.safe_open(path, "pt") as file:
-        about = json.loads(file.metadata()["styler"])
-    changes.pop("tensors", lambda _: None)(tensors)
-    about.update({"sha256": "0" * 64, **changes})
-    data = safetensors.torch.save(tensors, {"styler": json.dumps(about)})
-    path.write_bytes(data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode(), 1))
-
-
-def architecture(**changes):
-    return {**dataclasses.asdict(Architecture(2, 2)), **changes}
-
-
-def extra(tensors):
-    tensors["more"] = torch.ones(1)
-
-
-def fewer(tensors):
-    del tensors["last.bias"]
-
-
-def shorter(tensors):
-    tensors["last.bias"] = torch.ones(2)
-
-
-def integers(tensors):
-    tensors["last.bias"] = torch.ones(3, dtype=torch.uint8)
-
-
-def nan(tensors):
-    tensors["last.bias"] = torch.full((3,), torch.nan)
-
-
-def one_picture(tensors):
-    tensors["thumbnails"] = tensors["thumbnails"][:1].clone()
-
-
-def large_pictures(tensors):
-    tensors["thumbnails"] = torch.zeros(2, 3, 600, 4, dtype=torch.uint8)
-
-
-LIES = [
-    ({"format": 2}, "reads up to 1: pip install --upgrade styler"),
-    ({"kind": "pix2pix"}, "kind is 'pix2pix'"),
-    ({"kind": "translate"}, "damaged"),
-    ({"kind": "texture"}, "damaged"),
-    ({"network": architecture(width=4)}, "does not fit"),
-    ({"network": architecture(width=1 << 40)}, "width is 1099511627776"),
-    ({"network": architecture(width=-1)}, "width is -1"),
-    ({"network": architecture(width=True)}, "width is True"),
-    ({"network": architecture(eps="x")}, "eps is 'x'"),
-    ({"network": architecture(upsampling="cubic")}, "upsampling is 'cubic'"),
-    ({"network": architecture(depth=3)}, "depth"),
-    ({"network": None}, "damaged"),
-    ({"styles": [{"name": "ink"}]}, "2 styles, named ink"),
-    ({"styles": [{"name": "ink"}] * 2}, "2 styles, named ink, ink"),
-    ({"styles": [{"name": "ink"}, {"name": "../x"}]}, "not written like x"),
-    ({"styles": [{"name": "ink"}, {"name": "b", "title": 3}]}, "no text"),
-    ({"styles": [{"name": "ink"}, {"name": "b\n\x1b[2J"}]}, r"b\\n\\x1b\[2J"),
-    ({"styles": 5}, "damaged"),
-    ({"licence": None}, "no text"),
-    ({"information": 3}, "damaged"),
-    ({"tensors": extra}, "more does not fit"),
-    ({"tensors": fewer}, "last.bias does not fit"),
-    ({"tensors": shorter}, "last.bias does not fit"),
-    ({"tensors": integers}, "last.bias is of type U8"),
-    ({"tensors": nan}, "values of last.bias are not finite"),
-    ({"tensors": one_picture}, "thumbnails are U8"),
-    ({"tensors": large_pictures}, "thumbnails are U8"),
-]
-
-
-@pytest.mark.parametrize("changes, told", LIES, ids=[told for _, told in LIES])
-def test_a_model_with_a_strange_description_is_refused(tmp_path, changes, told):
-    path = tmp_path / "mine.safetensors"
-    library.write(path, model())
-    resealed(path, **changes)
-    with pytest.raises(CheckpointError, match=told) as refusal:
-        library.read(path)
-    assert "mine.safetensors" in str(refusal.value) and "\n" not in str(refusal.value)
-
-
-def generator(**changes):
-    return {**dataclasses.asdict(GeneratorArchitecture(width=2, halvings=2, dropout=(1,))), **changes}
-
-
-def translation(**changes):
-    return {"translation": {**Translation().information["translation"], **changes}}
-
-
-FALSE = [
-    ({"network": generator(kind="transformer")}, "kind is 'transformer'"),
-    ({"network": generator(norm="layer")}, "norm is 'layer'"),
-    ({"network": generator(last="first")}, "last is 'first'"),
-    ({"network": generator(halvings=0)}, "halvings is 0"),
-    ({"network": generator(halvings=60)}, "halvings is 60"),
-    ({"network": generator(kind="residual", blocks=1 << 40)}, "blocks is 1099511627776"),
-    ({"network": generator(inputs=10**9)}, "inputs is 1000000000"),
-    ({"network": generator(slope=2.0)}, "slope is 2.0"),
-    ({"network": generator(slope=0)}, "slope is 0"),
-    ({"network": generator(bias=1)}, "bias is 1"),
-    ({"network": generator(dropout=3)}, "dropout is 3"),
-    ({"network": generator(dropout=[1, 1])}, r"dropout is \(1, 1\)"),
-    ({"network": generator(dropout=[0])}, r"dropout is \(0,\)"),
-    ({"network": generator(dropout=["1"])}, r"dropout is \('1',\)"),
-    ({"network": generator(dropout=[[1]])}, "dropout is"),
-    ({"network": generator(upsampling="resize")}, "does not fit"),
-    ({"network": generator(depth=3)}, "depth"),
-    ({"kind": "transform"}, "damaged"),
-    ({"styles": [{"name": "ink"}]}, "it has 0 styles, named ink"),
-    ({"information": {}}, "damaged .*translation"),
-    ({"information": {"translation": 3}}, "damaged"),
-    ({"information": translation(direction="BtoB")}, "its direction is 'BtoB'"),
-    ({"information": translation(batch=-1)}, "its batch is -1"),
-    ({"information": translation(condition="edges")}, "its condition is 'edges'"),
-    ({"information": translation(odd=1)}, "odd"),
-]
-
-
-@pytest.mark.parametrize("changes, told", FALSE, ids=[told for _, told in FALSE])
-def test_a_translator_with_a_strange_description_is_refused(tmp_path, changes, told):
-    path = tmp_path / "mine.safetensors"
-    library.write(path, translator())
-    resealed(path, **changes)
-    with pytest.raises(CheckpointError, match=told) as refusal:
-        library.read_generator(path)
-    assert "mine.safetensors" in str(refusal.value) and "\n" not in str(refusal.value)
-
-
-def test_a_header_that_claims_much_costs_nothing(tmp_path):
-    """A description of the widest network, with entries to match and no data: told by the file's size."""
-    made = Architecture(512, 1)
-    with torch.device("meta"):
-        state = TransformNetwork(made).state_dict()
-    about = {"format": 1, "kind": "transform", "network": dataclasses.asdict(made), "styles": [{"name": "a"}]}
-    about |= {"licence": "", "information": {}, "sha256": "0" * 64}
-    entries, end = {"__metadata__": {"styler": json.dumps(about)}}, 0
-    for key, tensor in state.items():
-        start, end = end, end + 4 * tensor.numel()
-        entries[key] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
-    header = json.dumps(entries).encode()
-    (tmp_path / "wide.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(CheckpointError, match=r"has \d,\d+ bytes and should have 1,7\d\d,"):
-        library.read(tmp_path / "wide.safetensors")
-
-
-def test_a_header_nested_too_deep_is_damaged(tmp_path):
-    header = b'{"styler":' + b"[" * 200_000
-    (tmp_path / "deep.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(CheckpointError, match="deep"):
-        library.read(tmp_path / "deep.safetensors")
-
-
-def test_feature_weights_are_no_model(tmp_path):
-    slim.write_slim(tmp_path / "vgg.safetensors", "vgg19", random_convolutions("vgg19", (1, 1, 1, 1, 1)))
-    with pytest.raises(CheckpointError, match="feature weights"):
-        library.read(tmp_path / "vgg.safetensors")
-
-
-def test_a_model_is_no_feature_weights(tmp_path):
-    library.write(tmp_path / "mine.safetensors", model())
-    with pytest.raises(WeightsError, match="is a style network"):
-        slim.read_slim(tmp_path / "mine.safetensors")
-
-
-@pytest.mark.parametrize(
-    "wrong, told",
-    [
-        (lambda: model(Style("Ink")), "'Ink' is not written like ink"),
-        (lambda: model(INK, INK), "2 styles, named ink, ink"),
-        (lambda: dataclasses.replace(model(), card=model(INK).card), "does not fit"),
-        (lambda: dataclasses.replace(model(), thumbnails=torch.zeros(1, 3, 4, 4)), "thumbnails are F32"),
-    ],
-)
-def test_what_could_not_be_read_is_not_written(tmp_path, wrong, told):
-    with pytest.raises(CheckpointError, match=told):
-        library.write(tmp_path / "mine.safetensors", wrong())
-    assert not list(tmp_path.iterdir())
-
-
-def test_values_too_large_for_the_number_type_are_not_written(tmp_path):
-    made = model()
-    with torch.no_grad():
-        made.network.last.weight.fill_(1e6)
-    with pytest.raises(CheckpointError, match=r"last.weight are not finite"):
-        library.write(tmp_path / "mine.safetensors", made)
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_existing_file_is_kept_without_overwrite(tmp_path):
-    (tmp_path / "mine.safetensors").write_bytes(b"mine")
-    with pytest.raises(OutputError, match="exists already"):
-        library.write(tmp_path / "mine.safetensors", model(), overwrite=False)
-    assert (tmp_path / "mine.safetensors").read_bytes() == b"mine"
-
-
 def test_another_tool_s_file_is_a_model_named_as_the_file(tmp_path):
     network = save_johnson(tmp_path / "Starry Night_2.pth")
     found = library.read(tmp_path / "Starry Night_2.pth")
-    assert found.found == found.card.information["found"] == "pytorch/examples layout, width 4, RGB 0..255"
+    assert found.origin == found.card.information["origin"] == "pytorch/examples layout, width 4, RGB 0..255"
     assert [style.name for style in found.card.styles] == ["starry-night-2"]
     assert found.card.sha256 == hashlib.sha256((tmp_path / "Starry Night_2.pth").read_bytes()).hexdigest()
     image = torch.rand(1, 3, 20, 20)
@@ -439,7 +136,7 @@ def test_models_are_added_ours_as_they_are_and_others_converted(shelf, tmp_path)
     )
     added = library.add(tmp_path / "y.pth", "two")
     assert added == library.folder() / "two.safetensors" == library.locate("two", "")
-    assert library.read_card(added).information["found"].startswith("pytorch/examples")
+    assert library.read_card(added).information["origin"].startswith("pytorch/examples")
     theirs = library.read(tmp_path / "y.pth").network.state_dict()
     assert all(
         torch.equal(value, theirs[key]) for key, value in library.read(added).network.state_dict().items()
@@ -472,7 +169,7 @@ def test_a_model_of_another_tool_is_converted_without_loss(tmp_path, save, told)
     save(tmp_path / "theirs.pth")
     found = convert.convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
     first, last = (library.read(tmp_path / name) for name in ("theirs.pth", "ours.safetensors"))
-    assert found.startswith(told) and found == last.card.information["found"] and last.found == ""
+    assert found.startswith(told) and found == last.card.information["origin"] and last.origin == ""
     ours = last.network.state_dict()
     assert all(torch.equal(value, ours[key]) for key, value in first.network.state_dict().items())
 

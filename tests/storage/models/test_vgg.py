@@ -11,7 +11,7 @@ from narrow import NARROW, indexed, isolate, named, same, saved
 
 from styler.errors import InputError, OutputError, WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, random_convolutions
-from styler.storage.models import slim, vgg
+from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
 
 
@@ -70,7 +70,7 @@ def test_missing_weights_name_command_address_hash_and_folder(home):
 
 def test_built_in_network_is_read_like_any_other(tmp_path, monkeypatch):
     path = tmp_path / "compact.safetensors"
-    slim.write_slim(path, "compact", random_convolutions("compact", NARROW), dtype=torch.float16)
+    vgg.write(path, "compact", random_convolutions("compact", NARROW), dtype=torch.float16)
     monkeypatch.setattr(vgg, "built_in", lambda: path)
     assert vgg.load("compact").network == "compact"
     assert vgg.verify("compact") == "ok"
@@ -107,7 +107,7 @@ LAYOUTS = {
     "caffe_1.pth": lambda path: saved(path, named(ending="_1")),
     "plain.safetensors": lambda path: (safetensors.torch.save_file(indexed(), path), path)[1],
     "slim.safetensors": lambda path: (
-        slim.write_slim(path, "vgg19", random_convolutions("vgg19", NARROW)),
+        vgg.write(path, "vgg19", random_convolutions("vgg19", NARROW)),
         path,
     )[1],
 }
@@ -175,7 +175,7 @@ def test_first_layer_for_small_inputs_is_no_caffe_network(tmp_path):
 
 
 def test_slim_file_of_another_normalization_is_refused(tmp_path):
-    slim.write_slim(tmp_path / "x.safetensors", "vgg19", random_convolutions("vgg19", NARROW), CAFFE)
+    vgg.write(tmp_path / "x.safetensors", "vgg19", random_convolutions("vgg19", NARROW), CAFFE)
     with pytest.raises(WeightsError, match="bgr input, not vgg19"):
         vgg.add("vgg19", tmp_path / "x.safetensors")
 
@@ -239,9 +239,9 @@ def test_wrong_contents_are_refused(tmp_path, home, state, told):
 @pytest.mark.parametrize(
     "data, told",
     [
-        (b"\xff\xd8\xff\xe0" + b"\0" * 99, "is a JPEG picture; expected VGG weights"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 99, "is a JPEG picture: give a network as .pth"),
         (b"<!DOCTYPE html><html>not found</html>", "is an HTML page"),
-        (b"", "is an empty file"),
+        (b"", "is empty: give a network"),
         (b"PK\x03\x04" + b"\0" * 99, "was refused"),
         (b"\x80\x02garbage", "was refused"),
         ((1 << 39).to_bytes(8, "little") + b'{"a"', "was refused"),

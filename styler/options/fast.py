@@ -1,0 +1,89 @@
+"""Options of `styler fast` and `styler train-fast`, and presets of the latter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from styler.options.fields import OutputSize, again, opt
+from styler.options.shared import (
+    LossNetworkOptions,
+    LossOptions,
+    MachineOptions,
+    PassOptions,
+    TrainingOptions,
+)
+
+Generator = Literal["transform", "texture"]
+ModelSize = Literal["full", "small", "tiny"]
+Coloring = Literal["style", "luminance"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastOptions(PassOptions):
+    """Options of `styler fast`."""
+
+    style: str = opt(
+        "", "Style, or several with weights, as in waves:0.6,ink:0.4.", metavar="NAME[:WEIGHT],..."
+    )
+    model: str = opt("", "Trained network: one of `styler models`, or a file.", metavar="NAME|FILE")
+    size: OutputSize = again(
+        PassOptions,
+        "size",
+        None,
+        "Size of the output: its long side, a box that it fits into, or full: the input's own; of texture "
+        "exactly width and height.",
+    )
+    strength: float = opt(1.0, "From the photo (0) to the full style (1).", low=0, high=1)
+    color: Coloring = opt("style", "Colors of the style, or the photo's own under the style's luminance.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
+    """Options of `styler train-fast`; the defaults are the preset for machines without a GPU."""
+
+    network: Generator = opt(
+        "transform", "Network to train: one that paints photos, or one that makes texture from noise."
+    )
+    model_size: ModelSize = opt("small", "Width of the network: 32, 16 or 8 channels.")
+    steps: int = again(TrainingOptions, "steps", 3000)
+    batch: int = again(TrainingOptions, "batch", 4)
+    crop: int = opt(192, "Side of the training crops in pixels.", low=32, high=4096)
+    style_size: OutputSize = opt(
+        512, "Size at which a style is learned, for photos of that size; never more than its own."
+    )
+    style_crops: int = opt(
+        0, "Random squares of each style to learn from; 0: the whole style at once.", low=0, high=1000
+    )
+    content_weight: float = again(LossOptions, "content_weight", 0.06)
+    video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady videos.")
+    stable_weight: float = opt(30.0, "Weight of --video-stable.", low=0)
+    grid_weight: float = opt(
+        100.0,
+        "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(MachineOptions):
+    """Options of `styler bench`."""
+
+    model: str = opt("", "Trained network; none: random weights of all widths.", metavar="NAME|FILE")
+    sizes: str = opt("256,512,1024", "Sizes to paint, in pixels.", metavar="N|WxH,...")
+
+
+FAST_PRESETS: dict[str, dict[str, Any]] = {
+    "laptop": {},
+    "paper": {
+        "model_size": "full",
+        "steps": 40_000,
+        "crop": 256,
+        "grid_weight": 0.0,
+        "loss_network": "vgg16",
+        "style_loss": "gram",
+        "style_layers": tuple((name, 1.0) for name in ("relu1_2", "relu2_2", "relu3_3", "relu4_3")),
+        "content_layers": (("relu2_2", 1.0),),
+    },
+}
+"""Defaults that `train-fast --preset` sets, by field name; flags and environment win."""

@@ -1,0 +1,29 @@
+"""Options of `styler optimize`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from styler.options.fields import OutputSize, opt
+from styler.options.shared import LossOptions, MachineOptions, NetworkOptions, OutputOptions, SolverOptions
+
+INITS = ("content", "noise", "style", "gray")
+"""Values of `--init` besides a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions, OutputOptions):
+    """Options of `styler optimize`."""
+
+    size: OutputSize = opt(
+        512, "Size of the output: its long side, a box that it fits into, or full: the content's own."
+    )
+    style_scale: float = opt(
+        1.0, "Size of the style's strokes: the style's long side relative to the output's.", low=0.05, high=20
+    )
+    init: str = opt(
+        "content", "Start from content, noise, style, gray or a picture file.", metavar="NAME|FILE"
+    )
+    scales: int = opt(
+        0, "Number of scales, coarse to fine, each half the next; 0 lets styler choose.", low=0, high=16
+    )

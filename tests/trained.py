@@ -1,0 +1,45 @@
+"""Trained networks of each kind with random values, fully described, for the tests of their files."""
+
+import dataclasses
+
+import torch
+
+from styler.networks import pix2pix
+from styler.networks.pix2pix import GeneratorArchitecture
+from styler.networks.texture import TextureArchitecture, TextureNetwork
+from styler.networks.transform import Architecture, TransformNetwork
+from styler.storage.cards import Card, Style, Translation
+from styler.storage.models.library import Model
+
+INK, WAVES = Style("ink"), Style("big-waves", "The Great Wave", "Hokusai", "public domain", "https://x.org")
+
+
+def model(*styles, width=2, licence="MIT", thumbnails=True):
+    """A network with random values; fully described."""
+    styles = styles or (INK, WAVES)
+    network = TransformNetwork(Architecture(width, len(styles)))
+    return filled(network, Card("transform", dataclasses.asdict(network.made), styles, licence), thumbnails)
+
+
+def translator(**changes):
+    made = GeneratorArchitecture(**{"width": 2, "halvings": 2, "dropout": (1,), **changes})
+    about = Translation(direction="AtoB", batch=4, dropout=True, condition={"name": "edges", "sigma": [1, 2]})
+    card = Card("translate", dataclasses.asdict(made), (), "MIT", about.information)
+    made = filled(pix2pix.build(made), card, False)
+    information = {**made.card.information, **about.information}
+    return dataclasses.replace(made, card=dataclasses.replace(made.card, information=information))
+
+
+def texture():
+    network = TextureNetwork(TextureArchitecture(scales=2, channels=2))
+    return filled(network, Card("texture", dataclasses.asdict(network.made), (INK,), "MIT"), False)
+
+
+def filled(network, card, thumbnails):
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=draw).half())
+    size = (len(card.styles), 3, 5, 7)
+    pictures = torch.randint(256, size, dtype=torch.uint8, generator=draw) if thumbnails else None
+    return Model(network, dataclasses.replace(card, information={"steps": 7, "losses": [0.5]}), pictures)
