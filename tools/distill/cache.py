@@ -77,10 +77,14 @@ class Table:
         return self.folder / f"{chunk:05}.safetensors"
 
 
-def fill(table: Table, make: Callable[[range], Mapping[str, Tensor]]) -> Generator[TrainStep, None, None]:
-    """Write the chunks that `table` lacks; yields a step for each."""
+def fill(
+    table: Table, make: Callable[[range], Mapping[str, Tensor]], stop: Callable[[], bool]
+) -> Generator[TrainStep, None, None]:
+    """Write the chunks that `table` lacks, until `stop()` is true; yields a step for each."""
     lacking = table.missing()
     for done, chunk in enumerate(lacking, 1):
+        if stop():
+            return
         table.write(chunk, make(table.members(chunk)))
         yield TrainStep(done, len(lacking), {})
 

@@ -23,6 +23,8 @@ RIDGE = 1e-4
 """Ridge of the regressions, relative to the mean energy of a regressor."""
 QR_ROWS = 2000
 """Positions that the selection of channels is made from."""
+QUIETEST = 0.03
+"""Least rms of a channel, relative to the loudest of its layer, that its scale is made from."""
 CHUNK = 16
 """Pictures that go through a network at a time."""
 
@@ -113,8 +115,8 @@ def balanced(
         x = _layer(x, weight, bias)
         factor = torch.ones_like(bias)
         if name in proportions:
-            wanted = proportions[name]
-            factor = wanted / wanted.square().mean().sqrt() / _rms(x).clamp_min(1e-3)
+            wanted, rms = _floored(proportions[name]), _floored(_rms(x))
+            factor = wanted / wanted.square().mean().sqrt() / rms
         result[name] = (weight * factor[:, None, None, None] / before[:, None, None], bias * factor)
         before = factor
     return result
@@ -155,7 +157,13 @@ def before_relu(
 
 def _layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """One convolution with its ReLU, of many pictures in half precision, a few at a time."""
-    return torch.cat([convolved(part.float(), weight, bias).half() for part in torch.split(x, CHUNK)])
+    maps = (convolved(part.float(), weight, bias) for part in torch.split(x, CHUNK))
+    return torch.cat([part.clamp(max=6e4).half() for part in maps])
+
+
+def _floored(rms: Tensor) -> Tensor:
+    """The rms of channels [C], those of dead channels raised, so that no scale grows without bound."""
+    return rms.clamp_min(max(QUIETEST * rms.max().item(), 1e-6))
 
 
 def _rms(x: Tensor) -> Tensor:

@@ -95,25 +95,33 @@ def _distill(
     saved = resuming.found(states, config, "tools/distill").state if resume else None
     datasets = _datasets(sources, options)
     teacher = Wide(vgg.load(sources.teacher).to(place), options)
-    table = yield from _teacher_table(cache, datasets, teacher, sources, options)
+    table = yield from _teacher_table(cache, datasets, teacher, sources, options, stop)
+    yield from resuming.skipped(list(datasets.values()))
+    if stop():
+        return _record(output, begun, options, done=False)
     sample = from_bytes(table(range(min(options.sample, options.crops)), "pixels")).to(place)
     start = _start(sources.start, sample, teacher, options)
     frozen = frozen_of(options.freeze)
     student = Student(start.convolutions, teacher.widths, teacher.dtype, frozen).to(place)
-    inputs = yield from _inputs(cache, table, student, options)
+    inputs = yield from _inputs(cache, table, student, options, stop)
+    if stop():
+        return _record(output, begun, options, done=False)
     yield Stage("distill", options.crop, options.crop, options.steps)
     run = training.train(student, _batches(inputs, table, student, options, place), options, saved, stop)
     yield from resuming.saving(run, states, config)
-    yield from resuming.skipped(list(datasets.values()))
-    record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if stop():
         yield resuming.stopped(states)
-        return {**record, "output": None, "message": "stopped before the end"}
+        return _record(output, begun, options, done=False)
     proportions = {name: rms for name, rms in start.proportions.items() if name not in frozen}
     convolutions = balanced(student.convolutions(), sample[:BALANCE], proportions)
     _write(output, convolutions, _about(options, sources, datasets, credits))
     runs.discard(states)
-    return record
+    return _record(output, begun, options, done=True)
+
+
+def _record(output: str, begun: float, options: DistillOptions, *, done: bool) -> dict[str, Any]:
+    record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
+    return record if done else {**record, "output": None, "message": "stopped before the end"}
 
 
 class Wide:
@@ -164,7 +172,12 @@ def _torch(draw: np.random.Generator) -> torch.Generator:
 
 
 def _teacher_table(
-    cache: Path, datasets: Mapping[str, Pictures], teacher: Wide, sources: Sources, options: DistillOptions
+    cache: Path,
+    datasets: Mapping[str, Pictures],
+    teacher: Wide,
+    sources: Sources,
+    options: DistillOptions,
+    stop: Callable[[], bool],
 ) -> Generator[Event, None, Table]:
     """The crops and the teacher's features of them, made as far as they are not there."""
     table = Table(cache / "teacher", options.crops)
@@ -177,7 +190,7 @@ def _teacher_table(
         }
     )
     yield Stage("features", options.crop, options.crop, len(table.missing()))
-    yield from fill(table, teacher_rows(crops_of(datasets, options), teacher, TEACHER_BATCH))
+    yield from fill(table, teacher_rows(crops_of(datasets, options), teacher, TEACHER_BATCH), stop)
     return table
 
 
@@ -207,7 +220,7 @@ def _given(source: str, widths: Mapping[str, int]) -> dict[str, Convolution]:
 
 
 def _inputs(
-    cache: Path, table: Table, student: Student, options: DistillOptions
+    cache: Path, table: Table, student: Student, options: DistillOptions, stop: Callable[[], bool]
 ) -> Generator[Event, None, Callable[[list[int]], Tensor]]:
     """What the student takes of some crops: their pixels, or what its frozen layers make of them."""
     if not student.kept:
@@ -224,7 +237,7 @@ def _inputs(
         return {"inputs": torch.cat(maps).to(torch.float16).contiguous()}
 
     yield Stage("frozen layers", options.crop, options.crop, len(kept.missing()))
-    yield from fill(kept, make)
+    yield from fill(kept, make, stop)
     return lambda items: kept(items, "inputs")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
-from styler.features import Extractor, Features, Padding, borderless
+from styler.features import Extractor, Features, borderless
 from styler.losses.perceptual import STYLE_ERRORS, content_error, covariance, moments, shares
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
@@ -37,9 +37,9 @@ def crops(pictures: Pictures, count: int, side: int, seed: int) -> Tensor:
 def explained(
     student: Network, teacher: Network, layers: Sequence[str], training: Tensor, held: Tensor
 ) -> dict[str, float]:
-    """Share of the variance of the teacher's features of `held` that a linear map from the student's explains.
+    """Share of the variance of the teacher's features that a linear map from the student's explains.
 
-    The map, with a constant, is fitted on the crops of `training`, an Image [N, 3, S, S] as `held` is.
+    The map, with a constant, is fitted on the Images `training` [N, 3, S, S] and judged on `held`.
     """
     own: dict[str, Tensor] = {}
     cross: dict[str, Tensor] = {}
@@ -58,7 +58,7 @@ def explained(
 def _pairs(
     student: Network, teacher: Network, layers: Sequence[str], images: Tensor
 ) -> Iterable[tuple[str, Tensor, Tensor]]:
-    """Layer, the student's channels and a constant [P, C + 1], the teacher's channels [P, C'], a few crops each."""
+    """Layer, the student's channels and a constant [P, C + 1], the teacher's [P, C'], of CHUNK crops."""
     for part in torch.split(images, CHUNK):
         narrow, wide = student(part, layers), teacher(part, layers)
         for name in layers:
@@ -74,13 +74,13 @@ def _means(network: Network, layers: Sequence[str], images: Tensor) -> dict[str,
 
 
 def _rows(name: str, features: Tensor) -> Tensor:
-    """Channels of every GRID-th pixel's position, [P, C] in double precision."""
+    """Channels of every GRID-th pixel's position, [P, C] in float32."""
     stride = max(1, GRID >> (int(name[4]) - 1))
-    return features[:, :, ::stride, ::stride].permute(0, 2, 3, 1).flatten(0, 2).double()
+    return features[:, :, ::stride, ::stride].permute(0, 2, 3, 1).flatten(0, 2).float()
 
 
 def on_the_way(photos: Tensor, paintings: Tensor, painter: Extractor, steps: Sequence[int]) -> list[Halfway]:
-    """Pictures on the way from photo and from noise to painting, each photo with the painting of its number."""
+    """Pictures on the way from photo or noise to painting, each photo with the painting of its number."""
     return [
         picture
         for number, (photo, painting) in enumerate(zip(photos, paintings, strict=True))
@@ -122,12 +122,11 @@ def gradients(network: Extractor, picture: Halfway) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def typical(network: Extractor, photos: Sequence[Tensor]) -> dict[str, list[float]]:
-    """Variance per channel, |covariance|^2 and |mean|^2 of each ReLU layer, averaged over Images [1, 3, H, W]."""
+    """Variance per channel, |covariance|^2 and |mean|^2 of each ReLU layer, averaged over `photos`."""
     layers = [name for name in network.layers if name.startswith("relu")]
     sums = {name: torch.zeros(3, dtype=torch.float64) for name in layers}
-    padding: Padding = borderless(network)
     for photo in photos:
-        for name, features in network(photo, layers, padding=padding).items():
+        for name, features in network(photo, layers, padding=borderless(network)).items():
             mean, second = moments(features)
             spread = covariance(mean, second)[0]
             figures = spread.diagonal().mean(), spread.square().sum(), mean.square().sum()

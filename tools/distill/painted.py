@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.events import Step
+from styler.events import Event, Item, Step
 from styler.features import Extractor
 from styler.options.optimize import OptimizeOptions
+from styler.storage.datasets.photos import Pictures
+from styler.storage.models import vgg
+from styler.storage.pictures.load import save
 from styler.tasks.optimize import optimize
+
+STEPS = 3, 9, 24
+"""Steps after which a picture is half painted."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +52,35 @@ def noise(draw: np.random.Generator, side: int) -> Tensor:
         coarse = torch.randn(1, 3, -(-side >> octave), -(-side >> octave), generator=torch_draw)
         image = image + strength * F.interpolate(coarse, (side, side), mode="bilinear")
     return image.clamp(0, 1)
+
+
+def paint(
+    photos: str,
+    paintings: str,
+    output: str,
+    painter: str = "compact",
+    runs: int = 64,
+    side: int = 256,
+    seed: int = 0,
+) -> Generator[Event, None, dict[str, object]]:
+    """Write half-painted pictures as RUN-STEP.png, a third of them begun from noise; goes on where it was.
+
+    Args:
+        photos, paintings: folders or lists.
+        output: folder.
+        painter: network of the loss.
+        runs: optimizations, each of which gives a picture for each of STEPS.
+    """
+    folder, network = Path(output), vgg.load(painter)
+    contents, styles = Pictures(photos, seed), Pictures(paintings, seed + 1)
+    for run in range(runs):
+        yield Item(run + 1, runs, f"{run:04}")
+        files = {step: folder / f"{run:04}-{step:02}.png" for step in STEPS}
+        if all(file.is_file() for file in files.values()):
+            continue
+        draw = np.random.default_rng((seed, run))
+        content, style = contents.crop(draw, side), styles.crop(draw, side)
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in halfway(content, style, network, STEPS, "noise" if run % 3 == 0 else "content", run):
+            save(files[picture.step], picture.image, overwrite=True)
+    return {"output": output, "seed": seed}
