@@ -30,7 +30,7 @@ from torch import Tensor
 from styler.image.color import luma
 from styler.image.edges import Edges, draw
 from styler.storage.datasets import photos
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 
 Detector = Callable[[Tensor], NDArray[np.bool_]]
 """From an Image [1, 3, H, W] to where edges are [H, W]."""
@@ -77,8 +77,8 @@ def score(detector: Detector, pictures: Iterable[tuple[Tensor, NDArray[np.float6
 def opened(folder: Path, part: str, count: int) -> list[tuple[Tensor, NDArray[np.float64]]]:
     """Pictures of a part of the data set, spread over all, with their contours."""
     paths = photos.spread(sorted((folder / "images" / part).glob("*.jpg")), count)
-    pairs = [(load.load(path), folder / "edges" / part / f"{path.stem}.png") for path in paths]
-    return [(photo.image, 1 - load.load(path).image[0, 0].double().numpy()) for photo, path in pairs]
+    pairs = [(load_picture(path), folder / "edges" / part / f"{path.stem}.png") for path in paths]
+    return [(photo.image, 1 - load_picture(path).image[0, 0].double().numpy()) for photo, path in pairs]
 
 
 def detectors() -> dict[str, dict[str, Detector]]:

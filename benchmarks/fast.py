@@ -1,30 +1,40 @@
-"""Print the figures of the feed-forward networks: painting and training against plain torch, in one run.
+"""Print the figures of the feed-forward networks, in three tables.
 
-    python benchmarks/fast.py [--size 512] [--rounds 3] [--skip-training]
+    python benchmarks/fast.py [--tables files,painting,training] [--model starry-night]
+                              [--sizes 512,1920x1080] [--size 512] [--rounds 3]
 
-The plain network and the plain loop are what one writes without further thought, after the ones that
-everybody starts from: Johnson's network of width 32 with reflection layers, nearest upsampling and instance
-norms; in the loop VGG-16 up to relu4_3 on photos and paintings, all in float32. Times are CPU seconds of one
-thread, the least over rounds in which all candidates take turns, so that ratios hold on a busy machine.
-VGG-16's weights are random: they do not change the time.
+Files are painted by `styler fast` from JPEG to JPEG, with all threads: frames per second, and how far memory
+rises above what the process had before. The other tables compare painting and training with plain torch: the
+network and the loop that one writes without further thought, after the ones that everybody starts from,
+Johnson's network of width 32 with reflection layers, nearest upsampling and instance norms; in the loop
+VGG-16 up to relu4_3 on photos and paintings, all in float32. Times are CPU seconds of one thread, the least
+over rounds in which all candidates take turns, so that ratios hold on a busy machine. VGG-16's weights are
+random: they do not change the time.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler import device
 from styler.device import Form
+from styler.events import Item, Result
 from styler.features import Extractor
+from styler.jobs import fast
 from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
-from styler.options.fast import FAST_PRESETS, TrainFastOptions
+from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
+from styler.options.fields import parse_size
 from styler.storage.models import vgg as weights
+from styler.storage.pictures.load import save
 from styler.tasks.train_fast import make_targets, train_fast
 
 Candidates = dict[str, Callable[[], None]]
@@ -32,17 +42,47 @@ LAYOUT = torch.channels_last
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--size", type=int, default=512, help="side of the picture that is painted")
+    words.add_argument("--tables", default="files,painting,training")
+    words.add_argument("--model", default="starry-night", help="network that paints the files")
+    words.add_argument("--sizes", default="512,1920x1080", help="sizes of the files")
+    words.add_argument("--size", type=int, default=512, help="side of the picture in the second table")
     words.add_argument("--rounds", type=int, default=3)
-    words.add_argument("--skip-training", action="store_true")
     chosen = words.parse_args()
-    torch.set_num_threads(1)
+    tables = chosen.tables.split(",")
     torch.manual_seed(0)
-    table(f"one picture of {chosen.size} x {chosen.size}", painting(chosen.size), chosen.rounds)
-    if not chosen.skip_training:
+    if "files" in tables:
+        print(f"\n{chosen.model}, from JPEG to JPEG, {torch.get_num_threads()} threads")
+        for size in chosen.sizes.split(","):
+            for precision in ("float32", "bfloat16"):
+                files(size, FastOptions(model=chosen.model, precision=precision), chosen.rounds)
+    torch.set_num_threads(1)
+    if "painting" in tables:
+        table(f"one picture of {chosen.size} x {chosen.size}", painting(chosen.size), chosen.rounds)
+    if "training" in tables:
         table("one training step of 4 pictures", training(), chosen.rounds)
+
+
+def files(text: str, options: FastOptions, rounds: int) -> None:
+    """Print frames per second, of the best file after one that warms up, and the rise of memory."""
+    size = parse_size(text)
+    height, width = size if isinstance(size, tuple) else (size or 512, size or 512)
+    photo = F.interpolate(torch.rand(1, 3, height // 8 + 1, width // 8 + 1), (height, width), mode="bicubic")
+    times, begun = [], 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        names = [str(Path(folder, f"{index}.jpg")) for index in range(1 + rounds)]
+        for name in names:
+            save(name, photo.clamp(0, 1))
+        with device.peak_memory(device.choose(options.device)) as rise:
+            for event in fast.fast(names, str(Path(folder, "painted")), options):
+                if isinstance(event, Item):
+                    begun = time.perf_counter()
+                if isinstance(event, Result):
+                    times.append(time.perf_counter() - begun)
+            memory = rise()
+    shown = "unknown" if memory is None else f"{memory / 1e6:.0f} MB"
+    print(f"{text:>10} {options.precision:>9} {1 / min(times[1:]):8.2f} frames/s, memory {shown}", flush=True)
 
 
 def table(title: str, candidates: Candidates, rounds: int) -> None:
@@ -86,7 +126,7 @@ def inference(run: Callable[[], object]) -> Callable[[], None]:
 
 
 def training() -> Candidates:
-    """The plain loop, ours with the same network and loss network, with the built-in one, and by recipe."""
+    """The plain loop, ours with the same network and loss network, with the built-in one, and by preset."""
     paper, laptop = TrainFastOptions(**FAST_PRESETS["paper"]), TrainFastOptions(**FAST_PRESETS["laptop"])
     deep = [
         f"conv{block}_{n}" for block, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for n in range(1, count + 1)
@@ -96,9 +136,9 @@ def training() -> Candidates:
     small_features = TrainFastOptions(model_size="full", crop=256)
     return {
         "plain loop, width 32, VGG-16, 256 px, float32": plain_loop(vgg),
-        "recipe paper (the same in styler)": ours(paper, vgg),
+        "preset paper (the same in styler)": ours(paper, vgg),
         "width 32, built-in loss network, 256 px": ours(small_features, compact),
-        "recipe laptop (width 16, built-in, 192 px)": ours(laptop, compact),
+        "preset laptop (width 16, built-in, 192 px)": ours(laptop, compact),
     }
 
 

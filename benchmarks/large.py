@@ -23,7 +23,8 @@ from styler.networks import strips
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
+from styler.storage.pictures.save import save_picture
 
 # The whole command in a process of its own, which tells how far its memory rose above torch's, and its time.
 COMMAND = """
@@ -32,7 +33,7 @@ def peak():
     lines = pathlib.Path("/proc/self/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 before, begun = peak(), time.monotonic()
-from styler.cli import main
+from styler.ui.cli import main
 with contextlib.suppress(SystemExit):
     main()
 print(json.dumps([peak() - before, time.monotonic() - begun]))
@@ -53,7 +54,7 @@ def main() -> None:
         memory, seconds = whole_command(photo, model, chosen.precision)
         size = f"{height * 4 // 3} x {height}"
         print(f"styler fast, {size}, {chosen.precision}: {memory / 1e9:.2f} GB, {seconds:.0f} s", flush=True)
-        quarter = load.load(photo, long_side=height * 2 // 3).image
+        quarter = load_picture(photo, long_side=height * 2 // 3).image
         size = f"{quarter.shape[3]} x {quarter.shape[2]}"
         print(f"strips against the whole, {size}: {likeness(model, quarter):.0f} dB")
 
@@ -69,7 +70,7 @@ def random_model(path: Path) -> Path:
 def photo_of(path: Path, size: tuple[int, int]) -> Path:
     """Clouds with grain, as a JPEG."""
     clouds = torch.nn.functional.interpolate(torch.rand(1, 3, 24, 32), size, mode="bicubic")
-    load.save(path, (clouds + 0.05 * torch.randn(clouds.shape)).clamp(0, 1))
+    save_picture(path, (clouds + 0.05 * torch.randn(clouds.shape)).clamp(0, 1))
     return path
 
 

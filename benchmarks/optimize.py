@@ -30,7 +30,7 @@ from styler.losses.perceptual import objective
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
 from styler.tasks import optimize
 
 WARM = 12  # steps after which L-BFGS's history is full
@@ -42,7 +42,7 @@ def peak():
     lines = pathlib.Path("/proc/self/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 begun = peak()
-from styler.cli import main
+from styler.ui.cli import main
 with contextlib.suppress(SystemExit):
     main()
 print(peak() - begun)
@@ -125,7 +125,7 @@ def memory(network: str, size: int, folder: Path) -> None:
         weights_file = str(folder / "vgg19.safetensors")
         convolutions = random_convolutions("vgg19", FULL_WIDTHS)
         vgg.write(Path(weights_file), "vgg19", convolutions)
-    load.save(picture, torch.rand(1, 3, size, size), overwrite=True)
+    save_picture(picture, torch.rand(1, 3, size, size), overwrite=True)
     words = ["optimize", str(picture), str(picture), "--network", weights_file, "--size", str(size), "-q"]
     words += ["--steps", str(WARM), "--threads", "1", "--overwrite", "-o", str(folder / "out.png")]
     done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, check=True)

@@ -31,7 +31,7 @@ from torch import Tensor
 from styler.networks.transform import TransformNetwork
 from styler.options.fast import FastOptions
 from styler.storage.models import library
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 from styler.tasks import steady
 from styler.tasks.fast import Painter
 
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=1.0, help="its standard deviation in levels of 255")
     given = parser.parse_args()
     folder = Path(__file__).parents[1] / "examples"
-    photos = [load.load(folder / f"{name}.jpg").image for name in PHOTOS]
+    photos = [load_picture(folder / f"{name}.jpg").image for name in PHOTOS]
     measure = partial(measured, photos, frames=given.frames, size=given.size, noise=given.noise)
     with torch.inference_mode():
         own = measure(lambda: lambda image: image)

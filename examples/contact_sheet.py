@@ -13,7 +13,7 @@ from pathlib import Path
 
 from styler import load, load_network, optimize, save
 from styler.options.optimize import OptimizeOptions
-from styler.storage.pictures.load import sheet
+from styler.storage.pictures.sheet import sheet
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")

@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 from styler.storage.models import library
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
+from styler.storage.pictures.save import save_picture
+from styler.storage.pictures.sheet import sheet
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")
@@ -26,7 +28,7 @@ def main() -> None:
     """Paint all and put the sheet together."""
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "fast_sheet.jpg"
     wanted = sys.argv[2:] or [entry.name for entry in library.installed() if entry.bundled and entry.card]
-    photos = [load.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS]
+    photos = [load_picture(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS]
     head, rows = [torch.ones(1, 3, 16, 16)], [[photo] for photo in photos]
     for name in wanted:
         model = library.read(library.locate(name, ""))
@@ -40,7 +42,7 @@ def main() -> None:
             for photo, row in zip(photos, rows, strict=True):
                 with torch.inference_mode():
                     row.append(model.network(photo, mix).clamp(0, 1))
-    load.save(out, load.sheet([head, *rows], cell=CELL), overwrite=True, quality=85)
+    save_picture(out, sheet([head, *rows], cell=CELL), overwrite=True, quality=85)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from styler.storage.models import library
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
+from styler.storage.pictures.save import save_picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks.translate import Preparation
 
 HERE = Path(__file__).parent
@@ -50,12 +52,12 @@ def main() -> None:
         library.locate_generator(sys.argv[2] if len(sys.argv) > 2 else "edges2photo")
     )
     inputs, made_by = model.network.made.inputs, model.about.condition
-    photos = (load.load(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
+    photos = (load_picture(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
     seen = [Preparation(inputs, "photo", made_by)(photo) for photo in photos]
     drawn = torch.from_numpy(np.array(house()))
     seen.append(Preparation(inputs, "sketch", made_by)(drawn.permute(2, 0, 1)[None] / 255))
     rows = [[x.expand(-1, 3, -1, -1) for x in seen], [translated(model, x) for x in seen]]
-    load.save(out, load.sheet(rows, cell=CELL), overwrite=True, quality=85)
+    save_picture(out, sheet(rows, cell=CELL), overwrite=True, quality=85)
 
 
 @torch.inference_mode()

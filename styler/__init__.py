@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from styler.features import Extractor as Extractor
     from styler.options.optimize import OptimizeOptions as OptimizeOptions
     from styler.storage.models.vgg import load as load_network
-    from styler.storage.pictures.load import load as load
-    from styler.storage.pictures.load import save as save
+    from styler.storage.pictures.load import load_picture as load
+    from styler.storage.pictures.save import save_picture as save
     from styler.tasks.optimize import optimize as optimize
 
 _PLACES = {
     "Extractor": ("styler.features", "Extractor"),
     "OptimizeOptions": ("styler.options.optimize", "OptimizeOptions"),
     "StylerError": ("styler.errors", "StylerError"),
-    "load": ("styler.storage.pictures.load", "load"),
+    "load": ("styler.storage.pictures.load", "load_picture"),
     "load_network": ("styler.storage.models.vgg", "load"),
     "optimize": ("styler.tasks.optimize", "optimize"),
-    "save": ("styler.storage.pictures.load", "save"),
+    "save": ("styler.storage.pictures.save", "save_picture"),
 }
 
 __all__ = ["Extractor", "OptimizeOptions", "StylerError", "load", "load_network", "optimize", "save"]

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+
+from styler.storage.pictures.load import Picture, load_picture
 
 SIZE = (48, 32)  # width, height
 
@@ -37,6 +40,25 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def stored(folder: Path, data: bytes, name: str = "a.png") -> Path:
+    (folder / name).write_bytes(data)
+    return folder / name
+
+
+def noise(height: int = 24, width: int = 40, channels: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (1, channels, height, width), generator=generator) / 255
+
+
+def smooth() -> torch.Tensor:
+    levels = torch.from_numpy(np.array(picture())).permute(2, 0, 1)[None]
+    return levels.float().div(255).contiguous()
+
+
+def loaded(folder: Path, image: Image.Image, format: str = "PNG", **options: object) -> Picture:
+    return load_picture(stored(folder, encoded(image, format, **options)))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from styler.storage.films import animation, encode
+from styler.storage.films.footage import Footage, Frame
+from styler.storage.films.join import join
+
 av = pytest.importorskip("av")
 
+LIMIT = 10**8
 MILLISECOND = Fraction(1, 1000)
 CLOCKWISE = (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)  # a display matrix, as phones write it
 
@@ -99,3 +104,43 @@ def stream_of(path):
 def rms(one, other):
     """Root of the mean square difference, in levels of 255."""
     return float(np.sqrt(np.mean((np.asarray(one, float) - np.asarray(other, float)) ** 2)))
+
+
+# Written by styler
+
+
+def levels(frame):
+    return frame.image[0].permute(1, 2, 0).mul(255).numpy()
+
+
+def painted(shown, times=None, duration=40):
+    times = times or [40 * i for i in range(len(shown))]
+    planes = [torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255 for picture in shown]
+    return [Frame(image, time, duration) for image, time in zip(planes, times, strict=True)]
+
+
+def footage_of(shown, **values):
+    height, width = shown[0].shape[:2]
+    return Footage(height, width, MILLISECOND, Fraction(25), **values)
+
+
+def begin(target, shown, *, resume=False, overwrite=False, identity=None, crf=4):
+    encoding = encode.encoding_for(target, footage_of(shown), shown[0].shape[:2], crf)
+    return encode.FilmWriter(target, encoding, identity or {"input": "a"}, resume=resume, overwrite=overwrite)
+
+
+def written(target, shown, times=None, **options):
+    sink = begin(target, shown)
+    for frame in painted(shown, times):
+        sink.add(frame, lambda: None)
+    notes = join(target, sink.segments(), sink.encoding, last=40, **options)
+    sink.remove()
+    return notes
+
+
+def rolled(target, frames, loop=0, recipe=None):
+    writer = animation.AnimationWriter(target, animation.MILLISECOND)
+    for frame in frames:
+        writer.add(frame)
+    writer.save(target, loop, recipe, overwrite=False)
+    writer.close()

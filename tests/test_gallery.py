@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from styler.storage.models import library
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 from styler.tasks import faults
 
 SHIPPED = [entry for entry in library.installed() if entry.bundled]
@@ -37,7 +37,7 @@ def test_each_is_whole_and_says_whom_it_owes_what(entry):
 
 @pytest.mark.parametrize("entry", GALLERY, ids=lambda entry: entry.name)
 def test_each_paints_a_photo_in_its_colors(entry):
-    model, photo = library.read(entry.path), load.load(PHOTO, long_side=192).image
+    model, photo = library.read(entry.path), load_picture(PHOTO, long_side=192).image
     for index, mix in enumerate(torch.eye(len(model.card.styles)).split(1)):
         with torch.inference_mode():
             painted = model.network(photo, mix).clamp(0, 1)
@@ -73,7 +73,7 @@ def test_a_sketch_becomes_a_picture_in_color(run, tmp_path, monkeypatch):
     sketch.save("sketch.png")
     done = run("translate", "sketch.png", "--checkpoint", TRANSLATOR)
     assert done.code == 0
-    made = load.load(f"sketch-{TRANSLATOR}.png").image
+    made = load_picture(f"sketch-{TRANSLATOR}.png").image
     assert made.shape == (1, 3, 120, 160)
     assert made.mean(1).std() > 0.1 and made.std(1).mean() > 0.03
     assert 0.2 < made.mean() < 0.7

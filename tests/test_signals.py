@@ -12,7 +12,8 @@ from PIL import Image
 import styler
 from styler.engine.solvers import LBFGS
 from styler.signals import Interrupt, Interrupted, interruptible
-from styler.storage.pictures import load as images
+from styler.storage.pictures.load import load_picture, read_recipe
+from styler.storage.pictures.save import encode_picture
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
@@ -75,7 +76,7 @@ def test_the_first_signal_saves_the_picture_as_it_stands(paint, studio, at_step,
     assert "3 of 1000" in done.err
     with Image.open("photo-style.png") as painted:
         assert painted.size == (96, 72)  # of the last scale, though it was in the first
-    assert images.read_recipe("photo-style.png")["interrupted"] is True
+    assert read_recipe("photo-style.png")["interrupted"] is True
 
 
 def test_the_second_signal_leaves_nothing(paint, studio, at_step):
@@ -88,27 +89,24 @@ def test_the_second_signal_leaves_nothing(paint, studio, at_step):
 
 def test_a_signal_before_the_first_step_leaves_nothing(paint, studio, monkeypatch):
     before = set(studio.iterdir())
-    load = images.load
 
     def slow(*args, **options):
         send(INT)
-        return load(*args, **options)
+        return load_picture(*args, **options)
 
-    monkeypatch.setattr(images, "load", slow)
+    monkeypatch.setattr("styler.jobs.optimize.load_picture", slow)
     assert paint().code == 130
     assert set(studio.iterdir()) == before
 
 
 def test_a_signal_while_the_picture_is_written_lets_it_be_whole(paint, studio, monkeypatch):
-    encode = images.encode
-
     def slow(*args, **options):
         send(INT)
-        return encode(*args, **options)
+        return encode_picture(*args, **options)
 
-    monkeypatch.setattr(images, "encode", slow)
+    monkeypatch.setattr("styler.storage.pictures.save.encode_picture", slow)
     assert paint().code == 130
-    assert images.load("photo-style.png").image.shape == (1, 3, 24, 32)
+    assert load_picture("photo-style.png").image.shape == (1, 3, 24, 32)
 
 
 def test_signals_to_a_process_of_its_own(studio):
@@ -134,5 +132,5 @@ def test_signals_to_a_process_of_its_own(studio):
             rest = process.stderr.read()
         assert process.returncode == 128 + number, rest
         assert "Wrote" in rest.splitlines()[-1]
-        assert images.load(f"{number}.png").image.shape == (1, 3, 48, 64)
+        assert load_picture(f"{number}.png").image.shape == (1, 3, 48, 64)
     assert {path.name for path in studio.iterdir() if path.name.startswith(".")} == set()

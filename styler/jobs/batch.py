@@ -23,8 +23,8 @@ from styler.storage import disk, inputs
 from styler.storage.films import encode, read
 from styler.storage.inputs import Job, Plan
 from styler.storage.names import display
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.pictures.load import Picture, load_picture, measure
+from styler.storage.pictures.save import save_picture
 from styler.tasks.onepass import SAMPLE, Bounded
 
 
@@ -189,7 +189,9 @@ def do_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, R
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
         return forecast_picture(job, studio)
-    picture = load.load(job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size))
+    picture = load_picture(
+        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
+    )
     for text in picture.warnings:
         yield Note(f"{display(job.source)}: {text}" if many else text)
     size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
@@ -245,7 +247,7 @@ def save(target: str, image: Tensor, studio: Studio, picture: Picture | None = N
     options = studio.options
     content = {"content": {"name": picture.name, "sha256": picture.sha256}} if picture else {}
     recipe = studio.recipe({**content, "size": [image.shape[-1], image.shape[-2]]})
-    load.save(
+    save_picture(
         target,
         image,
         alpha=picture.alpha if picture else None,
@@ -263,11 +265,11 @@ def forecast_picture(job: Job, studio: Studio) -> Record:
     """What a picture would take, by its header; the first one is a sample, and seen small."""
     options = studio.options
     if job.source == inputs.STREAM:  # which can be read once only
-        image = load.load(job.source, max_pixels=options.max_pixels).image
+        image = load_picture(job.source, max_pixels=options.max_pixels).image
         return forecast(job, studio, output_size((image.shape[-2], image.shape[-1]), options), image)
-    size = output_size(load.measure(job.source, max_pixels=options.max_pixels), options)
+    size = output_size(measure(job.source, max_pixels=options.max_pixels), options)
     if not studio.sampled:
-        sample = load.load(job.source, max_pixels=options.max_pixels, long_side=SAMPLE)
+        sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE)
         return forecast(job, studio, size, sample.image)
     return forecast(job, studio, size)
 

@@ -27,7 +27,7 @@ from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Model
 from styler.storage.names import display, fit_name
-from styler.storage.pictures import load
+from styler.storage.pictures.save import format_of
 from styler.tasks import fast as task
 from styler.tasks import sampling
 from styler.tasks.fast import Painter
@@ -130,7 +130,7 @@ def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
     size = texture_size(options.size)
     check_size(size, options)
     if job.target != inputs.STREAM:
-        load.format_of(job.target)
+        format_of(job.target)
     if options.dry_run:
         return {**studio.record(job, size, begun), "output": None, "message": f"would make {job.target}"}
     disk.prove_writable(job.target, overwrite=options.overwrite)

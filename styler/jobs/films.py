@@ -53,7 +53,7 @@ def film(
 ) -> Generator[Event, None, dict[str, Any]]:
     """Let a network work on one film or animation; returns the record of what was done.
 
-    What is done of a film is kept beside the target (see `segments`); an animation has no `--resume`.
+    What is done of a film is kept beside the target (see `encode`); an animation has no `--resume`.
 
     Args:
         source: file for which `video.is_film` holds.
@@ -80,7 +80,8 @@ def film(
             whole["interrupted"] = True
         yield from _written(found, target, sink, options, whole, last)
         if stop():
-            again = "--overwrite to begin anew" if isinstance(sink, animation.Roll) else "--resume to go on"
+            resumable = isinstance(sink, encode.FilmWriter)
+            again = "--resume to go on" if resumable else "--overwrite to begin anew"
             yield Note(f"{display(target)} ends with frame {sink.done}: add {again}")
     return {
         "input": str(source),
@@ -120,7 +121,7 @@ def begun_with(target: Path, options: PassOptions) -> Precision | None:
     """
     if not options.resume or options.precision != "auto":
         return None
-    known = encode.order_of(target).get("options")
+    known = encode.identity_of(target).get("options")
     found = known.get("precision") if isinstance(known, dict) else None
     return found if found in ("float32", "bfloat16") else None
 
@@ -135,7 +136,7 @@ def output_size(size: OutputSize, footage: Footage) -> geometry.Size:
 
 
 T = TypeVar("T")
-Sink = encode.Segments | animation.Roll
+Sink = encode.FilmWriter | animation.AnimationWriter
 
 
 def _sink(
@@ -143,8 +144,8 @@ def _sink(
 ) -> Generator[Event, None, Sink]:
     """What takes the frames that are made, with those of an interrupted run if there was one."""
     if target.suffix.lower() in animation.FORMATS:
-        return animation.Roll(target, found.footage.time_base)
-    made = encode.encoding(target, found.footage, found.size, options.crf)
+        return animation.AnimationWriter(target, found.footage.time_base)
+    made = encode.encoding_for(target, found.footage, found.size, options.crf)
     if made.codec == "libx264" and made.pixels == "yuv444p":
         height, width = found.size
         yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
@@ -155,7 +156,7 @@ def _sink(
         "crf": options.crf,
         "PyAV": read.codecs().__version__,
     }
-    sink = encode.Segments(target, made, order, resume=options.resume, overwrite=options.overwrite)
+    sink = encode.FilmWriter(target, made, order, resume=options.resume, overwrite=options.overwrite)
     if sink.done:
         yield Note(f"{display(target)} goes on after frame {sink.done}")
     return sink
@@ -181,7 +182,6 @@ def _made(
             yield Note(worker.notes.pop(0))
         yield Step(sink.done, max(total, sink.done), image=image)
         if stop():
-            sink.interrupt(_carried(shot))
             break
     return last
 
@@ -235,14 +235,14 @@ def _written(
 ) -> Generator[Event, None, None]:
     """Write what there is; the parts go once all of the film is there."""
     told = recipe if options.metadata else None
-    if isinstance(sink, animation.Roll):
+    if isinstance(sink, animation.AnimationWriter):
         loop = 0 if found.moving else found.footage.loop
         sink.save(target, loop, told, overwrite=options.overwrite)
         return
     notes = join.join(
         target,
-        sink.pieces(),
-        sink.made,
+        sink.segments(),
+        sink.encoding,
         sound=found.path if found.moving else None,
         last=last,
         credits=found.footage.credits,

@@ -20,8 +20,8 @@ from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
 from styler.storage.models import vgg
 from styler.storage.names import display, fit_name
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.pictures.load import Picture, load_picture
+from styler.storage.pictures.save import format_of, save_picture
 from styler.tasks import optimize as transfer
 from styler.version import __version__
 
@@ -99,7 +99,7 @@ def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None
     if sources.count("-") > 1:
         raise InputError("standard input (-) can only be one of the pictures")
     if target != "-":
-        load.format_of(target)
+        format_of(target)
     for source in sources:
         if source != "-":
             disk.open_input(source).close()
@@ -123,7 +123,7 @@ def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator
     # As many pixels as a style is looked at with, if that is more than the content's.
     long_side = None if size is None else round(size * max(1.0, options.style_scale))
     pictures = [
-        load.load(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
+        load_picture(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
         for index, source in enumerate(sources)
     ]
     for text in (text for picture in pictures for text in picture.warnings):
@@ -158,7 +158,7 @@ def save(
     target: str, image: Tensor, recipe: Mapping[str, object], content: Picture, options: OptimizeOptions
 ) -> None:
     """Write a picture with the content's transparency, and with its recipe and credits unless unwanted."""
-    load.save(
+    save_picture(
         target,
         image,
         alpha=content.alpha,

@@ -32,8 +32,8 @@ from styler.storage.datasets import photos as data
 from styler.storage.films import read
 from styler.storage.inputs import Job
 from styler.storage.names import display
-from styler.storage.pictures import load
-from styler.storage.pictures.load import Picture
+from styler.storage.pictures.load import Picture, load_picture, measure
+from styler.storage.pictures.save import save_picture
 from styler.version import __version__
 
 ENDING = ".png"
@@ -143,13 +143,15 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
     begun, options = time.monotonic(), order.options
     targets, shown = order.targets(job), display(job.source)
     if job.film:
-        raise InputError(f"{shown} is a film, and pairs are made of photos: leave it out")
+        raise InputError(f"{shown} is a video, and pairs are made of photos: leave it out")
     if options.dry_run:
         return forecast(job, order)
     sources = [] if job.source == inputs.STREAM else [job.source]
     for target in targets:
         disk.prove_writable(target, overwrite=True, inputs=sources)
-    photo = load.load(job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size))
+    photo = load_picture(
+        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
+    )
     for text in photo.warnings:
         yield Note(f"{shown}: {text}")
     size = sized(_size(photo.image), options)
@@ -187,7 +189,7 @@ def save(pair: Pair, targets: Sequence[Path], photo: Picture, order: Order) -> N
         pictures = [torch.cat(pictures, 3)]
     recipe = recipe_of(photo, _size(pair.targets), order)
     for target, picture in zip(targets, pictures, strict=True):
-        load.save(
+        save_picture(
             target,
             picture,
             recipe=recipe if order.options.metadata else None,
@@ -214,9 +216,9 @@ def recipe_of(photo: Picture, size: Size, order: Order) -> dict[str, Any]:
 def forecast(job: Job, order: Order) -> Record:
     """What would be made of a photo, by its header."""
     if job.source == inputs.STREAM:
-        size = _size(load.load(job.source, max_pixels=order.options.max_pixels).image)
+        size = _size(load_picture(job.source, max_pixels=order.options.max_pixels).image)
     else:
-        size = load.measure(job.source, max_pixels=order.options.max_pixels)
+        size = measure(job.source, max_pixels=order.options.max_pixels)
     size = sized(size, order.options)
     shown = " and ".join(display(path) for path in order.targets(job))
     message = f"{display(job.source)} -> {shown}: {size[1]} x {size[0]}"

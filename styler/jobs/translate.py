@@ -27,8 +27,8 @@ from styler.storage.inputs import Job
 from styler.storage.models import library
 from styler.storage.models.library import Translation
 from styler.storage.names import display, slug
-from styler.storage.pictures import load
 from styler.storage.pictures.load import Picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
 from styler.tasks.onepass import Bounded
 from styler.tasks.translate import Preparation, Reading, Spread, Translator
@@ -186,7 +186,7 @@ class TranslateStudio(Studio):
     def refusal(self, job: Job) -> str:
         """Films have no samples."""
         refused = job.film and self.wishes.samples > 1
-        return f"{display(job.source)} is a film, and only pictures have --samples" if refused else ""
+        return f"{display(job.source)} is a video, and only pictures have --samples" if refused else ""
 
     def finish(self, picture: Picture, worker: Bounded) -> Picture:
         """The translation, or a sheet of samples."""
@@ -200,8 +200,9 @@ class TranslateStudio(Studio):
                 "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
             )
         if self.wishes.samples > 1:
-            sheet = sheet_of(worker, x, self.options.seed, self.wishes.samples)
-            return replace(picture, image=sheet, alpha=None)
+            return replace(
+                picture, image=sheet_of(worker, x, self.options.seed, self.wishes.samples), alpha=None
+            )
         drawn = self.takes_lines or self.way.reading == "sketch"  # whose transparency is paper
         return replace(picture, image=worker.finished(x), alpha=None if drawn else picture.alpha)
 
@@ -231,7 +232,7 @@ def sheet_of(worker: Translator, x: Tensor, seed: int, count: int) -> Tensor:
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
     columns = math.ceil(math.sqrt(len(pictures)))
     rows = range(0, len(pictures), columns)
-    return load.sheet(
+    return sheet(
         [pictures[row : row + columns] for row in rows],
         captions=[captions[row : row + columns] for row in rows],
         cell=size,

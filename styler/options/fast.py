@@ -9,7 +9,6 @@ from styler.options.fields import OutputSize, again, opt
 from styler.options.shared import (
     LossNetworkOptions,
     LossOptions,
-    MachineOptions,
     PassOptions,
     TrainingOptions,
 )
@@ -63,14 +62,6 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
         "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots.",
         low=0,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchOptions(MachineOptions):
-    """Options of `styler bench`."""
-
-    model: str = opt("", "Trained network; none: random weights of all widths.", metavar="NAME|FILE")
-    sizes: str = opt("256,512,1024", "Sizes to paint, in pixels.", metavar="N|WxH,...")
 
 
 FAST_PRESETS: dict[str, dict[str, Any]] = {

@@ -236,8 +236,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new locked `.NAME.RANDOM.part` beside `target`; removed at the end unless it was renamed."""
     while True:
         part = target.parent / f"{_prefix(target)}{secrets.token_hex(RANDOM_BYTES)}.part"
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        file = cast(BinaryIO, os.fdopen(handle, "w+b"))
+        file = part.open("x+b")
         if _hold(file) and part.exists():
             break
         file.close()  # a sweep took it between its creation and its lock

@@ -6,23 +6,23 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import re
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 from PIL import features
 
-import styler
+from styler.device import free_memory
 from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
 from styler.storage.names import display
+from styler.version import __version__
 
 Level = Literal["ok", "warn", "bad"]
 
 UPGRADE = "pip install --upgrade torch torchvision"
+PACKAGES = ("torch", "numpy", "scipy", "pillow", "safetensors", "click", "rich", "filelock")
 CODECS = {
     "JPEG": "jpg",
     "PNG": "zlib",
@@ -49,48 +49,36 @@ def report() -> list[Finding]:
 
 
 def versions() -> list[Finding]:
-    """styler, Python and what styler needs, against what styler's own metadata asks for."""
-    findings = [
-        Finding("styler", styler.__version__),
+    """Versions of styler, Python and the packages that styler needs."""
+    return [
+        Finding("styler", __version__),
         Finding("Python", f"{platform.python_version()} on {platform.platform()}"),
+        *map(_version, PACKAGES),
     ]
-    needs = requirements("styler") or dict.fromkeys(("torch", "pillow", "numpy", "scipy", "safetensors"), "")
-    for name, wanted in needs.items():
-        if name != "torchvision":
-            findings.append(_version(name, wanted))
-    return findings
 
 
-def _version(name: str, wanted: str) -> Finding:
+def _version(name: str) -> Finding:
     try:
-        found = importlib.metadata.version(name)
+        return Finding(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, f"is missing: pip install '{name}{wanted}'", "bad")
-    if fits(found, wanted):
-        return Finding(name, found)
-    return Finding(name, f"{found}, and styler needs {wanted}: pip install --upgrade '{name}{wanted}'", "bad")
+        return Finding(name, f"is missing: pip install {name}", "bad")
 
 
 def torchvision() -> Finding:
-    """Whether torchvision is there, made for this torch, and can be imported."""
-    try:
-        found = importlib.metadata.version("torchvision")
-    except importlib.metadata.PackageNotFoundError:
-        return Finding("torchvision", "is missing: pip install torchvision", "bad")
-    wanted = requirements("torchvision").get("torch", "")
-    if not fits(torch.__version__, wanted):
-        text = f"{found} was built for torch {wanted}, and torch {torch.__version__} is here: {UPGRADE}"
-        return Finding("torchvision", text, "bad")
+    """Whether torchvision is installed and can be imported: one made for another torch cannot."""
+    finding = _version("torchvision")
+    if finding.level == "bad":
+        return finding
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             importlib.import_module("torchvision")
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
-            text = f"{found} does not work with torch {torch.__version__} ({_line(error)}): {UPGRADE}"
+            text = f"{finding.text} does not work with torch {torch.__version__} ({_line(error)}): {UPGRADE}"
             return Finding("torchvision", text, "bad")
     if told:
-        return Finding("torchvision", f"{found}, which warns: {_line(told[0].message)}", "warn")
-    return Finding("torchvision", found)
+        return Finding("torchvision", f"{finding.text}, which warns: {_line(told[0].message)}", "warn")
+    return finding
 
 
 def codecs() -> list[Finding]:
@@ -146,20 +134,10 @@ def memory() -> Finding:
         total = page * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return Finding("memory", "this system does not tell how much there is")
-    free = _available()
-    told = "" if free is None else f", {free / 1e9:.1f} GB of it free"
-    return Finding(
-        "memory", f"{total / 1e9:.1f} GB{told}", "warn" if free is not None and free < 1e9 else "ok"
-    )
-
-
-def _available(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes that can be had without swapping; Linux counts its caches, which free pages do not."""
-    try:
-        match = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(match[1]) * 1024 if match else None
+    free = free_memory(torch.device("cpu"))
+    free_text = "" if free is None else f", {free / 1e9:.1f} GB of it free"
+    level: Level = "warn" if free is not None and free < 1e9 else "ok"
+    return Finding("memory", f"{total / 1e9:.1f} GB{free_text}", level)
 
 
 def weight_files() -> list[Finding]:
@@ -186,46 +164,6 @@ def _missing(name: str) -> Finding:
 
 def _remedy(name: str) -> str:
     return f"styler weights fetch {name}" if WEIGHTS[name].url else "pip install --force-reinstall styler"
-
-
-# Versions
-
-
-def requirements(package: str) -> dict[str, str]:
-    """What an installed package needs besides its extras, {"torch": ">=2.10"}; empty if it is not here."""
-    try:
-        lines = importlib.metadata.requires(package) or []
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    found = (re.match(r"([\w.-]+)\s*\(?([^);]*)\)?", line) for line in lines if "extra ==" not in line)
-    return {match[1].lower(): match[2].replace(" ", "") for match in found if match}
-
-
-def fits(version: str, wanted: str) -> bool:
-    """Whether the numbers of a version satisfy "==2.15.0" or ">=2.10,!=2.11.1"; a local part is ignored.
-
-    Other forms, such as "==2.*", are taken as satisfied: pip knows them all, and checked when it installed.
-    """
-    found = _numbers(version)
-    for operator, number in re.findall(r"(==|>=|<=|!=|<|>)\s*([\d.]*\d)(?![\d.*])", wanted):
-        size = max(len(found), len(_numbers(number)))
-        ours, theirs = (n + (0,) * (size - len(n)) for n in (found, _numbers(number)))
-        ok = {
-            "==": ours == theirs,
-            "!=": ours != theirs,
-            ">=": ours >= theirs,
-            "<=": ours <= theirs,
-            ">": ours > theirs,
-            "<": ours < theirs,
-        }
-        if not ok[operator]:
-            return False
-    return True
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
 def _line(error: object) -> str:

@@ -37,6 +37,8 @@ THUMBNAIL_SIDE = 512  # pixels
 THUMBNAILS = "thumbnails"
 
 _FOREIGN = "not one of styler's networks: styler models add or styler weights add makes one of another tool's"
+_FEATURE_FIELDS = {"format", "network", "normalization", "padding", "licence", "sha256"}
+"""What the description of a feature network had in format 1, beside its information."""
 _BYTES = {"U8": 1, "F16": 2, "BF16": 2, "F32": 4}
 _FLOATS = {"F16", "BF16", "F32"}
 _FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
@@ -101,7 +103,8 @@ def read(path: Path | str) -> Contents:
     if fault := _fault(header, data):
         raise DamagedError(f"{display(path)} is damaged: {fault}. Get it again")
     try:
-        tensors = safetensors.torch.load(data)
+        stored = safetensors.torch.load(data)
+        tensors = {own: stored[key] for key, own in header.keys.items()}
         thumbnails = tensors.pop(THUMBNAILS, None)
         _check_values(tensors)
     except (safetensors.SafetensorError, ValueError) as error:
@@ -153,18 +156,25 @@ class TensorEntry(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """The beginning of a file of ours: `raw` are the bytes up to the tensors."""
+    """The beginning of a file of ours.
+
+    Attributes:
+        card: what the file says of itself, in the words of today's format.
+        entries: the tensors in the file.
+        keys: our keys of those of them that we use, by the file's: other ones in an older format.
+        raw: the bytes up to the tensors.
+    """
 
     card: Card
     entries: Mapping[str, TensorEntry]
+    keys: Mapping[str, str]
     raw: bytes
 
     @property
     def file_size(self) -> int:
         """Bytes of the whole file; raises KeyError for a type of number that files of ours do not have."""
-        return len(self.raw) + sum(
-            _BYTES[entry.dtype] * math.prod(entry.shape) for entry in self.entries.values()
-        )
+        tensors = self.entries.values()
+        return len(self.raw) + sum(_BYTES[entry.dtype] * math.prod(entry.shape) for entry in tensors)
 
 
 def _pack(tensors: Mapping[str, Tensor], card: Card) -> bytes:
@@ -238,32 +248,32 @@ def _parse(data: bytes) -> Header:
         key: TensorEntry(str(one["dtype"]), tuple(int(side) for side in one["shape"]))
         for key, one in tensors.items()
     }
-    if "kind" not in about and "normalization" in about:
-        about = _feature_network_of_format_1(about, entries)
+    keys = {key: key for key in entries}
+    if about["format"] < FORMAT:
+        about, keys = _upgraded(about, entries)
     card = Card.of(about)
     if THUMBNAILS in entries:
         _check_thumbnails(entries[THUMBNAILS], len(card.styles))
-    return Header(card, entries, raw)
+    return Header(card, entries, keys, raw)
 
 
-def _feature_network_of_format_1(about: dict[str, Any], entries: Mapping[str, TensorEntry]) -> dict[str, Any]:
-    """The card of a feature network as it was before all networks had one format."""
-    information = {key: value for key, value in about.items() if key not in ("format", "sha256", "licence")}
-    body, padding = information.pop("network"), information.pop("padding")
+def _upgraded(
+    about: dict[str, Any], entries: Mapping[str, TensorEntry]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A description of format 1 in the words of format 2, and `Header.keys`."""
+    keys = {key: key for key in entries}
+    if "kind" in about:
+        return about, keys
+    information = {key: value for key, value in about.items() if key not in _FEATURE_FIELDS}
+    biases = sorted(key for key in entries if key.endswith(".bias"))
     network = {
-        "body": body,
-        "widths": [entries[key].shape[0] for key in sorted(entries) if key.endswith(".bias")],
-        "normalization": information.pop("normalization"),
-        "padding": padding,
+        "body": about["network"],
+        "widths": [entries[key].shape[0] for key in biases],
+        "normalization": about["normalization"],
+        "padding": about["padding"],
     }
-    return {
-        "kind": VGG,
-        "network": network,
-        "styles": [],
-        "licence": about.get("licence", ""),
-        "information": information,
-        "sha256": about["sha256"],
-    }
+    common = {"licence": about.get("licence", ""), "sha256": about["sha256"], "styles": []}
+    return {"kind": VGG, "network": network, "information": information, **common}, keys
 
 
 # Checks
@@ -280,12 +290,13 @@ def _prove(path: Path | str, header: Header) -> None:
 def _check_tensors(header: Header) -> None:
     """Raise one of `_FAULTS` unless the tensors are floating-point ones, and those of the card's network."""
     expected = _shapes(header.card)
-    shapes = {key: entry.shape for key, entry in header.entries.items() if key != THUMBNAILS}
+    entries = {own: header.entries[key] for key, own in header.keys.items() if own != THUMBNAILS}
+    shapes = {key: entry.shape for key, entry in entries.items()}
     odd = sorted(expected.keys() ^ shapes.keys())
     if odd := odd or sorted(key for key in expected if expected[key] != shapes[key]):
         raise ValueError(f"its network should have other tensors: {odd[0]} does not fit")
-    if odd := sorted(key for key in shapes if header.entries[key].dtype not in _FLOATS):
-        raise ValueError(f"{odd[0]} is of type {header.entries[odd[0]].dtype}")
+    if odd := sorted(key for key in entries if entries[key].dtype not in _FLOATS):
+        raise ValueError(f"{odd[0]} is of type {entries[odd[0]].dtype}")
 
 
 def _shapes(card: Card) -> dict[str, tuple[int, ...]]:

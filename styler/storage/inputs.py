@@ -15,10 +15,10 @@ from styler.errors import InputError, OutputError
 from styler.storage import disk
 from styler.storage.films import animation, read
 from styler.storage.names import display, fit_name, is_private
-from styler.storage.pictures import load
+from styler.storage.pictures.save import FORMATS, format_of
 
 STREAM = "-"
-PICTURES = frozenset({*load.FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
+PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
 ANIMATIONS = animation.FORMATS.keys()
 """Endings of moving pictures, which keep their format."""
@@ -126,16 +126,16 @@ def _single(source: str, output: str | None, label: str, is_film: Callable[[Path
     if film:
         _check_film(source, output)
     elif output != STREAM:
-        load.format_of(output)
+        format_of(output)
     return Job(source, output, film)
 
 
 def _check_film(source: str, output: str) -> None:
     wanted = sorted(FILMS | ANIMATIONS)
     if output == STREAM:
-        raise OutputError(f"{display(source)} is a film, which needs a file: -o NAME.mp4")
+        raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in wanted:
-        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a film")
+        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a video")
 
 
 def _ending(source: str, film: bool, *, kept: bool) -> str:
@@ -144,7 +144,7 @@ def _ending(source: str, film: bool, *, kept: bool) -> str:
     if film:
         held = ANIMATIONS | (FILMS if kept else set())
         return suffix if suffix.lower() in held else ".mp4"
-    return suffix if kept and suffix.lower() in load.FORMATS else ".png"
+    return suffix if kept and suffix.lower() in FORMATS else ".png"
 
 
 # Many inputs
@@ -271,7 +271,7 @@ def _some(
     found: list[tuple[Path, Path]], ignored: int, nothing: str, notes: list[str]
 ) -> list[tuple[Path, Path]]:
     """The same, with a note on the others; InputError, which `nothing` begins, if there are none."""
-    others = f"{_files(ignored)} neither picture nor film" if ignored else ""
+    others = f"{_files(ignored)} neither picture nor video" if ignored else ""
     if not found:
         raise InputError(
             f"{nothing}{f' ({others})' * bool(others)}: give some that end in .jpg, .png or .mp4"

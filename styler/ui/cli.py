@@ -79,6 +79,5 @@ for command in (
     weights.weights,
     models.models,
     machine.doctor,
-    machine.bench,
 ):
     styler.add_command(command)

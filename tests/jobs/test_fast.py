@@ -22,7 +22,7 @@ from styler.options.fast import FastOptions
 from styler.storage import disk
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
-from styler.storage.pictures import load as images
+from styler.storage.pictures.load import load_picture, read_recipe
 from styler.ui.flags import command_line
 
 
@@ -77,7 +77,7 @@ def test_one_picture_with_its_recipe(here):
     (record,) = records(events)
     assert record["input"] == "photo.png" and record["output"] == "photo-ink.png"
     assert record["sizes"] == [[24, 40]] and record["device"] == "cpu"
-    recipe = images.read_recipe("photo-ink.png")
+    recipe = read_recipe("photo-ink.png")
     assert recipe["command"] == "fast" and recipe["size"] == [40, 24]
     assert recipe["options"] == {
         "model": "pair",
@@ -100,8 +100,8 @@ def test_it_is_the_networks_picture(here):
     fast("photo.png", precision="float32")
     network = library.read(library.folder() / "pair.safetensors").network
     with torch.inference_mode():
-        wanted = network(images.load("photo.png").image, torch.tensor([[1.0, 0.0]])).clamp(0, 1)
-    assert (images.load("photo-ink.png").image - wanted).abs().max() < 1 / 255
+        wanted = network(load_picture("photo.png").image, torch.tensor([[1.0, 0.0]])).clamp(0, 1)
+    assert (load_picture("photo-ink.png").image - wanted).abs().max() < 1 / 255
 
 
 def test_equal_runs_give_equal_files(here):
@@ -114,14 +114,14 @@ def test_blends_have_both_names(here):
     fast("photo.png", style="ink:0.6,oil:0.4")
     fast("photo.png", style="oil")
     fast("photo.png", style="ink")
-    blend, oil, ink = (images.load(f"photo-{name}.png").image for name in ("ink-oil", "oil", "ink"))
+    blend, oil, ink = (load_picture(f"photo-{name}.png").image for name in ("ink-oil", "oil", "ink"))
     assert not torch.equal(blend, oil) and not torch.equal(blend, ink)
 
 
 def test_without_metadata_there_is_none(here):
     fast("photo.png", metadata=False)
     with pytest.raises(InputError, match="no recipe"):
-        images.read_recipe("photo-ink.png")
+        read_recipe("photo-ink.png")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_transparency_and_orientation_are_kept(here):
     odd.putalpha(Image.linear_gradient("L").resize((40, 24)))
     odd.save("glass.png")
     fast("glass.png")
-    before, after = images.load("glass.png").alpha, images.load("glass-ink.png").alpha
+    before, after = load_picture("glass.png").alpha, load_picture("glass-ink.png").alpha
     assert torch.equal(before, after)
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
@@ -210,17 +210,17 @@ def test_what_is_not_there_is_told_before_anything_is_done(here, options, error,
 def test_a_model_may_be_a_file(here):
     shutil.move(library.folder() / "pair.safetensors", "mine.safetensors")
     fast("photo.png", model="mine.safetensors")
-    assert images.read_recipe("photo-ink.png")["options"]["model"] == "mine.safetensors"
+    assert read_recipe("photo-ink.png")["options"]["model"] == "mine.safetensors"
 
 
 def test_the_number_type_is_in_the_recipe(here):
     fast("photo.png", precision="bfloat16")
-    assert images.read_recipe("photo-ink.png")["options"]["precision"] == "bfloat16"
+    assert read_recipe("photo-ink.png")["options"]["precision"] == "bfloat16"
 
 
 def test_strength_goes_from_the_photo(here):
     fast("photo.png", strength=0.0)
-    assert torch.equal(images.load("photo-ink.png").image, images.load("photo.png").image)
+    assert torch.equal(load_picture("photo-ink.png").image, load_picture("photo.png").image)
 
 
 def test_memory_that_runs_out_is_told_and_gone_on_without(here, monkeypatch):
@@ -257,7 +257,7 @@ def test_a_folder_is_mirrored_and_told(here):
 def test_one_of_many_is_as_if_alone(here):
     fast("in", output="out")
     fast("in/a.png", output="alone.png")
-    assert torch.equal(images.load("out/a.png").image, images.load("alone.png").image)
+    assert torch.equal(load_picture("out/a.png").image, load_picture("alone.png").image)
 
 
 def test_what_exists_is_skipped_unless_it_is_to_be_replaced(here):
@@ -305,14 +305,12 @@ def test_names_of_any_bytes_survive(here):
 
 
 def test_a_surprise_in_one_picture_does_not_end_the_others(here, monkeypatch):
-    load = images.load
-
     def surprising(source, **options):
         if "a.png" in str(source):
             raise RuntimeError("what\nis this")
-        return load(source, **options)
+        return load_picture(source, **options)
 
-    monkeypatch.setattr(images, "load", surprising)
+    monkeypatch.setattr("styler.jobs.batch.load_picture", surprising)
     events, summary = fast("in", output="out")
     assert summary == Summary(done=1, failed=1)
     (record,) = [record for record in records(events) if record.get("error")]
@@ -323,7 +321,7 @@ def test_a_full_disk_ends_the_batch(here, monkeypatch):
     def full(*_, **__):
         raise OutputError("no space") from OSError(28, "No space left on device")
 
-    monkeypatch.setattr(images, "save", full)
+    monkeypatch.setattr(disk, "write", full)
     with pytest.raises(OutputError, match="no space"):
         fast("in", output="out")
 
@@ -364,7 +362,7 @@ def test_nothing_half_written_is_left_where_it_breaks_off(here, monkeypatch):
     def breaks(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("styler.storage.pictures.load.encode", breaks)
+    monkeypatch.setattr("styler.storage.pictures.save.encode_picture", breaks)
     with pytest.raises(KeyboardInterrupt):
         fast("in", output="out")
     assert names("out") == set()
@@ -474,14 +472,14 @@ def test_texture_of_any_size_without_an_input(texture, size, wanted):
     assert summary == Summary(done=1) and records(events)[0]["output"] == "sand-texture.png"
     with Image.open("sand-texture.png") as painted:
         assert painted.size == wanted
-    recipe = images.read_recipe("sand-texture.png")
+    recipe = read_recipe("sand-texture.png")
     assert recipe["options"]["seed"] == 3 and "content" not in recipe
 
 
 def test_the_seed_decides_the_texture(texture):
     for output, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
         fast(model="grain", style="", size=32, seed=seed, output=output)
-    a, b, c = (images.load(name).image for name in ("a.png", "b.png", "c.png"))
+    a, b, c = (load_picture(name).image for name in ("a.png", "b.png", "c.png"))
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 

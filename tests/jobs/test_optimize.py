@@ -15,7 +15,7 @@ from styler.engine.solvers import LBFGS
 from styler.jobs.optimize import output_for, partial_for
 from styler.options.optimize import INITS
 from styler.storage.models import vgg as stored
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture, read_recipe
 from styler.tasks import optimize
 
 
@@ -51,7 +51,7 @@ def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
     assert names(studio) - before == {"photo-style.png"}
     with Image.open("photo-style.png") as painted:
         assert painted.size == (32, 24) and painted.mode == "RGB"
-    recipe = load.read_recipe("photo-style.png")
+    recipe = read_recipe("photo-style.png")
     assert recipe["command"] == "optimize" and recipe["size"] == [32, 24]
     assert recipe["options"] == {
         "network": "net.safetensors",
@@ -68,8 +68,8 @@ def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
 def test_what_is_painted_is_not_the_photo(paint, studio):
     paint("-o", "a.png", "--steps", "20")
     paint("-o", "b.png", "--steps", "20", inputs=("photo.png", "photo.png"))
-    photo = load.load("photo.png", long_side=32).image
-    to_style, to_itself = (float((load.load(n).image - photo).abs().mean()) for n in ("a.png", "b.png"))
+    photo = load_picture("photo.png", long_side=32).image
+    to_style, to_itself = (float((load_picture(n).image - photo).abs().mean()) for n in ("a.png", "b.png"))
     assert to_style > 2 * to_itself
 
 
@@ -87,7 +87,7 @@ def test_the_command_that_show_prints_makes_the_same_bytes(paint, run, studio, w
     first = (studio / "photo-style.png").read_bytes()
     shown = run("show", "photo-style.png")
     recipe = json.loads("\n".join(shown.lines[:-1]))
-    assert recipe == load.read_recipe("photo-style.png")
+    assert recipe == read_recipe("photo-style.png")
     program, *command = shlex.split(shown.lines[-1])
     assert program == "styler"
     (studio / "photo-style.png").unlink()
@@ -104,7 +104,7 @@ def test_the_seed_makes_the_noise(paint, studio):
 
 def test_full_size_is_the_contents_own(paint, studio):
     assert paint("--size", "full").code == 0
-    assert load.load("photo-style.png").image.shape == (1, 3, 48, 64)
+    assert load_picture("photo-style.png").image.shape == (1, 3, 48, 64)
 
 
 def test_full_is_a_size_and_else_a_name_like_any(paint, studio):
@@ -115,7 +115,7 @@ def test_full_is_a_size_and_else_a_name_like_any(paint, studio):
 @pytest.mark.parametrize("init", [*INITS, "style.png"])
 def test_every_start(paint, studio, init):
     assert paint("--init", init).code == 0
-    assert load.read_recipe("photo-style.png")["options"].get("init", "content") == init
+    assert read_recipe("photo-style.png")["options"].get("init", "content") == init
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def painted(paint, *words):
 def test_several_styles_are_blended(paint, studio):
     picture(size=(50, 30)).transpose(Image.Transpose.ROTATE_180).save("other.jpg")
     assert paint(inputs=("photo.png", "style.png", "other.jpg")).code == 0
-    recipe = load.read_recipe("photo-style-other.png")
+    recipe = read_recipe("photo-style-other.png")
     assert [style["name"] for style in recipe["styles"]] == ["style.png", "other.jpg"]
 
 
@@ -164,7 +164,7 @@ def test_dashes_are_standard_input_and_output(paint, studio):
     done = paint("-o", "-", inputs=("-", "style.png"), stdin=encoded(picture(), "JPEG"))
     assert done.code == 0 and done.out.startswith(b"\x89PNG")
     (studio / "piped.png").write_bytes(done.out)
-    assert load.read_recipe("piped.png")["content"]["name"] == "standard input"
+    assert read_recipe("piped.png")["content"]["name"] == "standard input"
     fails(paint(inputs=("-", "-")), "standard input")
 
 
@@ -198,7 +198,7 @@ def test_a_recipe_has_names_and_no_paths(paint, studio):
     inputs = (f"{secret}/photo.png", "of-somebody/style.png")
     words = ("--network", secret / "net.safetensors", "--init", secret / "style.png", "-o", "x.png")
     assert paint(*words, inputs=inputs).code == 0
-    recipe = load.read_recipe("x.png")
+    recipe = read_recipe("x.png")
     assert "of-somebody" not in json.dumps(recipe)
     assert recipe["options"]["init"] == recipe["init"]["name"] == "style.png"
     assert recipe["options"]["seed"] == 0  # told even if nobody chose it
@@ -209,7 +209,7 @@ def test_odd_names_work_and_are_shown_on_one_line(paint, studio):
         name = os.path.relpath(path, studio)
         done = paint("-o", "x.png", "--overwrite", inputs=(name, name))
         assert done.code == 0 and "\x1b" not in done.err, (name, done.err)
-        assert load.read_recipe("x.png")["content"]["name"] == path.name
+        assert read_recipe("x.png")["content"]["name"] == path.name
         done = paint(inputs=(name, name))
         assert done.code == 0 and len(done.err.splitlines()) == 3, (name, done.err)
 
@@ -264,7 +264,7 @@ def test_an_existing_output_is_kept_unless_told(paint, studio):
     fails(paint(), "exists already", "--overwrite")
     assert (studio / "photo-style.png").read_bytes() == b"mine"
     assert paint("--overwrite").code == 0
-    assert load.read_recipe("photo-style.png")
+    assert read_recipe("photo-style.png")
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(paint, untouched, monkeypatch):
@@ -352,7 +352,7 @@ def test_what_diverges_leaves_its_best_picture_beside(paint, studio, monkeypatch
     fails(paint("--steps", "50"), "left the finite numbers", "photo-style-partial.png")
     assert names(studio) - before == {"photo-style-partial.png"}
     best = (studio / "photo-style-partial.png").read_bytes()
-    assert load.load("photo-style-partial.png").image.shape == (1, 3, 24, 32)
+    assert load_picture("photo-style-partial.png").image.shape == (1, 3, 24, 32)
     calls.clear()
     fails(paint("--steps", "50"), "photo-style-partial-2.png")  # the first may be somebody's input
     assert (studio / "photo-style-partial.png").read_bytes() == best

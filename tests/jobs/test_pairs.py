@@ -18,7 +18,7 @@ from styler.jobs import pairs as pairing
 from styler.jobs.batch import Summary
 from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.storage.datasets.pairs import open_pairs
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture, measure, read_recipe
 from styler.ui.flags import command_line
 
 
@@ -58,7 +58,7 @@ def names(folder="out"):
 
 
 def halves(path):
-    whole = load.load(path).image
+    whole = load_picture(path).image
     half = whole.shape[-1] // 2
     return whole[..., :half], whole[..., half:]
 
@@ -67,7 +67,7 @@ def test_a_pair_is_the_input_and_the_photo_side_by_side():
     events, summary = pairs("photo.png")
     assert summary == Summary(done=1) and names() == {"photo.png", "pairs.json"}
     left, right = halves("out/photo.png")
-    photo = load.load("photo.png").image
+    photo = load_picture("photo.png").image
     assert torch.equal(right, photo)
     assert torch.equal(left, draw(photo, Edges((2, 2)), 2.0).expand(-1, 3, -1, -1))
     assert 0 < (left == 0).float().mean() < 0.3
@@ -88,7 +88,7 @@ def test_every_kind_is_written_and_learned_from(kind):
 def test_two_folders():
     pairs("in", layout="folders")
     assert names() == {"A/a.png", "A/deep/b.png", "B/a.png", "B/deep/b.png", "pairs.json"}
-    assert torch.equal(load.load("out/B/deep/b.png").image, load.load("in/deep/b.png").image)
+    assert torch.equal(load_picture("out/B/deep/b.png").image, load_picture("in/deep/b.png").image)
     learned = open_pairs("out", TrainTranslateOptions(crop=16, validation=0.0))
     assert len(learned) == 2 and not learned.notes and learned.names == ("edges", "photo")
 
@@ -103,7 +103,7 @@ def test_how_they_were_made_is_recorded():
         "weak": 75.0,
         "shortest": 10,
     }
-    recipe = load.read_recipe("out/photo.png")
+    recipe = read_recipe("out/photo.png")
     assert recipe["condition"] == record["condition"] and recipe["content"]["name"] == "photo.png"
     command = command_line(recipe)
     assert command.startswith("styler pairs --edges --output out") and "--sigma 1-3" in command
@@ -113,7 +113,7 @@ def test_how_they_were_made_is_recorded():
 def test_the_command_in_a_picture_makes_it_again(run):
     pairs("photo.png", kind="low-resolution", factor=3)
     before = Path("out/photo.png").read_bytes()
-    words = command_line(load.read_recipe("out/photo.png")).split()[1:]
+    words = command_line(read_recipe("out/photo.png")).split()[1:]
     Path("out/photo.png").unlink()
     assert run(*words).code == 0
     assert Path("out/photo.png").read_bytes() == before
@@ -122,7 +122,7 @@ def test_the_command_in_a_picture_makes_it_again(run):
 def test_what_is_drawn_hangs_on_seed_and_photo_alone():
     pairs("in", "photo.png", output="one", sigma=(1.0, 6.0))
     pairs("in/deep", output="two", sigma=(1.0, 6.0))
-    one, two = load.load("one/in/deep/b.png").image, load.load("two/b.png").image
+    one, two = load_picture("one/in/deep/b.png").image, load_picture("two/b.png").image
     assert torch.equal(one, two)
 
 
@@ -178,7 +178,9 @@ def test_a_bad_photo_does_not_stop_the_others():
 def test_films_are_left_out():
     scene().save("in/film.gif", save_all=True, append_images=[picture(size=(41, 24))])
     events, summary = pairs("in")
-    assert summary.failed == 1 and any("is a film" in record.get("message", "") for record in records(events))
+    assert summary.failed == 1 and any(
+        "is a video" in record.get("message", "") for record in records(events)
+    )
 
 
 def test_two_photos_of_one_name_are_refused():
@@ -221,7 +223,7 @@ def test_orientation_transparency_and_depth():
     Path("in/deep.png").write_bytes(deep_png(3))
     events, summary = pairs("in")
     assert summary.done == 5 and "16 bits" in notes(events)
-    assert load.measure("out/turned.png") == (41, 48)
+    assert measure("out/turned.png") == (41, 48)
     left, right = halves("out/glass.png")
     assert (left == 1).all() and (right == 1).all()
 
@@ -235,7 +237,7 @@ def test_credits_and_metadata():
         assert made.info["Copyright"] == "CC BY Ada"
     pairs("in/a.jpg", output="bare", metadata=False)
     with pytest.raises(InputError, match="no recipe"):
-        load.read_recipe("bare/a.png")
+        read_recipe("bare/a.png")
 
 
 def test_it_stops_between_photos():

@@ -21,7 +21,8 @@ from styler.options.translate import TranslateOptions
 from styler.storage import disk
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style, Translation
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture, read_recipe
+from styler.storage.pictures.save import FORMATS
 from styler.ui import cli
 from styler.ui.flags import command_line
 
@@ -74,7 +75,7 @@ def decoded(path):
 
 
 def loaded(name):
-    return load.load(name).image
+    return load_picture(name).image
 
 
 # One picture
@@ -85,7 +86,7 @@ def test_one_picture_with_its_recipe(translate):
     done = translate("photo.png", "--seed", "7")
     assert done.code == 0 and "Wrote photo-maps.png (40 x 24)" in done.err
     assert names() - before == {"photo-maps.png"}
-    recipe = load.read_recipe("photo-maps.png")
+    recipe = read_recipe("photo-maps.png")
     assert recipe["command"] == "translate" and recipe["size"] == [40, 24]
     assert recipe["options"] == {
         "checkpoint": "maps",
@@ -102,7 +103,7 @@ def test_one_picture_with_its_recipe(translate):
 
 def test_the_recipes_command_makes_the_same_picture(run, translate):
     translate("photo.png", "--no-dropout", "-o", "a.png")
-    program, *words = command_line(load.read_recipe("a.png")).split()
+    program, *words = command_line(read_recipe("a.png")).split()
     assert program == "styler" and "--no-dropout" in words
     run(*words, "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
@@ -132,13 +133,13 @@ def test_stored_statistics_are_another_way(translate):
     translate("photo.png", "-o", "a.png")
     translate("photo.png", "-o", "b.png", "--statistics", "stored")
     assert not torch.equal(loaded("a.png"), loaded("b.png"))
-    assert load.read_recipe("b.png")["options"]["statistics"] == "stored"
+    assert read_recipe("b.png")["options"]["statistics"] == "stored"
 
 
 def test_statistics_are_by_default_those_of_the_training(translate):
     generator("four", batch=4, statistics="stored")
     translate("photo.png", checkpoint="four")
-    assert load.read_recipe("photo-four.png")["options"]["statistics"] == "stored"
+    assert read_recipe("photo-four.png")["options"]["statistics"] == "stored"
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 90), (101, 33)])
@@ -163,7 +164,7 @@ def test_transparency_orientation_and_depth_are_as_everywhere(translate):
     sources = sorted(names() - {"photo.png", "in/a.png", "in/deep/b.jpg"})
     for checkpoint in ("maps", "lines"):
         assert translate(*sources, "-o", checkpoint, checkpoint=checkpoint).code == 0
-    assert torch.equal(load.load("maps/glass.png").alpha, load.load("glass.png").alpha)
+    assert torch.equal(load_picture("maps/glass.png").alpha, load_picture("glass.png").alpha)
     with Image.open("maps/turned.jpg") as made:
         assert made.size == (24, 40)
     assert names("maps") == names("lines") == set(sources)
@@ -179,7 +180,7 @@ def test_drawings_on_nothing_are_drawings_on_paper(translate):
     for words in ((), ("--from-sketch",), ("--from-photo",)):
         assert "is no drawing" not in translate("glass.png", "-o", "a.png", *words, checkpoint="lines").err
         translate("paper.png", "-o", "b.png", *words, checkpoint="lines")
-        made, wanted = load.load("a.png"), load.load("b.png")
+        made, wanted = load_picture("a.png"), load_picture("b.png")
         assert (made.alpha is None) == ("--from-photo" not in words)
         if made.alpha is None:
             assert torch.equal(made.image, wanted.image)
@@ -192,7 +193,7 @@ def test_of_photos_cut_out_the_outline_is_drawn():
     cut = Image.new("RGBA", (64, 64), (200, 30, 30, 0))
     cut.paste((200, 30, 30, 255), (16, 16, 48, 48))
     cut.save("cut.png")
-    seen = Preparation(1, "photo", EDGES)(load.load("cut.png").on_white)
+    seen = Preparation(1, "photo", EDGES)(load_picture("cut.png").on_white)
     assert 40 < (seen < 0.5).sum() < 400
 
 
@@ -220,7 +221,7 @@ def test_a_photo_becomes_what_the_network_takes(translate):
     assert plain.code == drawn.code == 0
     assert "no drawing on white" in plain.err and "--from-photo" in plain.err and "drawing" not in drawn.err
     assert not torch.equal(loaded("a.png"), loaded("b.png"))
-    assert load.read_recipe("b.png")["options"]["from_photo"] is True
+    assert read_recipe("b.png")["options"]["from_photo"] is True
 
 
 @pytest.mark.parametrize("checkpoint", ["lines", "maps"])
@@ -239,7 +240,7 @@ def test_samples_are_a_sheet_and_each_comes_alone_by_its_seed(translate):
     picture(size=(200, 150)).save("large.png")
     assert translate("large.png", "--samples", "4", "--seed", "5").code == 0
     sheet = loaded("large-maps.png")
-    assert load.read_recipe("large-maps.png")["options"]["samples"] == 4
+    assert read_recipe("large-maps.png")["options"]["samples"] == 4
     height, width = sheet.shape[2:]
     assert width == 8 + 3 * 208 and height > 2 * 150
     translate("large.png", "--seed", "6", "-o", "alone.png")
@@ -252,13 +253,13 @@ def test_samples_of_what_is_transparent_are_a_sheet_that_is_not(translate):
     glass.putalpha(Image.linear_gradient("L").resize((40, 24)))
     glass.save("glass.png")
     assert translate("glass.png", "--samples", "2").code == 0
-    assert load.load("glass-maps.png").alpha is None
+    assert load_picture("glass-maps.png").alpha is None
 
 
 def test_a_film_has_no_samples_and_the_others_have(translate):
     animate("in/wave.gif")
     done = translate("in", "-o", "out", "--samples", "2")
-    assert done.code == 1 and "2 done, 1 failed" in done.err and "wave.gif is a film" in done.err
+    assert done.code == 1 and "2 done, 1 failed" in done.err and "wave.gif is a video" in done.err
     assert names("out") == {"a.png", "deep/b.jpg"}
 
 
@@ -370,7 +371,7 @@ def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(translate, her
 def test_what_the_file_does_not_tell_is_obeyed_when_said(translate):
     generator("secret", direction=None, dropout=None)
     assert translate("photo.png", "--direction", "BtoA", "--no-dropout", checkpoint="secret").code == 0
-    options = load.read_recipe("photo-secret.png")["options"]
+    options = read_recipe("photo-secret.png")["options"]
     assert options["direction"] == "BtoA" and options["dropout"] is False
 
 
@@ -396,7 +397,7 @@ def test_the_shell_completes_checkpoints(words, incomplete, offers):
 
 
 def test_encoded_pictures_of_every_format_come_back(translate):
-    for ending, format in load.FORMATS.items():
+    for ending, format in FORMATS.items():
         Path(f"in/x{ending}").write_bytes(encoded(picture(size=(40, 24)), format))
     assert translate("in", "-o", "out").code == 0
-    assert {f"x{ending}" for ending in load.FORMATS} <= names("out")
+    assert {f"x{ending}" for ending in FORMATS} <= names("out")

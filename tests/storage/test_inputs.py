@@ -76,9 +76,9 @@ def test_standard_input_has_a_name_too(here):
     ("source", "output", "says"),
     [
         ("photo.jpg", "out.mp4", "must end in one of .png"),
-        ("clip.mp4", "out.jpg", "to hold a film"),
+        ("clip.mp4", "out.jpg", "to hold a video"),
         ("clip.mp4", "-", "needs a file"),
-        ("clip.mp4", "out", "to hold a film"),
+        ("clip.mp4", "out", "to hold a video"),
     ],
 )
 def test_an_output_that_cannot_hold_the_input_is_refused(here, source, output, says):
@@ -139,7 +139,7 @@ def test_the_current_folder_has_a_name(here):
 def test_other_files_are_left_out_and_counted(here):
     touch("in/a.jpg", "in/notes.txt", "in/deep/b.raw")
     plan = inputs.plan(["in"], "out", "ink")
-    assert len(plan.jobs) == 1 and plan.notes == ("2 files are neither picture nor film, and left out",)
+    assert len(plan.jobs) == 1 and plan.notes == ("2 files are neither picture nor video, and left out",)
 
 
 def test_a_folder_without_pictures_is_refused(here):

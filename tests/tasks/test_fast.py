@@ -15,7 +15,7 @@ from styler.networks import strips
 from styler.networks.strips import EXACT
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.options.fast import FastOptions
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
 from styler.tasks import fast, onepass
 from styler.tasks.fast import Painter
 
@@ -78,7 +78,7 @@ def test_a_border_is_as_calm_as_the_middle() -> None:
 
 
 def test_saved_pictures_are_rounded(tmp_path) -> None:
-    load.save(tmp_path / "a.png", torch.full((1, 3, 16, 16), 99.6 / 255))
+    save_picture(tmp_path / "a.png", torch.full((1, 3, 16, 16), 99.6 / 255))
     assert Image.open(tmp_path / "a.png").getpixel((3, 3)) == (100, 100, 100)
 
 

@@ -20,7 +20,7 @@ from styler.networks.vgg import random_convolutions
 from styler.options.fields import parse_layers
 from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 from styler.tasks import optimize
 
 WIDTHS = (4, 6, 8, 10, 12)
@@ -86,7 +86,7 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
 def test_weights_mean_the_same_at_every_size() -> None:
     """What a photo lacks of a style is told alike by the built-in network at 128 and at 512 pixels."""
     network = vgg.load(vgg.BUILT_IN)
-    photo, style = (load.load(EXAMPLES / name).image for name in ("examples/lake.jpg", "styles/waves.jpg"))
+    photo, style = (load_picture(EXAMPLES / name).image for name in ("examples/lake.jpg", "styles/waves.jpg"))
     values = []
     for size in ((96, 128), (384, 512)):
         terms = optimize.make_terms(photo, [style], network.walk, options(content_weight=0.0), size)

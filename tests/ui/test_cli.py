@@ -25,7 +25,7 @@ from styler.options.optimize import OptimizeOptions
 from styler.storage import doctor
 from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
-from styler.storage.pictures import load
+from styler.storage.pictures.load import read_recipe
 from styler.ui import cli, flags
 
 
@@ -103,9 +103,9 @@ def test_the_environment_sets_options_and_the_command_line_wins(paint, monkeypat
     monkeypatch.setenv("STYLER_STYLE_WEIGHT", "2")
     monkeypatch.setenv("STYLER_OVERWRITE", "1")
     assert paint().code == 0
-    assert load.read_recipe("photo-style.png")["options"]["style_weight"] == 2
+    assert read_recipe("photo-style.png")["options"]["style_weight"] == 2
     assert paint("--style-weight", "3").code == 0
-    assert load.read_recipe("photo-style.png")["options"]["style_weight"] == 3
+    assert read_recipe("photo-style.png")["options"]["style_weight"] == 3
     monkeypatch.setenv("STYLER_STYLE_WEIGHT", "much")
     assert paint().code == 2
 
@@ -190,7 +190,7 @@ def test_ctrl_c_outside_of_any_loop_is_130(run, monkeypatch, studio):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(load, "read_recipe", interrupted)
+    monkeypatch.setattr("styler.storage.pictures.load.read_recipe", interrupted)
     assert run("show", "photo.png").code == 130
 
 
@@ -206,7 +206,7 @@ def recipe_chunk(recipe):
 def test_show_as_json_is_one_line(paint, run, studio):
     paint()
     shown = run("show", "--json", "photo-style.png")
-    assert json.loads(shown.out) == load.read_recipe("photo-style.png")
+    assert json.loads(shown.out) == read_recipe("photo-style.png")
     assert len(shown.lines) == 1
 
 
@@ -262,7 +262,7 @@ def test_added_weights_are_listed_found_and_verified(run, tmp_path, studio):
     done = run("weights", "verify", "vgg19")
     assert done.code == 0 and done.lines[1:] == ["vgg19\tok"]
     done = run("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1")  # auto takes it
-    assert done.code == 0 and load.read_recipe("photo-style.png")["options"]["network"] == "vgg19"
+    assert done.code == 0 and read_recipe("photo-style.png")["options"]["network"] == "vgg19"
     slim.write_bytes(slim.read_bytes()[:-1] + b"x")
     done = run("weights", "verify")
     assert done.code == 1 and "vgg19\tdamaged" in done.lines
@@ -312,7 +312,7 @@ def test_the_built_in_network_paints_without_any_download(run, studio):
     done = run("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1")
     assert done.code == 0, done.err
     assert "styler weights fetch vgg19" in done.err  # the note that there is a better one
-    assert load.read_recipe("photo-style.png")["network"]["sha256"] == vgg.sha256("compact")
+    assert read_recipe("photo-style.png")["network"]["sha256"] == vgg.sha256("compact")
     assert run("weights", "verify", "compact").code == 0
 
 

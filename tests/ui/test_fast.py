@@ -1,4 +1,4 @@
-"""`styler fast`, `styler models` and `styler bench` as they are typed: messages, streams and exit codes."""
+"""`styler fast` and `styler models` as they are typed: messages, streams and exit codes."""
 
 import dataclasses
 import io
@@ -12,13 +12,12 @@ from corpus import picture
 from PIL import Image
 from theirs import save_johnson
 
-from styler.jobs import bench
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.cards import Card, Style
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.pictures import load as images
+from styler.storage.pictures.load import load_picture, read_recipe
 from styler.ui import cli
 
 
@@ -53,7 +52,7 @@ def here(tmp_path, monkeypatch):
 def test_a_style_paints_a_photo_and_says_so(run):
     done = run("fast", "photo.png", "--style", "ink")
     assert done.code == 0 and done.out == b"" and "Wrote photo-ink.png (40 x 24)" in done.err
-    assert images.read_recipe("photo-ink.png")["options"]["style"] == "ink"
+    assert read_recipe("photo-ink.png")["options"]["style"] == "ink"
 
 
 def test_from_stream_to_stream(run):
@@ -90,7 +89,7 @@ def test_quiet_is_quiet(run):
 def test_textures_need_no_input(run):
     done = run("fast", "--model", "grain", "--size", "40x24", "--precision", "bfloat16")
     assert done.code == 0 and "Wrote sand-texture.png (40 x 24)" in done.err
-    assert images.read_recipe("sand-texture.png")["options"]["precision"] == "bfloat16"
+    assert read_recipe("sand-texture.png")["options"]["precision"] == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -134,13 +133,13 @@ def test_a_texture_of_the_size_that_is_proposed_fits(run):
 
 
 def test_a_dry_run_reads_headers_only_but_for_one_sample(run, here, monkeypatch):
-    load, seen = images.load, []
+    seen = []
 
     def noticed(source, **options):
         seen.append(source)
-        return load(source, **options)
+        return load_picture(source, **options)
 
-    monkeypatch.setattr(images, "load", noticed)
+    monkeypatch.setattr("styler.jobs.batch.load_picture", noticed)
     before = sorted(here.rglob("*"))
     done = run("fast", "in", "photo.png", "--style", "ink", "--dry-run", "-o", "out")
     assert done.code == 0 and "in/b.png -> out/in/b.png: 40 x 24, whole" in done.err
@@ -235,33 +234,6 @@ def test_an_exported_model_prints_its_parity(run):
     assert run("models", "export", "pair-2", "a.onnx", "--style", "ink").code == 1
 
 
-# bench
-
-
-def test_bench_prints_a_table(run, monkeypatch):
-    monkeypatch.setattr(bench, "SECONDS", 0.0)
-    done = run("bench", "--model", "pair", "--sizes", "16")
-    assert done.code == 0 and [line.split("\t")[2] for line in done.lines[1:]] == ["float32", "bfloat16"]
-    assert tuple(done.lines[0].split("\t")) == bench.COLUMNS
-    objects = [json.loads(line) for line in run("bench", "--model", "pair", "--sizes", "16", "--json").lines]
-    assert [row["network"] for row in objects] == ["pair", "pair"]
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "says"),
-    [
-        (("--sizes", "8"), 1, "--sizes is '8'"),
-        (("--model", "grain"), 1, "makes textures"),
-        (("--model", "pear"), 1, "did you mean pair"),
-        (("--device", "moon"), 1, "no device 'moon'"),
-        (("--seed", "-1"), 2, "-1"),
-    ],
-)
-def test_what_bench_cannot_do_is_told_in_one_line(run, words, code, says):
-    done = run("bench", *words)
-    assert (done.code, done.out) == (code, b"") and says in done.err
-
-
 # Completion
 
 
@@ -273,7 +245,6 @@ def test_what_bench_cannot_do_is_told_in_one_line(run, words, code, says):
         (["fast", "--style"], "ink:0.6,o", ["ink:0.6,oil"]),
         (["fast", "--model", "pair", "--style"], "", ["wash"]),
         (["fast", "--model"], "p", ["pair", "pair-2"]),
-        (["bench", "--model"], "g", ["grain"]),
         (["train-fast", "--add-to"], "pair-", ["pair-2"]),
         (["models", "show"], "g", ["grain"]),
         (["models", "convert"], "g", ["grain"]),

@@ -73,7 +73,6 @@ def test_a_translator_is_exported_and_the_parity_told(run, statistics):
             ("fast", "photo.png", "--model", "net_G.pth"),
             "is a translator and has no styles: styler translate",
         ),
-        (("bench", "--model", "cats"), "is a translator and has no styles"),
         (("models", "export", "cats", "a.onnx", "--style", "ink"), "has no styles: leave out --style"),
         (("models", "export", "ink", "a.onnx", "--statistics", "stored"), "leave out --statistics"),
         (("models", "show", "cat"), "did you mean cats?"),

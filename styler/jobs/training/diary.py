@@ -16,8 +16,8 @@ from styler.jobs.training import run
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage.journal import Journal
-from styler.storage.pictures import load
 from styler.storage.pictures.chart import chart
+from styler.storage.pictures.save import save_picture
 from styler.version import __version__
 
 LOG, CURVES = "log.jsonl", "losses.png"
@@ -56,7 +56,7 @@ class Logbook:
     def draw(self) -> Tensor:
         """Write the curves of the losses anew: an Image."""
         picture = chart(self.journal.curves())
-        load.save(self.folder / CURVES, picture, overwrite=True)
+        save_picture(self.folder / CURVES, picture, overwrite=True)
         return picture
 
     def about(self, command: str, pictures: int, credits: str, group: Group) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from styler.engine.minimize import TrainingState
 from styler.events import TrainStep, relayed
 from styler.jobs.training.diary import Logbook
 from styler.options.fast import TrainFastOptions
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks import faults
 from styler.tasks.train_fast import Inputs
 
@@ -75,7 +76,7 @@ class Diary:
         if shown:
             blank = torch.ones(1, 3, 16, 16)
             rows, labels = [[blank, *shown], *rows], ["", *labels]
-        load.save(self.folder / PREVIEW, load.sheet(rows, row_labels=labels), overwrite=True)
+        save_picture(self.folder / PREVIEW, sheet(rows, row_labels=labels), overwrite=True)
 
     def _mix(self, style: int) -> Tensor:
         known: int = self.network.made.styles  # type: ignore[union-attr, assignment]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.levels import to_levels
 from styler.image.size import long_side
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
@@ -23,7 +24,7 @@ from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, slug
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 
 THUMBNAIL = 64
 """Side of the styles' thumbnails in pixels."""
@@ -50,7 +51,7 @@ def open_styles(given: Sequence[str], size: OutputSize) -> Generator[Event, None
         raise InputError("no style is given: name a picture with --style FILE")
     found: dict[str, Learned] = {}
     for text in given:
-        picture = load.load(file_of(text), long_side=long_side(size))
+        picture = load_picture(file_of(text), long_side=long_side(size))
         for warning in picture.warnings:
             yield Note(warning)
         style = _style(text, picture.credits)
@@ -175,4 +176,4 @@ def thumbnail(image: Tensor) -> Tensor:
     top, left = (height - side) // 2, (width - side) // 2
     square = image[..., top : top + side, left : left + side]
     small = F.interpolate(square, (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
-    return (small.clamp(0, 1) * 255).round().to(torch.uint8)
+    return to_levels(small)

@@ -14,7 +14,7 @@ from styler.networks.texture import TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage.datasets.photos import Pictures
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_picture
 from styler.tasks.train_fast import Inputs
 
 CALIBRATION = 4
@@ -91,7 +91,7 @@ def _readable(pictures: Pictures) -> list[Inputs]:
     found: list[Inputs] = []
     for path in pictures.held:
         try:
-            found.append(load.load(path, long_side=SAMPLE_SIDE).image)
+            found.append(load_picture(path, long_side=SAMPLE_SIDE).image)
         except InputError as error:
             pictures.skipped[str(path)] = str(error)
     return found

@@ -31,7 +31,7 @@ from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
 from styler.storage.datasets.photos import ahead
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
-from styler.storage.pictures import load
+from styler.storage.pictures.save import save_picture
 from styler.tasks import train_translate as task
 from styler.tasks.train_translate import Contest, contest_for
 from styler.tasks.validate import Best
@@ -210,7 +210,7 @@ def _show_first(order: Order, pairs: PairSet) -> None:
     """Write a sheet of the first pairs, as they will be seen."""
     shown = _singly(pairs.batch(0, FIRST, order.options.crop))
     sheet = gallery([[pair.inputs, pair.targets] for pair in shown], pairs.names)
-    load.save(order.states / PAIRS, sheet, overwrite=True)
+    save_picture(order.states / PAIRS, sheet, overwrite=True)
 
 
 def _singly(pair: Pair) -> list[Pair]:

@@ -17,8 +17,9 @@ from styler.networks.pix2pix import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, report
 from styler.storage.names import STATES
-from styler.storage.pictures import load
 from styler.storage.pictures.chart import chart
+from styler.storage.pictures.save import encode_picture, save_picture
+from styler.storage.pictures.sheet import sheet
 from styler.storage.report import Html
 from styler.tasks.train_translate import Contest
 from styler.tasks.validate import SCORES, Best, best_of, scores_of, translated
@@ -113,7 +114,7 @@ class TranslateDiary:
         """Write curves, preview and page anew."""
         losses = self.log.draw()
         preview = self.preview()
-        load.save(self.log.folder / PREVIEW, preview, overwrite=True)
+        save_picture(self.log.folder / PREVIEW, preview, overwrite=True)
         text = self.page(step, preview, losses)
         disk.write(self.log.folder / REPORT, text.encode())
 
@@ -176,7 +177,7 @@ def gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
     """Rows of pictures under their labels, ABREAST rows side by side: an Image."""
     lines = [[x for row in rows[i : i + ABREAST] for x in row] for i in range(0, len(rows), ABREAST)]
     heads = [*labels] * min(ABREAST, len(rows))
-    return load.sheet(lines, column_labels=heads, cell=CELL)
+    return sheet(lines, column_labels=heads, cell=CELL)
 
 
 def imbalance(shares: Sequence[float], rate: float) -> str:
@@ -205,8 +206,8 @@ def _changed(options: TrainTranslateOptions) -> list[tuple[str, str]]:
 
 
 def _jpeg(image: Tensor) -> bytes:
-    return load.encode(image, "JPEG", quality=90)
+    return encode_picture(image, "JPEG", quality=90)
 
 
 def _png(image: Tensor) -> bytes:
-    return load.encode(image, "PNG")
+    return encode_picture(image, "PNG")

@@ -12,7 +12,7 @@ from styler.errors import InputError
 from styler.image.size import Size
 from styler.storage.datasets import photos as data
 from styler.storage.names import display, is_private
-from styler.storage.pictures import load
+from styler.storage.pictures.load import measure
 
 RECORD = "pairs.json"
 """The file in which `styler pairs` tells how it made a dataset."""
@@ -216,7 +216,7 @@ def find_photos(photos: str) -> tuple[list[Entry], list[str]]:
 def _sizes(entry: Entry, faults: _Faults) -> list[Size]:
     """The sizes of an entry's pictures, by the headers of their files; [] if one cannot be read."""
     try:
-        return [load.measure(path) for path in entry.paths]
+        return [measure(path) for path in entry.paths]
     except InputError as error:
         faults.add("left out, for it cannot be read", f"{entry.name} ({error})")
         return []

@@ -17,6 +17,7 @@ from styler.errors import InputError
 from styler.image import conditions
 from styler.image import size as geometry
 from styler.image.conditions import Pair
+from styler.image.levels import to_unit
 from styler.image.size import Size
 from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets import photos as data
@@ -259,7 +260,7 @@ class Files:
 
     def _resized(self, pair: Pair, size: Size) -> Pair:
         """A pair at another size, in [0, 1]; labels keep their colors."""
-        inputs, targets = _unit(pair.inputs), _unit(pair.targets)
+        inputs, targets = to_unit(pair.inputs), to_unit(pair.targets)
         if self._labels and _size(inputs) != size:
             inputs = F.interpolate(inputs, size, mode="nearest-exact")
         return Pair(geometry.resize(inputs, size), geometry.resize(targets, size))
@@ -298,12 +299,8 @@ class Photos:
         return None if photo is None else _cut(self._pair(photo, _shown_at(photo, side), draw))
 
     def _pair(self, photo: Tensor, size: Size, draw: np.random.Generator) -> Pair:
-        image = geometry.resize(_unit(photo[None]), size)
+        image = geometry.resize(to_unit(photo[None]), size)
         return Pair(self._make(image, draw), image)
-
-
-def _unit(levels: Tensor) -> Tensor:
-    return levels.float() / 255 if levels.dtype == torch.uint8 else levels
 
 
 def _size(picture: Tensor) -> Size:

@@ -16,14 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
+from styler.image.levels import to_unit
 from styler.storage import disk
 from styler.storage.names import display, is_private
-from styler.storage.pictures import load
+from styler.storage.pictures.load import load_levels
+from styler.storage.pictures.save import FORMATS
 
 Batch = TypeVar("Batch")
 Item = TypeVar("Item")
 
-SUFFIXES = frozenset({*load.FORMATS, ".bmp", ".gif", ".ppm"})
+SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 TRIES = 100
@@ -56,7 +58,7 @@ class Decoder:
         if str(path) in self.skipped:
             return None
         try:
-            picture = load.load_levels(path, self.long_side)
+            picture = load_levels(path, self.long_side)
         except InputError as error:
             self.skipped[str(path)] = str(error)
             return None
@@ -144,7 +146,7 @@ class Pictures:
         shortest = min(height, width)
         size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
         top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
-        square = picture[None, :, top : top + size, left : left + size].float() / 255
+        square = to_unit(picture[None, :, top : top + size, left : left + size])
         if draw.random() < 0.5:
             square = square.flip(3)
         if size != side:

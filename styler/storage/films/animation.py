@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG, in and out through Pillow."""
+"""Read and write animated GIF, WebP and PNG."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from PIL import Image
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
+from styler.image.levels import from_pixels, to_pixels
+from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display
 from styler.storage.pictures import modes
-from styler.storage.pictures import recipe as recipes
+from styler.storage.pictures.recipe import save_options, to_text
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
-"""What an animation is written as, by the ending of its name."""
+"""The format that is written, by the ending of the file's name."""
 MILLISECOND = Fraction(1, 1000)
-SMALLEST = 16  # pixels a side, as of pictures
-NO_DURATION = 100  # milliseconds that browsers show a frame that does not tell
+NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
 CODEC = {"WEBP": {"quality": 90}}
 
 
@@ -40,7 +41,7 @@ def is_animated(path: Path | str) -> bool:
 
 
 def inspect(source: Path | str, *, max_pixels: int) -> Footage:
-    """What an animation is, from its header. Raises InputError."""
+    """The properties of an animation, from its header. Raises InputError."""
     with _opened(source) as image:
         width, height = image.size
         count, loop, title = getattr(image, "n_frames", 1), image.info.get("loop"), image.info.get("Title")
@@ -75,7 +76,7 @@ def _fault(error: Exception) -> str:
 
 
 def frames(source: Path | str, *, skip: int = 0) -> Iterator[Frame]:
-    """The frames of an animation but for the first `skip`, each put together whole; times are milliseconds.
+    """The frames of an animation after the first `skip`, each composed whole; times are in milliseconds.
 
     Raises InputError where it breaks off in damage; frames before that have been yielded.
     """
@@ -96,21 +97,17 @@ def _planes(image: Image.Image) -> tuple[Tensor, Tensor | None]:
     split = modes.layers(image, _ignored)
     color = modes.to_srgb(split.color, image.info.get("icc_profile"), _ignored)
     alpha = None if split.alpha is None else np.array(split.alpha)[..., None]
-    return _tensor(color), None if alpha is None else _tensor(alpha)
+    return from_pixels(color), None if alpha is None else from_pixels(alpha)
 
 
 def _ignored(warning: str) -> None:
-    """What is lost of one frame is not worth a line for each."""
+    """Drop a warning: one for each frame would be too many."""
 
 
-def _tensor(values: Any) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values)).permute(2, 0, 1)[None].contiguous().float().div(255)
+class AnimationWriter:
+    """Takes painted frames one by one into a temporary file, and writes them as an animation.
 
-
-class Roll:
-    """Painted frames on their way into an animation, in a temporary file, so that memory stays small.
-
-    `done` and `state` are what `segments.Segments` has too; an animation starts anew when resumed.
+    `done` and `state` are as in `FilmWriter`, but an animation starts anew when resumed.
     """
 
     state: Mapping[str, Tensor] | None = None
@@ -120,22 +117,21 @@ class Roll:
         self._unit = time_base / MILLISECOND
         self._format = FORMATS[Path(target).suffix.lower()]
         self._modes: list[str] = []
-        self._places: list[int] = []
+        self._offsets: list[int] = []
         self._times: list[int] = []
         self._size = (0, 0)
 
     @property
     def done(self) -> int:
-        """How many frames there are."""
+        """The number of frames so far."""
         return len(self._modes)
 
     def add(self, frame: Frame, state: object = None) -> None:
-        """Put a painted frame at the end; `state` is for films that are resumed."""
+        """Append a painted frame; `state` is there for the sake of `FilmWriter`."""
         height, width = frame.image.shape[-2:]
         planes = frame.image if frame.alpha is None else torch.cat([frame.image, frame.alpha], 1)
-        levels = planes.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
-        self._places.append(self._file.seek(0, os.SEEK_END))
-        self._file.write(levels[0].permute(1, 2, 0).contiguous().numpy().tobytes())
+        self._offsets.append(self._file.seek(0, os.SEEK_END))
+        self._file.write(to_pixels(planes).tobytes())
         self._modes.append("RGB" if frame.alpha is None else "RGBA")
         self._times.append(max(1, round(frame.duration * self._unit)))
         self._size = (width, height)
@@ -143,8 +139,8 @@ class Roll:
     def save(
         self, target: Path | str, loop: int | None, recipe: Mapping[str, object] | None, *, overwrite: bool
     ) -> None:
-        """Write what there is, whole or not at all. Raises OutputError."""
-        options: dict[str, Any] = {**CODEC.get(self._format, {}), **_told(self._format, recipe)}
+        """Write the frames so far, whole or not at all. Raises OutputError."""
+        options: dict[str, Any] = {**CODEC.get(self._format, {}), **_save_options(self._format, recipe)}
         if loop is not None:
             options["loop"] = loop
         if self._format == "GIF" and "RGBA" in self._modes:
@@ -160,31 +156,28 @@ class Roll:
                     f"{self._format} cannot hold this animation ({error}): choose .mp4"
                 ) from error
 
-    def interrupt(self, state: object = None) -> None:
-        """Nothing to keep: an animation starts anew."""
-
     def close(self) -> None:
-        """Let go of the temporary file."""
+        """Remove the temporary file."""
         self._file.close()
 
     def __getitem__(self, index: int) -> Image.Image:
         mode, (width, height) = self._modes[index], self._size
-        self._file.seek(self._places[index])
+        self._file.seek(self._offsets[index])
         return Image.frombytes(mode, self._size, self._file.read(width * height * len(mode)))
 
 
 class _Rest:
-    """All pictures of a roll but the first, as often as Pillow wants to go through them."""
+    """All frames but the first, as often as Pillow wants to go through them."""
 
-    def __init__(self, roll: Roll) -> None:
-        self._roll = roll
+    def __init__(self, writer: AnimationWriter) -> None:
+        self._writer = writer
 
     def __iter__(self) -> Iterator[Image.Image]:
-        return (self._roll[index] for index in range(1, self._roll.done))
+        return (self._writer[index] for index in range(1, self._writer.done))
 
 
-def _told(format: str, recipe: Mapping[str, object] | None) -> dict[str, object]:
-    """How the recipe goes into each format; a GIF has only its comment."""
+def _save_options(format: str, recipe: Mapping[str, object] | None) -> dict[str, object]:
+    """Arguments of `Image.save` for a file with the recipe; a GIF has only its comment."""
     if recipe is not None and format == "GIF":
-        return {"comment": recipes.to_text(recipe)}
-    return recipes.save_options(format, recipe, {})
+        return {"comment": to_text(recipe)}
+    return save_options(format, recipe, {})

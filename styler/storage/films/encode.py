@@ -1,9 +1,9 @@
-"""Painted frames on their way into a film: encoded in pieces beside it that outlive an interruption.
+"""Encode the frames of a video in segments that outlive an interruption.
 
-A folder TARGET.parts holds whole segments of always as many frames, each with what the painter carries over
-to the next one. An interruption adds the frames since then, lossless, so that a resumed film has exactly the
-frames of one that was never interrupted. There are no frames that need later ones (B-frames), so that packets
-come in the order of their times and segments join as they are.
+A folder TARGET.parts holds segments of equally many frames, each with the painter's state after it. A resumed
+run goes on after the last whole segment, and its video has exactly the frames of an uninterrupted one. There
+are no frames that need later ones (B-frames), so that packets come in the order of their times and segments
+join as they are.
 """
 
 from __future__ import annotations
@@ -18,36 +18,40 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
+from styler.image.levels import to_pixels
+from styler.image.size import Size
 from styler.storage import disk
 from styler.storage.films import read
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display, fit_name
 
-LONGEST, SHORTEST = 250, 12  # frames of a segment
-SEGMENT_BYTES = 1 << 28  # of frames kept in memory until their segment is whole
-PIECE = "nut"  # the container of segments: it takes any codec, and any time exactly
-ORDER = "film.json"  # what the segments are of
+LONGEST, SHORTEST = 250, 12
+"""Frames of a segment, at most and at least."""
+SEGMENT_BYTES = 1 << 28
+"""Bytes of frames that are kept in memory until their segment is whole."""
+SEGMENT = "nut"
+"""The container of segments: it takes any codec, and any time exactly."""
+IDENTITY = "film.json"
+"""The file that says which video the segments are of."""
 
 State = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How frames are encoded; equal ones make segments that join.
+    """The encoder and its settings; segments of equal encodings join.
 
     Attributes:
-        codec: encoder, by its name in FFmpeg.
-        pixels: pixel format, likewise.
+        codec: name of the encoder in FFmpeg.
+        pixels: name of the pixel format in FFmpeg.
         options: of the encoder.
         aspect: width of a pixel over its height.
-        matrix: how colors are coded, as in `Footage`.
+        matrix: color matrix, see `Footage`.
     """
 
     codec: str
@@ -66,19 +70,11 @@ class Encoding:
         planes = 3 if self.pixels == "yuv444p" else 1.5
         return int(min(LONGEST, max(SHORTEST, SEGMENT_BYTES // (self.height * self.width * planes))))
 
-    def lossless(self) -> Encoding:
-        """The same pixels, kept exactly."""
-        return Encoding("ffv1", self.pixels, {}, *self.shape())
 
-    def shape(self) -> tuple[int, int, Fraction, Fraction, Fraction, int]:
-        """Whatever is not the encoder's."""
-        return self.height, self.width, self.time_base, self.rate, self.aspect, self.matrix
+def encoding_for(target: Path | str, footage: Footage, size: Size, crf: int) -> Encoding:
+    """VP9 for WebM, else H.264, at a size and a quality (`crf` from 0, lossless, to 51).
 
-
-def encoding(target: Path | str, footage: Footage, size: tuple[int, int], crf: int) -> Encoding:
-    """H.264, or VP9 in WebM, of that `size` (height, width) and quality (`crf` 0 lossless to 51).
-
-    H.264 has color at half the resolution only where both sides are even; else it gets it at the full one.
+    H.264 has color at half the resolution where both sides are even, and else at the full one.
     """
     shape = (*size, footage.time_base, footage.rate, footage.aspect, footage.matrix)
     if Path(target).suffix.lower() == ".webm":
@@ -93,90 +89,86 @@ def encoding(target: Path | str, footage: Footage, size: tuple[int, int], crf: i
 
 
 def parts_of(target: Path | str) -> Path:
-    """The folder beside `target` for what is done of it; it is there while the film is unfinished."""
+    """The folder beside `target` that holds its segments while it is unfinished."""
     path = Path(target)
     return path.with_name(fit_name(path.name, ".parts"))
 
 
-def order_of(target: Path | str) -> dict[str, Any]:
-    """What the folder beside `target` is of, as `Segments` was told; empty if none is there or readable."""
+def identity_of(target: Path | str) -> dict[str, Any]:
+    """The identity of the segments beside `target`, see `FilmWriter`; empty if there is none to read."""
     try:
-        found = json.loads((parts_of(target) / ORDER).read_text("utf-8"))
+        identity = json.loads((parts_of(target) / IDENTITY).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return identity if isinstance(identity, dict) else {}
 
 
-class Segments:
-    """Takes painted frames one by one and keeps them on the disk, segment by segment.
+class FilmWriter:
+    """Takes the painted frames of a video one by one and keeps them on the disk, segment by segment.
 
     Attributes:
-        done: how many frames there are, those of an earlier run included.
-        state: what the painter carried over after the last of them, None if nothing.
+        done: number of frames, those of an earlier run included.
+        state: the painter's state after the last whole segment of an earlier run, None if there is none.
     """
 
     def __init__(
-        self, target: Path | str, made: Encoding, order: Mapping[str, Any], *, resume: bool, overwrite: bool
+        self,
+        target: Path | str,
+        encoding: Encoding,
+        identity: Mapping[str, Any],
+        *,
+        resume: bool,
+        overwrite: bool,
     ) -> None:
-        """Begin, or go on where `resume` finds a folder of the same `order` (plain JSON values).
+        """Begin, or with `resume` go on with the segments of an interrupted run.
 
-        Raises OutputError if a folder of an interrupted run is there and neither `resume` nor `overwrite`
-        says what to do with it, or if it is of another film or of other options.
+        `identity`, plain JSON values, is what a resumed run must share with the interrupted one.
+
+        Raises OutputError if there are segments of an interrupted run and neither `resume` nor `overwrite`
+        says what to do with them, or if their identity is another one.
         """
-        self.made = made
+        self.encoding = encoding
+        self.state: State | None = None
         self._frames: list[Any] = []
         self._whole = 0
         self._worker = ThreadPoolExecutor(1)
         self._pending: Future[None] | None = None
-        self.state: State | None = None
-        order = json.loads(json.dumps(order))
-        self.folder = _claim(target, order, resume=resume, overwrite=overwrite)
-        self._restore()
+        identity = json.loads(json.dumps(identity))
+        self.folder = _claim(target, identity, resume=resume, overwrite=overwrite)
+        while (file := self._segment(self._whole).with_suffix(".state")).exists():
+            self.state, self._whole = _load_state(file), self._whole + 1
 
     @property
     def done(self) -> int:
-        """How many frames there are."""
-        return self._whole * self.made.length + len(self._frames)
+        """The number of frames so far."""
+        return self._whole * self.encoding.length + len(self._frames)
 
     def add(self, frame: Frame, state: Callable[[], State | None]) -> None:
-        """Put a painted frame at the end; `state` tells what the painter carries over from it.
+        """Append a painted frame; `state` returns the painter's state after it.
 
         A whole segment is encoded and written while the next frames are painted. Raises OutputError.
         """
         if self._pending is not None and self._pending.done():
-            self._settle()  # which tells at once if the disk is full
-        self._frames.append(_coded(frame, self.made))
-        if len(self._frames) == self.made.length:
+            self._settle()  # raises at once if the disk is full
+        self._frames.append(_coded(frame, self.encoding))
+        if len(self._frames) == self.encoding.length:
             self._settle()
-            begun = self._whole * self.made.length
-            self._pending = self._worker.submit(self._write, begun, self._frames, state())
+            self._pending = self._worker.submit(self._write, self._whole, self._frames, state())
             self._frames, self._whole = [], self._whole + 1
 
-    def interrupt(self, state: State | None) -> None:
-        """Keep the frames of the segment that is not whole, for a later run."""
+    def segments(self) -> list[Path]:
+        """The files of all frames so far, in order; the last segment may not be whole."""
         self._settle()
-        for old in self.folder.glob("tail-*"):
-            old.unlink()
         if self._frames:
-            if state is not None:
-                disk.write(self._tail(".state"), save(dict(state)))
-            disk.write(self._tail(f".{PIECE}"), encoded(self._frames, self.made.lossless()))
-
-    def pieces(self) -> list[Path]:
-        """The files of all frames so far, in order; the last may be of a segment that is not whole."""
-        self._settle()
-        begun = self._whole * self.made.length
-        if self._frames:
-            disk.write(self._piece(begun), encoded(self._frames, self.made))
-        count = self._whole + bool(self._frames)
-        return [self._piece(index * self.made.length) for index in range(count)]
+            disk.write(self._segment(self._whole), encoded(self._frames, self.encoding))
+        return [self._segment(index) for index in range(self._whole + bool(self._frames))]
 
     def close(self) -> None:
-        """Wait for what is being written; an error in it was or is told by whatever needs it."""
+        """Wait for the segment that is being written; its errors are raised by `add` and `segments`."""
         self._worker.shutdown()
 
     def remove(self) -> None:
-        """Take the folder away: the film is finished."""
+        """Remove the folder: the video is finished."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -185,52 +177,39 @@ class Segments:
             self._pending.result()
             self._pending = None
 
-    def _write(self, begun: int, frames: Sequence[Any], state: State | None) -> None:
-        """One whole segment, which counts from the moment that its second file is there."""
-        data = encoded(frames, self.made)
-        disk.write(self._piece(begun), data)
-        disk.write(self._piece(begun).with_suffix(".state"), save(dict(state or {})))
+    def _write(self, index: int, frames: Sequence[Any], state: State | None) -> None:
+        """Write a whole segment, which counts from the moment that its second file is there."""
+        disk.write(self._segment(index), encoded(frames, self.encoding))
+        disk.write(self._segment(index).with_suffix(".state"), save(dict(state or {})))
 
-    def _piece(self, begun: int) -> Path:
-        return self.folder / f"{begun:09d}.{PIECE}"
-
-    def _tail(self, suffix: str) -> Path:
-        return self.folder / f"tail-{self._whole * self.made.length:09d}{suffix}"
-
-    def _restore(self) -> None:
-        """Find what an earlier run left: whole segments, and then the frames of one that is not."""
-        while (found := self._piece(self.done).with_suffix(".state")).exists():
-            self.state, self._whole = _state(found), self._whole + 1
-        if self._tail(f".{PIECE}").exists():
-            self._frames = list(_decoded(self._tail(f".{PIECE}"), self.made))
-            state = self._tail(".state")
-            self.state = _state(state) if state.exists() else None
+    def _segment(self, index: int) -> Path:
+        return self.folder / f"{index * self.encoding.length:09d}.{SEGMENT}"
 
 
-def _claim(target: Path | str, order: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
-    """The folder beside `target`, made if need be; see `Segments` for what is refused."""
+def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
+    """The folder beside `target`, made if need be; see `FilmWriter` for what is refused."""
     folder = parts_of(target)
-    shown, note = display(folder), folder / ORDER
+    shown, note = display(folder), folder / IDENTITY
     if folder.exists() and not note.exists() and any(folder.iterdir()):
-        raise OutputError(f"{shown} is in the way and not of an interrupted film: move it away")
+        raise OutputError(f"{shown} is in the way and not of an interrupted video: move it away")
     if note.exists() and not resume:
         if not overwrite:
             raise OutputError(f"{shown} is left of an interrupted run: add --resume to go on, or --overwrite")
         shutil.rmtree(folder)
     if note.exists():
-        _compare(target, order)
+        _compare(target, identity)
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{shown} cannot be made ({error.strerror}): choose another --output") from error
-    disk.write(note, json.dumps(order, indent=1).encode())
+    disk.write(note, json.dumps(identity, indent=1).encode())
     return folder
 
 
-def _compare(target: Path | str, order: Mapping[str, Any]) -> None:
-    """Refuse to go on with what another command began."""
-    if different := sorted(_differences(order_of(target), order)):
+def _compare(target: Path | str, identity: Mapping[str, Any]) -> None:
+    """Raise OutputError if the segments beside `target` have another identity."""
+    if different := sorted(_differences(identity_of(target), identity)):
         raise OutputError(
             f"{display(parts_of(target))} was begun with another {', '.join(different)}: "
             "repeat that command with --resume, or start anew with --overwrite and no --resume"
@@ -247,31 +226,33 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[s
             yield key
 
 
-def _state(path: Path) -> State | None:
+def _load_state(path: Path) -> State | None:
     try:
         return load(path.read_bytes()) or None
     except (OSError, SafetensorError) as error:
         raise InputError(f"{display(path)} is damaged ({error}): start anew with --overwrite") from error
 
 
-def _coded(frame: Frame, made: Encoding) -> Any:
-    """A painted frame, laid on white where it is transparent, rounded and in the encoder's pixels."""
+def _coded(frame: Frame, encoding: Encoding) -> Any:
+    """A frame in the encoder's pixel format, rounded, on white where it is transparent."""
     av = read.codecs()
     image = frame.image if frame.alpha is None else frame.image * frame.alpha + (1 - frame.alpha)
-    levels = image.detach().float().cpu().nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(levels[0].permute(1, 2, 0).numpy()), "rgb24")
+    rgb = av.VideoFrame.from_ndarray(to_pixels(image), "rgb24")
     coded = rgb.reformat(
-        format=made.pixels, dst_colorspace=made.matrix, dst_color_range="MPEG", interpolation=read.careful()
+        format=encoding.pixels,
+        dst_colorspace=encoding.matrix,
+        dst_color_range="MPEG",
+        interpolation=read.careful(),
     )
-    coded.pts, coded.time_base = frame.time, made.time_base
+    coded.pts, coded.time_base = frame.time, encoding.time_base
     return coded
 
 
-def encoded(frames: Sequence[Any], made: Encoding) -> bytes:
-    """A file with these frames; equal ones give equal packets."""
+def encoded(frames: Sequence[Any], encoding: Encoding) -> bytes:
+    """The bytes of a segment of frames; equal frames give equal packets."""
     buffer = io.BytesIO()
-    with read.codecs().open(buffer, "w", format=PIECE) as container:
-        stream = _stream(container, made)
+    with read.codecs().open(buffer, "w", format=SEGMENT) as container:
+        stream = _stream(container, encoding)
         for frame in frames:
             frame.pict_type = 0  # what a decoder says of a frame would be an order to the encoder
             container.mux(stream.encode(frame))
@@ -279,21 +260,13 @@ def encoded(frames: Sequence[Any], made: Encoding) -> bytes:
     return buffer.getvalue()
 
 
-def _stream(container: Any, made: Encoding) -> Any:
-    stream = container.add_stream(made.codec, rate=made.rate, options=dict(made.options))
-    stream.width, stream.height, stream.pix_fmt = made.width, made.height, made.pixels
+def _stream(container: Any, encoding: Encoding) -> Any:
+    stream = container.add_stream(encoding.codec, rate=encoding.rate, options=dict(encoding.options))
+    stream.width, stream.height, stream.pix_fmt = encoding.width, encoding.height, encoding.pixels
     context = stream.codec_context
-    context.time_base = stream.time_base = made.time_base
-    context.sample_aspect_ratio = made.aspect
-    context.colorspace, context.color_range = made.matrix, 1  # the limited range, as films have
+    context.time_base = stream.time_base = encoding.time_base
+    context.sample_aspect_ratio = encoding.aspect
+    context.colorspace, context.color_range = encoding.matrix, 1  # the limited range, as films have
     context.color_primaries = context.color_trc = 1  # of BT.709, which are sRGB's
     context.max_b_frames = 0
     return stream
-
-
-def _decoded(path: Path, made: Encoding) -> Iterator[Any]:
-    with disk.open_input(path) as file, read.codecs().open(file) as container:
-        for frame in container.decode(video=0):
-            frame.pts = round(frame.pts * frame.time_base / made.time_base)
-            frame.time_base = made.time_base
-            yield frame

@@ -1,4 +1,4 @@
-"""What moving pictures are made of, whatever the file: facts known at the start, and timed frames."""
+"""Properties of videos and animations, and their frames with times."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Footage:
-    """What is known of moving pictures before they are read.
+    """Properties of a video or an animation that are known before its frames are read.
 
     Attributes:
-        height: of the pictures in pixels, upright.
-        width: likewise.
-        time_base: seconds that one unit of `Frame.time` is.
-        rate: frames a second, on the average; only a hint where they come at uneven times.
-        frames: how many, or 0 if the file does not tell.
-        seconds: how long, or 0 if the file does not tell.
-        turn: quarter turns counterclockwise by which what is stored comes upright.
+        height: of an upright frame, in pixels.
+        width: of an upright frame, in pixels.
+        time_base: the unit of `Frame.time`, in seconds.
+        rate: mean frames a second.
+        frames: number of frames, 0 if unknown.
+        seconds: duration, 0 if unknown.
+        turn: quarter turns counterclockwise that make a stored frame upright.
         aspect: width of a pixel over its height.
-        matrix: how colors are coded: 1 for BT.709, 5 for BT.601, as in ITU-T H.273.
-        loop: how often an animation is repeated, 0 for ever; None: it is played once, or is no animation.
+        matrix: color matrix: 1 for BT.709, 5 for BT.601 (ITU-T H.273).
+        loop: repetitions of an animation, 0 for ever; None where it plays once, and for videos.
         credits: title and the like.
-        notes: what is lost of this file.
+        notes: what of the file is lost.
     """
 
     height: int
@@ -44,7 +44,7 @@ class Footage:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of many, with the time at which it is shown and for how long, in units of the time base.
+    """A frame, the time at which it is shown, and its duration, both in units of the time base.
 
     `image` is [1, 3, H, W] and `alpha`, None where all is opaque, [1, 1, H, W], in [0, 1].
     """

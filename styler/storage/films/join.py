@@ -1,9 +1,8 @@
-"""Segments and sound into one film, by their packets: nothing that is encoded is encoded again."""
+"""Join segments and sound into one video, packet by packet, without encoding the pictures again."""
 
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -12,20 +11,20 @@ from typing import Any, BinaryIO
 
 from styler.errors import OutputError
 from styler.storage import disk
-from styler.storage.films import read as video
 from styler.storage.films.encode import Encoding
+from styler.storage.films.read import CONTAINERS, codecs, opened
 from styler.storage.names import display
-from styler.storage.pictures import recipe as recipes
+from styler.storage.pictures.recipe import to_text
 
-FALLBACK = {"webm": "libopus"}  # what sound is encoded as where its own codec is not taken
-OTHERWISE = "aac"
+FALLBACK = {"webm": "libopus"}
+"""Codecs, by container, for sound whose own codec the container does not take; else AAC."""
 OPUS_RATE = 48_000  # hertz, the one that Opus works in
 
 
 def join(
     target: Path | str,
-    pieces: Sequence[Path],
-    made: Encoding,
+    segments: Sequence[Path],
+    encoding: Encoding,
     *,
     sound: Path | str | None = None,
     last: int | None = None,
@@ -34,83 +33,56 @@ def join(
     whole: bool = True,
     overwrite: bool = False,
 ) -> list[str]:
-    """Write a film of the segments, whole or not at all; returns notes on what of the sound changed.
+    """Write a video, whole or not at all; returns notes on sound that was changed.
 
     Args:
-        pieces: files that `Segments.pieces` named, of `made`.
-        sound: film whose audio streams come along, packet by packet where the container takes them.
-        last: how long the last frame is shown, in units of the time base.
+        segments: files of a `FilmWriter`, all of one `encoding`.
+        sound: video whose audio streams are copied, packet by packet where the container takes their codecs.
+        last: duration of the last frame in units of the time base; None for what its packet says.
         credits: title and the like.
-        recipe: goes into the comment; None for neither recipe nor credits.
+        recipe: goes into the comment; with None the file has neither recipe nor credits.
         whole: False ends the sound where the pictures end.
 
     Raises OutputError if it cannot be written, or if segments do not fit together.
     """
     with disk.atomic(target, overwrite=overwrite) as file, ExitStack() as stack:
-        out = stack.enter_context(_opened(file, video.CONTAINERS[Path(target).suffix.lower()], made))
+        out = stack.enter_context(_opened(file, CONTAINERS[Path(target).suffix.lower()], encoding))
         out.metadata.update(_tags(credits or {}, recipe))
-        pictures = _pictures(out, pieces, made, last, stack)
-        end = None if whole else _end(pieces, made)
+        pictures = _pictures(out, segments, encoding, last, stack)
+        end = None if whole else _end(segments, encoding)
         streams, notes = _sounds(out, sound, end, stack)
         for packet in heapq.merge(pictures, *streams, key=lambda packet: packet.dts * packet.time_base):
             out.mux_one(packet)
     return notes
 
 
-def _opened(file: BinaryIO, format: str, made: Encoding) -> Any:
-    """A container to write; the table of an MP4 goes to its front, so that it plays while it is loaded."""
+def _opened(file: BinaryIO, format: str, encoding: Encoding) -> Any:
+    """A container to write; the table of an MP4 goes to the front, so that it plays while it is loaded."""
     options = {"movflags": "faststart"} if format in {"mp4", "mov"} else {}
-    if options:  # it tells when a stream starts in these units, and by itself only in milliseconds
-        options["movie_timescale"] = str(made.time_base.denominator)
-    # FFmpeg opens what it has written once more, to move it.
-    return video.codecs().open(file, "w", format=format, options=options, io_open=lambda *_: _Again(file))
+    if options:  # the unit of the time at which a stream starts; milliseconds by default
+        options["movie_timescale"] = str(encoding.time_base.denominator)
+    return codecs().open(file, "w", format=format, options=options, io_open=lambda *_: _again(file))
 
 
-class _Again:
-    """A second place to read at in a file that is being written."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._place = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """What comes next."""
-        kept = self._file.tell()
-        self._file.seek(self._place)
-        data = self._file.read(size)
-        self._file.seek(kept)
-        self._place += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to another place, as files do."""
-        kept = self._file.tell()
-        self._file.seek(self._place)
-        self._place = self._file.seek(offset, whence)
-        self._file.seek(kept)
-        return self._place
-
-    def tell(self) -> int:
-        """The place, in bytes."""
-        return self._place
-
-    def close(self) -> None:
-        """Leave the file to whoever writes it."""
+def _again(file: BinaryIO) -> BinaryIO:
+    """A second handle, which FFmpeg reads through while it moves what it has written."""
+    file.flush()
+    return Path(file.name).open("rb")
 
 
 def _tags(credits: Mapping[str, str], recipe: Mapping[str, object] | None) -> dict[str, str]:
-    return {} if recipe is None else {**credits, "comment": recipes.to_text(recipe)}
+    return {} if recipe is None else {**credits, "comment": to_text(recipe)}
 
 
 def _pictures(
-    out: Any, pieces: Sequence[Path], made: Encoding, last: int | None, stack: ExitStack
+    out: Any, segments: Sequence[Path], encoding: Encoding, last: int | None, stack: ExitStack
 ) -> Iterator[Any]:
-    """The stream for the segments in `out`, and then their packets, each as long as to the next one."""
-    first = stack.enter_context(video.codecs().open(str(pieces[0])))
+    """Add a stream for the segments to `out`; returns their packets, each lasting until the next one."""
+    first = stack.enter_context(codecs().open(str(segments[0])))
     stream = out.add_stream_from_template(first.streams.video[0])
-    stream.time_base = made.time_base
-    stream.codec_context.sample_aspect_ratio = made.aspect
-    return _lasting(_packets(pieces, made), stream, last)
+    stream.time_base = encoding.time_base
+    stream.codec_context.sample_aspect_ratio = encoding.aspect
+    return _lasting(_packets(segments, encoding), stream, last)
 
 
 def _lasting(packets: Iterator[Any], stream: Any, last: int | None) -> Iterator[Any]:
@@ -126,56 +98,56 @@ def _lasting(packets: Iterator[Any], stream: Any, last: int | None) -> Iterator[
         yield before
 
 
-def _packets(pieces: Sequence[Path], made: Encoding) -> Iterator[Any]:
-    """The packets of all segments, in units of `made.time_base`; raises OutputError if headers differ."""
+def _packets(segments: Sequence[Path], encoding: Encoding) -> Iterator[Any]:
+    """The packets of all segments, in units of `encoding.time_base`; raises OutputError if headers differ."""
     header: tuple[Path, bytes | None] | None = None
-    for piece in pieces:
-        with video.codecs().open(str(piece)) as container:
+    for segment in segments:
+        with codecs().open(str(segment)) as container:
             stream = container.streams.video[0]
-            header = header or (piece, stream.codec_context.extradata)
+            header = header or (segment, stream.codec_context.extradata)
             if stream.codec_context.extradata != header[1]:
                 raise OutputError(
-                    f"{display(piece)} was encoded in another way than what is before it: "
+                    f"{display(segment)} was encoded in another way than what is before it: "
                     "start anew with --overwrite and no --resume"
                 )
             for packet in container.demux(stream):
                 if packet.pts is not None:
-                    yield _rescaled(packet, packet.time_base / made.time_base, made)
+                    yield _rescaled(packet, packet.time_base / encoding.time_base, encoding)
 
 
-def _rescaled(packet: Any, factor: Fraction, made: Encoding) -> Any:
+def _rescaled(packet: Any, factor: Fraction, encoding: Encoding) -> Any:
     packet.pts = packet.dts = round(packet.pts * factor)
     packet.duration = round(packet.duration * factor)
-    packet.time_base = made.time_base
+    packet.time_base = encoding.time_base
     return packet
 
 
-def _end(pieces: Sequence[Path], made: Encoding) -> float:
+def _end(segments: Sequence[Path], encoding: Encoding) -> float:
     """Seconds at which the last frame is over."""
-    final = list(_packets(pieces[-1:], made))[-1]
-    return float((final.pts + final.duration) * made.time_base)
+    final = list(_packets(segments[-1:], encoding))[-1]
+    return float((final.pts + final.duration) * encoding.time_base)
 
 
 def _sounds(
     out: Any, sound: Path | str | None, end: float | None, stack: ExitStack
 ) -> tuple[list[Iterator[Any]], list[str]]:
-    """For each audio stream of the file `sound` its packets, and notes on those that are encoded anew."""
+    """The packets of each audio stream of the file `sound`, and notes on streams that are encoded anew."""
     if sound is None:
         return [], []
-    with video.opened(sound) as container:
+    with opened(sound) as container:
         count = len(container.streams.audio)
     streams: list[Iterator[Any]] = []
     notes: list[str] = []
     for index in range(count):
         # Each has the file for itself, so that it is read at its own pace.
-        source = stack.enter_context(video.codecs().open(stack.enter_context(disk.open_input(sound))))
+        source = stack.enter_context(codecs().open(stack.enter_context(disk.open_input(sound))))
         stream = source.streams.audio[index]
         name = stream.codec_context.codec.canonical_name
         if name in out.supported_codecs:
             copy = out.add_stream_from_template(stream)
             streams.append(_copied(_sound(source.demux(stream), notes), copy, end))
         else:
-            codec = FALLBACK.get(out.format.name, OTHERWISE)
+            codec = FALLBACK.get(out.format.name, "aac")
             notes.append(f"{out.format.name} cannot hold {name} sound, so it was encoded anew, as {codec}")
             rate = OPUS_RATE if codec == "libopus" else stream.rate
             anew = out.add_stream(codec, rate=rate, layout=stream.layout.name)
@@ -183,11 +155,11 @@ def _sounds(
     return streams, notes
 
 
-def _sound(found: Iterator[Any], notes: list[str]) -> Iterator[Any]:
-    """Packets or frames up to where the sound is damaged."""
+def _sound(items: Iterator[Any], notes: list[str]) -> Iterator[Any]:
+    """Packets or frames until the sound ends or is damaged, which is noted."""
     try:
-        yield from found
-    except video.codecs().error.FFmpegError as error:
+        yield from items
+    except codecs().error.FFmpegError as error:
         notes.append(f"the sound breaks off, as it is damaged ({error.strerror})")
 
 

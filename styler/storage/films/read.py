@@ -1,26 +1,26 @@
-"""Films read: what is in a file, its frames one after another, and the recipe that it carries."""
+"""Read videos: their properties, their frames one after another, and their recipe."""
 
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from styler.errors import InputError, StylerError
+from styler.image.levels import from_pixels
+from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
 from styler.storage.names import display
-from styler.storage.pictures.recipe import MAX_READ_BYTES
+from styler.storage.pictures import recipe
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -30,16 +30,15 @@ CONTAINERS = {
     ".webm": "webm",
     ".avi": "avi",
 }
-"""What a film is written as, by the ending of its name."""
+"""The container that is written, by the ending of the file's name."""
 READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
-SMALLEST = 16  # pixels a side, as of pictures
 CREDITS = ("title", "artist", "copyright", "date", "description")
 
 # ITU-T H.273
 BT709, UNSPECIFIED, BT601 = 1, 2, 5
 BT601_LIKE = {5, 6}
 HDR_CURVES = {16, 18}  # PQ and HLG
-HD_HEIGHT = 577  # lines from which a film that does not tell is taken for BT.709, as players do
+HD_HEIGHT = 577  # lines from which a video of unknown matrix is taken for BT.709, as players do
 
 
 def codecs() -> Any:
@@ -47,7 +46,7 @@ def codecs() -> Any:
     try:
         return importlib.import_module("av")
     except ImportError as error:
-        raise InputError("films need PyAV, which is not installed: pip install 'styler[video]'") from error
+        raise InputError("videos need PyAV, which is not installed: pip install 'styler[video]'") from error
 
 
 def is_film(path: Path | str) -> bool:
@@ -67,7 +66,7 @@ def is_film(path: Path | str) -> bool:
 
 
 def inspect(source: Path | str, *, max_pixels: int) -> Footage:
-    """What a film is, from its header and its first frame, which is decoded to prove that it can be.
+    """The properties of a video, from its header and its first frame, which is decoded as a proof.
 
     Raises InputError for whatever cannot be used, `styler[video]` not being installed included.
     """
@@ -87,7 +86,7 @@ def _check(first: Any, source: Path | str, max_pixels: int) -> None:
             f"{display(source)} is {size}, over the limit of {max_pixels:,} pixels: raise --max-pixels"
         )
     if min(first.width, first.height) < SMALLEST:
-        raise InputError(f"{display(source)} is {size}, under {SMALLEST} pixels a side: give a larger film")
+        raise InputError(f"{display(source)} is {size}, under {SMALLEST} pixels a side: give a larger video")
 
 
 def _footage(container: Any, stream: Any, first: Any) -> Footage:
@@ -113,9 +112,9 @@ def _footage(container: Any, stream: Any, first: Any) -> Footage:
 
 
 def frames(source: Path | str, footage: Footage, *, skip: int = 0) -> Iterator[Frame]:
-    """The frames of a film but for the first `skip`, as float32 Images; times always rise.
+    """The frames of a video after the first `skip`; times always rise.
 
-    Raises InputError where the film breaks off in damage; frames before that have been yielded.
+    Raises InputError where the video breaks off in damage; frames before that have been yielded.
     """
     with opened(source) as container:
         stream = _stream(container, source)
@@ -128,7 +127,7 @@ def frames(source: Path | str, footage: Footage, *, skip: int = 0) -> Iterator[F
 
 
 def _time(frame: Any, index: int, last: int | None, footage: Footage) -> int:
-    """When a frame is shown; a file that does not tell, or tells nonsense, gets the next time that can be."""
+    """The time of a frame; where the file has none, or one that does not rise, the next possible one."""
     time = frame.pts if frame.pts is not None else index * _nominal(footage)
     return int(time) if last is None or time > last else last + 1
 
@@ -138,13 +137,12 @@ def _nominal(footage: Footage) -> int:
 
 
 def _image(frame: Any, footage: Footage) -> Tensor:
-    """A decoded frame as an upright Image; colors by what the frame says of itself, or else by its size."""
+    """A decoded frame as an upright Image; the color matrix is the frame's, or else the footage's."""
     deep = any(component.bits > 8 for component in frame.format.components)
     if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb:
         frame.colorspace = footage.matrix
     rgb = frame.reformat(format="rgb48le" if deep else "rgb24", interpolation=careful())
-    values = np.asarray(rgb.to_ndarray(), dtype=np.float32)
-    image = torch.from_numpy(values).permute(2, 0, 1)[None].div(65535 if deep else 255)
+    image = from_pixels(rgb.to_ndarray())
     return (torch.rot90(image, footage.turn, (-2, -1)) if footage.turn else image).contiguous()
 
 
@@ -162,7 +160,7 @@ def _matrix(frame: Any) -> int:
 
 @contextmanager
 def opened(source: Path | str) -> Iterator[Any]:
-    """A film file opened by PyAV; whatever a codec raises in the block becomes an InputError."""
+    """A video opened by PyAV; whatever a codec raises in the block becomes an InputError."""
     av = codecs()
     with disk.open_input(source) as file, _refusals(source):
         container = av.open(file, options={"format_whitelist": READABLE})
@@ -174,50 +172,43 @@ def opened(source: Path | str) -> Iterator[Any]:
 def _refusals(source: Path | str) -> Iterator[None]:
     try:
         yield
-    except (codecs().error.FFmpegError, OSError, ValueError) as error:  # as when a damaged file is sought in
+    except (
+        codecs().error.FFmpegError,
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: seeking in damage
         kind = kind_at(source)
         reason = display(getattr(error, "strerror", None) or str(error))
-        what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no film ({reason})"
+        what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no video ({reason})"
         raise InputError(f"{display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
 
 
 def _stream(container: Any, source: Path | str) -> Any:
-    """The first video stream that is not the cover of a record."""
+    """The first video stream that is not the cover picture of a record."""
     covers = codecs().stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & covers]
     if not streams:
         what = "sound and no pictures" if container.streams.audio else "no pictures"
-        raise InputError(f"{display(source)} has {what}: give a film")
+        raise InputError(f"{display(source)} has {what}: give a video")
     return streams[0]
 
 
 def has_comment(source: Path | str) -> bool:
-    """Whether this is a film or a GIF, which have their recipe in the comment; pictures have it elsewhere."""
+    """Whether this is a video or a GIF, whose recipe is in the comment."""
     kind = kind_at(source) or ""
     return kind == GIF or kind.endswith("video")
 
 
 def kind_at(path: Path | str) -> str | None:
-    """What a file is by its first bytes; raises InputError if it cannot be read."""
+    """The kind of a file by its first bytes, None if unknown; raises InputError if it cannot be read."""
     with disk.open_input(path) as file:
         return kind_of(file.read(HEAD_BYTES))
 
 
 def read_recipe(source: Path | str) -> dict[str, object]:
-    """The recipe in the comment of a film or a GIF. Foreign data, as `images.read_recipe` says.
-
-    Raises InputError if the file is no film or has no recipe.
-    """
+    """The recipe in the comment of a video or a GIF; see `recipe.parse`. Raises InputError."""
     text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
-    try:
-        found = json.loads(text) if len(text) <= MAX_READ_BYTES else None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{display(source)} has no recipe: styler did not make it, or made it with --no-metadata"
-        )
-    return found
+    return recipe.parse(text, display(source))
 
 
 def _comment(source: Path | str) -> str:
@@ -226,5 +217,5 @@ def _comment(source: Path | str) -> str:
 
 
 def _tags(container: Any) -> dict[str, str]:
-    """What a film says of itself; Matroska writes names in capitals."""
+    """The metadata of a video, names in lower case; Matroska writes them in capitals."""
     return {name.lower(): value for name, value in container.metadata.items()}

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from styler.image.levels import from_pixels
 from styler.storage.names import display
 
 Curve = Sequence[tuple[float, float]]
@@ -56,7 +56,7 @@ def chart(curves: Mapping[str, Curve]) -> Tensor:
     for _, color, curve in reversed(named):  # the first one on top
         pen.line([(axes.x(step), axes.y(value)) for step, value in curve], color, 2, joint="curve")
     _legend(pen, named)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float().div(255)
+    return from_pixels(np.array(picture))
 
 
 def axes_for(points: Curve) -> Axes:

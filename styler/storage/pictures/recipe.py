@@ -1,4 +1,7 @@
-"""How a picture was made, written into it and read back: data only, and no path or time stamp of its own."""
+"""The recipe: how a picture was made, written into its file and read back.
+
+It is data only, without paths or time stamps of its own.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,7 @@ def exif(recipe: Mapping[str, object], credits: Mapping[str, str]) -> Image.Exif
 def save_options(
     format: str, recipe: Mapping[str, object] | None, credits: Mapping[str, str]
 ) -> dict[str, object]:
-    """What `Image.save` is told, so that the file carries recipe, credits and XMP; nothing for None."""
+    """Arguments of `Image.save` for a file with recipe, credits and XMP; none for None."""
     if recipe is None:
         return {}
     if format == "PNG":
@@ -122,21 +125,27 @@ def _as_text(value: object) -> str:
 
 
 def read(image: Image.Image, name: str) -> dict[str, object]:
-    """The recipe in an opened picture, without decoding it; `name` is for the message.
+    """The recipe in an opened picture, which is not decoded; see `parse`."""
+    return parse(image.info.get(KEYWORD) or _user_comment(image), name)
+
+
+def parse(text: object, name: str) -> dict[str, object]:
+    """The recipe in the text of a file; `name` is for the message.
+
+    It is foreign data: names in it are never opened, and values must be checked before use.
 
     Raises:
         InputError: if there is none, or it is over 64 KiB or no JSON object.
     """
-    text = image.info.get(KEYWORD) or _user_comment(image)
     if not isinstance(text, str) or len(text) > MAX_READ_BYTES:
         raise InputError(f"{name} has a recipe over {MAX_READ_BYTES // 1024} KiB, which styler never writes")
     try:
-        found = json.loads(text)
+        recipe = json.loads(text)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        recipe = None
+    if not isinstance(recipe, dict):
         raise InputError(f"{name} has no recipe: styler did not make it, or made it with --no-metadata")
-    return found
+    return recipe
 
 
 def _user_comment(image: Image.Image) -> str:

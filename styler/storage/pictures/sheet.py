@@ -1,4 +1,4 @@
-"""Labelled contact sheets: pictures in rows and columns on white, each fitted into its cell."""
+"""Contact sheets: pictures in rows and columns on white, with labels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torch.nn import functional
 
+from styler.image.levels import to_unit
+from styler.image.size import Size, resize
 from styler.storage.names import display
 
 GAP = 8  # pixels around every cell and label
@@ -25,7 +26,7 @@ def sheet(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     captions: Sequence[Sequence[str]] = (),
-    cell: int | tuple[int, int] = 256,
+    cell: int | Size = 256,
 ) -> Tensor:
     """Lay out pictures, each [1, 3, h, w] in [0, 1], as one [1, 3, H, W] of cells.
 
@@ -48,8 +49,8 @@ def sheet(
         _write(canvas, name, GAP, top + y * down + (high - _line(font)) // 2, font)
     for x, head in enumerate(column_labels):
         _center(canvas, head, left + x * right, GAP, wide, font)
-    for y, told in enumerate(captions):
-        for x, caption in enumerate(told):
+    for y, line in enumerate(captions):
+        for x, caption in enumerate(line):
             _center(canvas, caption, left + x * right, top + y * down + high, wide, font)
     return canvas
 
@@ -58,8 +59,7 @@ def _fit(picture: Tensor, cell: tuple[int, int]) -> Tensor:
     height, width = picture.shape[-2:]
     scale = min(cell[0] / height, cell[1] / width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    image = picture.detach().float().cpu()
-    return functional.interpolate(image, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+    return resize(picture.detach().float().cpu(), size)
 
 
 def _paste(canvas: Tensor, picture: Tensor, x: int, y: int, cell: tuple[int, int]) -> None:
@@ -80,9 +80,9 @@ def _write(canvas: Tensor, text: str, x: int, y: int, font: Font) -> None:
     size = (max(1, round(font.getlength(text)) + 2), _line(font))
     ink = Image.new("L", size, 255)
     ImageDraw.Draw(ink).text((0, 0), text, fill=0, font=font)
-    patch = torch.from_numpy(np.array(ink)).float().div_(255)
-    place = canvas[..., y : y + size[1], x : x + size[0]]
-    place.copy_(patch[: place.shape[-2], : place.shape[-1]].expand_as(place))
+    patch = to_unit(torch.from_numpy(np.array(ink)))
+    area = canvas[..., y : y + size[1], x : x + size[0]]
+    area.copy_(patch[: area.shape[-2], : area.shape[-1]].expand_as(area))
 
 
 def _line(font: Font) -> int:

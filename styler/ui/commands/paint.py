@@ -78,9 +78,9 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 def show(settings: Settings, picture: str) -> None:
     """Print the recipe inside PICTURE, which may be a film, and the command that remakes it."""
     from styler.storage.films import read as video
-    from styler.storage.pictures import load
+    from styler.storage.pictures.load import read_recipe
 
-    read = video.read_recipe if picture != "-" and video.has_comment(picture) else load.read_recipe
+    read = video.read_recipe if picture != "-" and video.has_comment(picture) else read_recipe
     console, recipe = console_of(settings), read(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
     if not settings.get("json"):
