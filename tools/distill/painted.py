@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import styler
 from styler.events import Event, Item, Step
 from styler.features import Extractor
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
 from styler.storage.models import vgg
-from styler.storage.pictures.load import save
 from styler.tasks.optimize import optimize
 
 STEPS = 3, 9, 24
@@ -82,5 +82,5 @@ def paint(
         content, style = contents.crop(draw, side), styles.crop(draw, side)
         folder.mkdir(parents=True, exist_ok=True)
         for picture in halfway(content, style, network, STEPS, "noise" if run % 3 == 0 else "content", run):
-            save(files[picture.step], picture.image, overwrite=True)
+            styler.save(files[picture.step], picture.image, overwrite=True)
     return {"output": output, "seed": seed}

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+import styler
 from distill.job import Wide
 from distill.measure import agreement, crops, explained, on_the_way, typical
 from distill.options import DistillOptions
@@ -17,7 +18,6 @@ from styler.image.size import fit, resize
 from styler.networks.vgg import layer_names
 from styler.storage.datasets.photos import Pictures
 from styler.storage.models import vgg
-from styler.storage.pictures.load import load
 
 SIDE = 160
 """Side of the crops in pixels."""
@@ -79,7 +79,7 @@ def report(networks: Sequence[str], teacher: str, painter: str, data: Data) -> d
 def typical_of(network: Any, photos: str) -> dict[str, list[float]]:
     """Figures of a typical photo, from TYPICAL photos spread over a dataset."""
     whole = Pictures(photos, hold_out=TYPICAL).held
-    images = [load(path).image for path in whole]
+    images = [styler.load(path).image for path in whole]
     return typical(
         network, [resize(image, fit((image.shape[-2], image.shape[-1]), TYPICAL_SIDE)) for image in images]
     )
