@@ -87,7 +87,7 @@ class Half(nn.Module):
 
 
 class Numbered(nn.Module):
-    """pytorch/examples' network, RGB 0..255; `norm` makes the dialect."""
+    """pytorch/examples' network, RGB 0..255; `norm` makes the layout."""
 
     def __init__(self, norm=affine, ups=("deconv1", "deconv2", "deconv3"), kind=Conv, residual_norm=None):
         super().__init__()

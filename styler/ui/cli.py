@@ -9,8 +9,8 @@ import click
 
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted
-from styler.ui.commands import machine, models, paint, pairing, train, translating, weights
-from styler.ui.settings import Settings, console_of
+from styler.ui.commands import models, paint, pairing, train, translating, weights
+from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
 
@@ -78,6 +78,6 @@ for command in (
     train.train_translate,
     weights.weights,
     models.models,
-    machine.doctor,
+    weights.doctor,
 ):
     styler.add_command(command)

@@ -257,13 +257,13 @@ def test_added_weights_are_listed_found_and_verified(run, tmp_path, studio):
     assert run("weights", "verify", "vgg19").code == 1
     file = saved(tmp_path / "vgg.pth", indexed())
     assert run("weights", "add", "vgg19", file).code == 0
-    slim = tmp_path / "home" / "weights" / "vgg19.safetensors"
-    assert run("weights", "path", "vgg19").lines == [str(slim)]
+    kept = tmp_path / "home" / "weights" / "vgg19.safetensors"
+    assert run("weights", "path", "vgg19").lines == [str(kept)]
     done = run("weights", "verify", "vgg19")
     assert done.code == 0 and done.lines[1:] == ["vgg19\tok"]
     done = run("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1")  # auto takes it
     assert done.code == 0 and read_recipe("photo-style.png")["options"]["network"] == "vgg19"
-    slim.write_bytes(slim.read_bytes()[:-1] + b"x")
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     done = run("weights", "verify")
     assert done.code == 1 and "vgg19\tdamaged" in done.lines
     done = run("optimize", "photo.png", "style.png", "--network", "vgg19", "-o", "x.png")

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from styler.errors import InputError
 from styler.events import Event, Item, Note, Result, Stage, Step, TrainStep
-from styler.ui.console import JSON_KEYS, Console, by_kind, duration, half_blocks, printable
+from styler.ui.console import JSON_KEYS, Console
+from styler.ui.live import by_kind, duration, half_blocks, printable
 
 LOSSES = {"content/relu4_2": 1.0, "style/relu1_1": 0.25, "style/relu2_1": 0.5, "tv": 0.0012345}
 SHOW_CURSOR = "\x1b[?25h"

@@ -12,7 +12,7 @@ from distill.options import DistillOptions
 from styler.errors import StylerError
 from styler.signals import Interrupted, interruptible
 from styler.ui.flags import options_of, talking
-from styler.ui.settings import Settings, console_of
+from styler.ui.follow import Settings, console_of
 
 
 def main() -> None:

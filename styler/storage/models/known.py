@@ -1,8 +1,7 @@
-"""The sets of weights that styler knows: where they are from, how they are told apart."""
+"""Known weights of feature networks: their source, licence, hash, and how to tell them apart."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from styler.errors import WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, Normalization
-from styler.storage.names import display
+from styler.storage.names import display, nearest
 
 TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
 OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
@@ -20,7 +19,7 @@ OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
 
 @dataclass(frozen=True)
 class Weights:
-    """What is known of one set of weights.
+    """A set of weights.
 
     Attributes:
         network: one of `networks.vgg.BLOCKS`.
@@ -28,8 +27,9 @@ class Weights:
         sha256: of the original file; eight digits are the beginning, where the whole is not known.
         bytes: size of the original file, 0 where it is not known.
         normalization: what the weights were trained on.
-        corner: conv1_1.weight[0, :, 0, 0], which tells whose weights a file holds. Their size does not: both
-            torchvision's and Oxford's first layers are near 0.2 though their inputs differ by a factor of 58.
+        corner: conv1_1.weight[0, :, 0, 0], by which the weights in a file are recognized. Their size would
+            not do: torchvision's and Oxford's first layers are both near 0.2 though their inputs differ by a
+            factor of 58.
     """
 
     network: str
@@ -94,10 +94,7 @@ def find(name: str) -> Weights:
     """The record of a name; WeightsError with the nearest one if there is none."""
     if name in WEIGHTS:
         return WEIGHTS[name]
-    nearest = difflib.get_close_matches(name, WEIGHTS, 1, 0.0)[0]
-    raise WeightsError(
-        f"no weights are called '{name}'; did you mean {nearest}? There are {', '.join(WEIGHTS)}"
-    )
+    raise WeightsError(f"no weights are called '{display(name)}'{nearest(name, WEIGHTS)}")
 
 
 def is_known(name: str, file: Path, first: Tensor) -> bool:

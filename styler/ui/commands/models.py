@@ -12,7 +12,7 @@ import click
 from styler.storage.names import slug
 from styler.ui import completion
 from styler.ui.flags import talking
-from styler.ui.settings import Settings, console_of
+from styler.ui.follow import Settings, console_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,6 @@ def list_models(settings: Settings) -> None:
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
     """Print what a network's file says of itself, or what is found in another tool's."""
-
     from styler.storage.models import library
 
     console = console_of(settings)
@@ -82,7 +81,6 @@ def show(settings: Settings, model: str) -> None:
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
     """Keep a network, so that `styler fast` knows its styles, or `styler translate` its name."""
-
     from styler.storage.models import library
 
     console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")

@@ -9,10 +9,9 @@ import click
 
 from styler.options.fast import FastOptions
 from styler.options.optimize import OptimizeOptions
-from styler.signals import interruptible
-from styler.ui import completion, follow
+from styler.ui import completion
 from styler.ui.flags import command_line, options_of, talking
-from styler.ui.settings import Settings, console_of
+from styler.ui.follow import Settings, check_output, console_of, run_batch, run_job
 
 
 @click.command()
@@ -36,12 +35,8 @@ def optimize(
     """
     from styler.jobs import optimize as painting
 
-    if output == "-" and settings.get("json"):
-        raise click.UsageError("--json and --output - would both write to standard output")
-    console = console_of(settings)
-    with interruptible() as interrupt:
-        console.result(console.follow(painting.optimize(content, styles, output, options, interrupt)))
-    return interrupt.exit_code
+    check_output(settings, output)
+    return run_job(settings, lambda interrupt: painting.optimize(content, styles, output, options, interrupt))
 
 
 @click.command()
@@ -66,9 +61,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     """
     from styler.jobs import fast as stylizing
 
-    return follow.follow(
-        settings, output, lambda interrupt: stylizing.fast(inputs, output, options, interrupt)
-    )
+    return run_batch(settings, output, lambda interrupt: stylizing.fast(inputs, output, options, interrupt))
 
 
 @click.command()

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from styler.options.translate import PairsOptions
-from styler.ui import follow
 from styler.ui.flags import options_of, talking
-from styler.ui.settings import Settings
+from styler.ui.follow import Settings, run_batch
 
 KINDS = {
     "edges": "The inputs are the photos' edges, as black lines on white.",
@@ -54,6 +53,6 @@ def pairs(
     if len(given) != 1:
         raise click.UsageError(f"Give one of {', '.join('--' + name for name in KINDS)}.")
     (kind,) = given
-    return follow.follow(
+    return run_batch(
         settings, output, lambda interrupt: pairing.pairs(photos, output, kind, options, interrupt)
     )

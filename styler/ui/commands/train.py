@@ -11,32 +11,46 @@ from click.core import ParameterSource
 
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
-from styler.signals import interruptible
 from styler.ui import completion
 from styler.ui.flags import Command, options_of, talking
-from styler.ui.settings import Settings, console_of
+from styler.ui.follow import Settings, run_job
 
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-"""Where a value comes from that somebody has chosen."""
+"""Sources of a value that somebody has chosen."""
+
+FILES = (
+    click.option("-o", "--output", required=True, metavar="FILE", help="The network, as .safetensors."),
+    click.option("--credits", default="", metavar="TEXT", help="Names that the pictures' licences ask for."),
+    click.option("--resume", is_flag=True, help="Go on where an interrupted run was."),
+    click.option("--overwrite", is_flag=True, help="Replace an output that exists."),
+)
+"""Flags of every training beside its options."""
 
 
-def preset(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
-    """Give a command --preset; its values take the place of defaults, and flags and environment win."""
+def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
+    """Give a command `FILES` and --preset, whose values take the place of defaults; what is given wins."""
 
-    def chosen(ctx: click.Context, param: click.Parameter, name: str) -> None:
+    def choose(ctx: click.Context, param: click.Parameter, name: str) -> None:
         ctx.default_map = {**(ctx.default_map or {}), **presets[name]}
 
-    return click.option(
+    preset = click.option(
         "--preset",
-        "--recipe",  # as it was called first
+        "--recipe",  # its first name
         type=click.Choice(tuple(presets)),
         default="laptop",
         show_default=True,
         is_eager=True,
         expose_value=False,
-        callback=chosen,
+        callback=choose,
         help=text,
     )
+
+    def decorate(command: Command) -> Command:
+        for option in (preset, *reversed(FILES)):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.command("train-fast")
@@ -49,7 +63,6 @@ def preset(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Com
     help="Picture to learn the style of; several make one network for all.",
 )
 @click.option("--dataset", metavar="FOLDER|LIST", help="Photos to learn on; textures need none.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
 @click.option(
     "--add-to",
     metavar="NAME|FILE",
@@ -62,10 +75,7 @@ def preset(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Com
     help="Trained network to train further, for as many styles as it has; the file itself stays as it is.",
     shell_complete=completion.networks,
 )
-@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@preset(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")
+@training(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")
 @options_of(TrainFastOptions)
 @talking
 @click.pass_obj
@@ -81,13 +91,10 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
         raise click.UsageError("Missing option '--dataset': the photos to learn on.")
     if values["add_to"] and values["start_from"]:
         raise click.UsageError("--add-to keeps a network, --start-from trains it further: give one.")
-    console = console_of(settings)
-    with interruptible() as interrupt:
-        run = fast.train_fast(dataset=dataset or "", options=options, stop=interrupt, **values)
-        record = console.follow(run)
-    if record:  # of several processes only the first tells what was done
-        console.result(record)
-    return interrupt.exit_code
+    return run_job(
+        settings,
+        lambda interrupt: fast.train_fast(dataset=dataset or "", options=options, stop=interrupt, **values),
+    )
 
 
 @click.command("train-translate")
@@ -99,17 +106,13 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
 @click.option(
     "--edges", metavar="FOLDER|LIST", help="Photos to learn from their edges, in place of --dataset."
 )
-@click.option("-o", "--output", required=True, metavar="FILE", help="The trained network, as .safetensors.")
 @click.option(
     "--init",
     metavar="NAME|FILE",
     help="Trained network to start from.",
     shell_complete=completion.translators,
 )
-@click.option("--credits", default="", metavar="TEXT", help="Whom the pictures' licences ask to name.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted run was.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@preset(
+@training(
     TRANSLATE_PRESETS,
     "Defaults for a machine without a GPU, those of Isola et al. 2017, or the best for one with a GPU.",
 )
@@ -136,19 +139,16 @@ def train_translate(
 
     if (dataset is None) == (edges is None):
         raise click.UsageError("Give either --dataset, pairs to learn, or --edges, photos to make them of.")
-    options = _counted(ctx, options)
-    console = console_of(settings)
-    with interruptible() as interrupt:
-        run = translate.train_translate(
-            dataset or "", options=options, edges=edges or "", stop=interrupt, **values
-        )
-        record = console.follow(run)
-    if record:  # of several processes only the first tells what was done
-        console.result(record)
-    return interrupt.exit_code
+    options, dataset, edges = _steps_or_epochs(ctx, options), dataset or "", edges or ""
+    return run_job(
+        settings,
+        lambda interrupt: translate.train_translate(
+            dataset, options=options, edges=edges, stop=interrupt, **values
+        ),
+    )
 
 
-def _counted(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
+def _steps_or_epochs(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
     """The options without a preset's epochs if steps are given, for those would overrule them."""
     given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in GIVEN}
     if len(given) == 2 and options.epochs:

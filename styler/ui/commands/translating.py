@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import click
 
 from styler.options.translate import TranslateOptions
-from styler.ui import completion, follow
+from styler.ui import completion
 from styler.ui.flags import options_of, talking
-from styler.ui.settings import Settings
+from styler.ui.follow import Settings, run_batch
 
 
 @click.command()
@@ -34,6 +34,6 @@ def translate(
     """
     from styler.jobs import translate as translating
 
-    return follow.follow(
+    return run_batch(
         settings, output, lambda interrupt: translating.translate(inputs, output, options, interrupt)
     )

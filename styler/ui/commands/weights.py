@@ -1,4 +1,4 @@
-"""Commands about the networks that see: `styler weights`."""
+"""Commands about what is installed: `styler doctor` and `styler weights`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ from pathlib import Path
 import click
 
 from styler.ui.flags import talking
-from styler.ui.settings import Settings, console_of
+from styler.ui.follow import Settings, console_of
+
+
+@click.command()
+@talking
+@click.pass_obj
+def doctor(settings: Settings) -> int:
+    """Print versions, devices, memory, codecs and weights, and what is wrong with them."""
+    from styler.storage import doctor as health
+
+    findings = health.report()
+    rows = [(finding.level, finding.area, finding.text) for finding in findings]
+    console_of(settings).table("styler doctor", ("", "area", "finding"), rows)
+    return int(any(finding.level == "bad" for finding in findings))
 
 
 @click.group()
@@ -21,7 +34,6 @@ def weights() -> None:
 @click.pass_obj
 def list_weights(settings: Settings) -> None:
     """List the networks that styler knows and what is here of them."""
-
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 
@@ -38,7 +50,6 @@ def list_weights(settings: Settings) -> None:
 @click.pass_obj
 def path(settings: Settings, name: str) -> None:
     """Print the file that NAME is read from."""
-
     from styler.storage.models import vgg
 
     console_of(settings).text(str(vgg.locate(name)))
@@ -50,7 +61,6 @@ def path(settings: Settings, name: str) -> None:
 @click.pass_obj
 def verify(settings: Settings, names: Sequence[str]) -> int:
     """Check the hashes and values of weights; of all that are here if no NAME is given."""
-
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 
@@ -68,7 +78,6 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
 @click.pass_obj
 def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None:
     """Download the weights NAME, check them and keep the convolutions."""
-
     from styler.storage.models import vgg
 
     console = console_of(settings)
@@ -82,7 +91,6 @@ def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None
 @click.pass_obj
 def add(settings: Settings, name: str, file: Path) -> None:
     """Take the weights NAME from a FILE that you have: torchvision's, Caffe's converted, or styler's own."""
-
     from styler.storage.models import vgg
 
     console_of(settings).note(f"{name} is in {vgg.add(name, file)}")

@@ -66,7 +66,7 @@ def notes(events):
 
 
 def whole(home):
-    """Only the slim file and the lock are left, and the file is right."""
+    """Only our file and the lock are left, and the file is right."""
     assert {path.name for path in home.iterdir()} <= {"vgg19.safetensors", ".vgg19.lock"}
     return same(vgg.load("vgg19"), random_convolutions("vgg19", NARROW))
 

@@ -7,9 +7,10 @@ import torch
 from theirs import save_johnson, save_unet
 from trained import INK, WAVES, model, texture, translator
 
-from styler.errors import CheckpointError, InputError, OutputError
+from styler.errors import CheckpointError, InputError, OutputError, WeightsError
+from styler.networks.vgg import random_convolutions
 from styler.storage.cards import Style
-from styler.storage.models import convert, library
+from styler.storage.models import convert, library, vgg
 
 
 @pytest.fixture
@@ -67,6 +68,35 @@ def test_installed_are_the_bundled_and_the_user_s_and_damaged_ones_say_why(shelf
     assert [entry.bundled for entry in found.values()] == [True, False, False]
     assert found["inks"].card == library.read_card(shelf / "inks.safetensors")
     assert found["bad"].card is None and "bad.safetensors" in found["bad"].problem
+
+
+def test_feature_networks_are_no_models_and_models_no_weights(shelf):
+    library.write(shelf / "inks.safetensors", model())
+    vgg.write(shelf / "vgg.safetensors", "vgg19", random_convolutions("vgg19", (1, 1, 1, 1, 1)))
+    assert [entry.name for entry in library.installed()] == ["inks"]
+    assert library.locate("", "") == shelf / "inks.safetensors"
+    kept = vgg.folder() / "vgg19.safetensors"
+    kept.parent.mkdir(parents=True)
+    library.write(kept, model())
+    assert vgg.verify("vgg19") == "damaged" and "has no features" in vgg.describe("vgg19")
+    with pytest.raises(WeightsError, match="has no features"):
+        vgg.load("vgg19")
+    assert kept.exists()  # it is somebody's work, not damaged
+
+
+def test_a_model_is_found_by_the_headers_alone(shelf, monkeypatch):
+    """No network is built, and what follows a header is not looked at."""
+    for name, styles in {"a": (INK, WAVES), "b": (Style("dots"),)}.items():
+        library.write(shelf / f"{name}.safetensors", model(*styles))
+    library.write(shelf / "c.safetensors", translator())
+    for path in shelf.iterdir():
+        path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9)
+    monkeypatch.delattr("styler.networks.kinds.empty")
+    assert library.locate("", "dots") == library.locate("b", "") == shelf / "b.safetensors"
+    assert library.locate_generator("") == library.locate_generator("c") == shelf / "c.safetensors"
+    for path in shelf.iterdir():
+        path.write_bytes(b"")
+    assert library.locate("b", "") == shelf / "b.safetensors"  # of a name not even the header
 
 
 def test_models_are_found_by_name_file_or_style(shelf, tmp_path):

@@ -106,7 +106,7 @@ LAYOUTS = {
     "caffe.pth": lambda path: saved(path, named()),
     "caffe_1.pth": lambda path: saved(path, named(ending="_1")),
     "plain.safetensors": lambda path: (safetensors.torch.save_file(indexed(), path), path)[1],
-    "slim.safetensors": lambda path: (
+    "ours.safetensors": lambda path: (
         vgg.write(path, "vgg19", random_convolutions("vgg19", NARROW)),
         path,
     )[1],
