@@ -12,7 +12,7 @@ from distill.training import Batch, Student, frozen_of, through, train, vary, wi
 from distilling import options, smooth, teacher
 from torch import Tensor
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from distill.cache import on_grid
 from distill.closed_form import RIDGE, convolved, normalized, ridge
 from distill.options import DistillOptions
-from styler.engine.minimize import TrainingState, fit
+from styler.engine.fit import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Features
