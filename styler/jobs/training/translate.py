@@ -176,9 +176,9 @@ def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | 
 
 def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generator[Event, None, None]:
     """Tell what is learned, and what may not be as the user thinks."""
-    (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
+    (inputs, outputs), lost = pairs.names, pairs.held_count - len(pairs.held)
     if lost:
-        yield Note(f"{lost} of the {pairs.wanted} pairs to be held out cannot be read")
+        yield Note(f"{lost} of the {pairs.held_count} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)

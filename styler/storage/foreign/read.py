@@ -26,7 +26,7 @@ from styler.errors import CheckpointError
 from styler.storage import disk, magic
 from styler.storage.names import display
 
-FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
+FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a whole VGG-19 574
 
 CODES = 256  # rows of a codebook
 NAMES_BYTES = 1 << 20  # of a .pict file's names: far above the 5 kB of 60 tensors

@@ -58,7 +58,7 @@ def download(
 ) -> Generator[Event, None, Path]:
     """Download to a temporary and return its path once its sha256 is right; the caller removes it.
 
-    What arrived stays in `STEM.MARK.part`, where MARK tells the server's version of the file, and is
+    What arrived stays in `STEM.MARK.part`, where MARK stands for the server's version of the file, and is
     continued by the next try or the next run. Nobody else may use the same `stem` meanwhile.
 
     Args:
@@ -201,14 +201,14 @@ def _continues(response: http.client.HTTPResponse, offset: int) -> bool:
 
 
 def _total(response: http.client.HTTPResponse) -> int:
-    """Size in bytes of the whole file, or 0 where the server does not tell."""
+    """Size in bytes of the whole file, or 0 where the server does not say."""
     ranged = response.headers.get("Content-Range", "").rpartition("/")[2]
-    told = (
+    size = (
         ranged
         if response.status == http.client.PARTIAL_CONTENT
         else response.headers.get("Content-Length", "")
     )
-    return int(told) if told.isdecimal() else 0
+    return int(size) if size.isdecimal() else 0
 
 
 def _mark(source: Source, response: http.client.HTTPResponse, total: int) -> str:
