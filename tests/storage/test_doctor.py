@@ -133,7 +133,7 @@ def test_states_of_weights(tmp_path, home, monkeypatch):
     findings = doctor.weight_files()
     assert str(home) in row("weights", findings).text
     assert vgg.sha256("compact") in row("compact", findings).text
-    assert row("vgg16", findings).text.startswith("whole") and row("vgg16", findings).level == "ok"
+    assert row("vgg16", findings).text.startswith("complete") and row("vgg16", findings).level == "ok"
     assert (
         row("vgg19", findings).level == "bad" and "styler weights fetch vgg19" in row("vgg19", findings).text
     )
