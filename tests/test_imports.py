@@ -36,7 +36,7 @@ INSIDE = {
     "storage": [
         {"magic", "names"},
         {"disk"},
-        {"format", "cards", "translation", "pictures", "runs", "report"},
+        {"format", "cards", "translation", "pictures", "runs"},
         {"films", "datasets", "foreign"},
         {"models", "inputs"},
     ],

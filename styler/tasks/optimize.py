@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from styler.engine.minimize import minimize
+from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
@@ -22,7 +22,7 @@ from styler.features import Extractor, borderless
 from styler.image.size import SMALLEST, Size, fit, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
-    Statistics,
+    StyleMoments,
     Term,
     Walk,
     content_error,
@@ -71,7 +71,8 @@ def optimize(
         parameterization = PixelImage(resize(image, scale))
         solver = make_solver(parameterization, options)
         try:
-            image = yield from minimize(parameterization, objective(walk, terms), solver, options.steps, stop)
+            evaluate = at_once(objective(walk, terms))
+            image = yield from minimize(parameterization, evaluate, solver, options.steps, stop)
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
@@ -170,7 +171,7 @@ def _loss(error: Callable[[Tensor, T], Tensor], target: T) -> Callable[[Tensor],
 
 def style_moments(
     styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
-) -> dict[str, Statistics]:
+) -> dict[str, StyleMoments]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
     names = {name for name, _ in options.style_layers}
     found = []
@@ -180,9 +181,9 @@ def style_moments(
         with torch.no_grad():
             found.append({name: moments(x) for name, x in walk(resize(style, wanted), names)})
     return {
-        name: (
-            torch.stack([f[name][0] for f in found]).mean(0),
-            torch.stack([f[name][1] for f in found]).mean(0),
+        name: StyleMoments(
+            torch.stack([f[name].mean for f in found]).mean(0),
+            torch.stack([f[name].second for f in found]).mean(0),
         )
         for name in names
     }

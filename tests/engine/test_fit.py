@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from styler.engine.minimize import TrainingState, fit, schedule
+from styler.engine.fit import TrainingState, fit, schedule
 from styler.errors import CheckpointError, DivergedError
 from styler.events import TrainStep
 from styler.options.shared import TrainingOptions

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from narrow import NARROW
 
 from styler.device import Form
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.features import Extractor
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import grid_pattern
@@ -15,7 +15,14 @@ from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
-from styler.tasks.train_fast import drawn, groups, make_targets, objective_for, train_fast, views_of
+from styler.tasks.train_fast import (
+    draw_styles,
+    make_targets,
+    objective_for,
+    parameter_groups,
+    train_fast,
+    views_of,
+)
 
 FLOAT = Form(torch.float32, torch.contiguous_format)
 LAYERS = {"style_layers": (("relu1_1", 1.0), ("relu2_1", 1.0)), "content_layers": (("relu2_1", 1.0),)}
@@ -115,9 +122,11 @@ def test_a_style_is_seen_at_its_size_or_in_squares_of_it():
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 9))
 def test_styles_come_equally_often_whoever_draws_them(styles, count, seed):
-    whole = drawn(seed, 0, 2 * count * styles, styles)
+    whole = draw_styles(seed, 0, 2 * count * styles, styles)
     assert [whole.count(s) for s in range(styles)] == [2 * count] * styles
-    halves = drawn(seed, 0, count, styles) + drawn(seed, count, 2 * count * styles - count, styles)
+    halves = draw_styles(seed, 0, count, styles) + draw_styles(
+        seed, count, 2 * count * styles - count, styles
+    )
     assert halves == whole
 
 
@@ -147,7 +156,7 @@ def test_only_the_last_styles_are_taught_and_frozen_parts_stay(extractor):
 
 
 def test_norms_learn_faster_than_what_all_styles_share():
-    shared, own = groups(network(), options())
+    shared, own = parameter_groups(network(), options())
     assert own["lr"] == 10 * shared["lr"]
     count = sum(len(group["params"]) for group in (shared, own))
     assert count == sum(p.requires_grad for p in network().parameters())

@@ -242,7 +242,7 @@ def test_a_network_that_learned_nothing_is_told_of(train, monkeypatch):
     assert done.code == 0 and "try more --steps" in done.err
     last = {"step": 4, "losses": {"style/relu1_1": 0.2}, "seconds": 1.0}
     monkeypatch.setattr(logbook.Journal, "last", last)
-    monkeypatch.setattr(fast_diary.faults, "found", lambda *given: "")
+    monkeypatch.setattr(fast_diary, "fault_of", lambda *given: "")
     done = train("--overwrite")
     assert done.code == 0 and "try more" not in done.err
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from styler.engine.minimize import schedule
+from styler.engine.fit import schedule
 from styler.events import TrainStep
 from styler.jobs.training import run
 from styler.options.shared import TrainingOptions
@@ -53,11 +52,9 @@ class Logbook:
             "skipped": self.skipped(),
         }
 
-    def draw(self) -> Tensor:
-        """Write the curves of the losses anew: an Image."""
-        picture = chart(self.journal.curves())
-        save_picture(self.folder / CURVES, picture, overwrite=True)
-        return picture
+    def draw(self) -> None:
+        """Write the curves of the losses anew."""
+        save_picture(self.folder / CURVES, chart(self.journal.curves()), overwrite=True)
 
     def about(self, command: str, pictures: int, credits: str, group: Group) -> dict[str, Any]:
         """How a network was trained, for its file: no path."""

@@ -13,7 +13,7 @@ import torch
 
 from styler import device
 from styler import processes as distributed
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.events import Event, Note, Stage
 from styler.features import Extractor
 from styler.jobs.training import processes

@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.events import TrainStep, relay
 from styler.jobs.training.diary import Logbook
 from styler.options.fast import TrainFastOptions
 from styler.storage.pictures.save import save_picture
 from styler.storage.pictures.sheet import sheet
-from styler.tasks import faults
-from styler.tasks.train_fast import Inputs
+from styler.tasks.train_fast import MORE, Inputs, fault_of
 
 PREVIEW = "preview.png"
 MOST = 6
@@ -87,7 +86,7 @@ class Diary:
         """What the last preview and the last losses show to be wrong, by style."""
         photos = [sample for sample in self.samples if isinstance(sample, Tensor)]
         found = [
-            (name, faults.found(photos, painted, style.cpu()))
+            (name, fault_of(photos, painted, style.cpu()))
             for (name, style), painted in zip(self.styles, self.painted, strict=False)
         ]
         return [f"{name}: {fault}" for name, fault in found if fault] or self._far(bool(photos))
@@ -98,7 +97,7 @@ class Diary:
         if not self.options.style_weight or sum(style) < self.options.style_weight:
             return []
         other = "photos are" if photos else "blank paper is"
-        return [f"it is no nearer to the style than {other}: {faults.MORE}"]
+        return [f"it is no nearer to the style than {other}: {MORE}"]
 
 
 @torch.no_grad()

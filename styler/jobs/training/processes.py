@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.errors import OutputError
 from styler.events import Event, TrainStep, relay
 from styler.jobs.training import run as resuming

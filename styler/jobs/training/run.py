@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Event, Note, relay
 from styler.options.shared import TrainingOptions

@@ -21,7 +21,7 @@ from styler.jobs.training import processes
 from styler.jobs.training import run as resuming
 from styler.jobs.training.diary import Logbook
 from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, gallery
-from styler.losses.metrics import SEEN
+from styler.losses.metrics import PERCEPTUAL_LAYERS
 from styler.networks import pix2pix
 from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.options.translate import TrainTranslateOptions
@@ -33,7 +33,7 @@ from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
 from styler.storage.pictures.save import save_picture
 from styler.tasks import train_translate as task
-from styler.tasks.train_translate import Contest, contest_for
+from styler.tasks.train_translate import Pix2Pix, new_pix2pix
 from styler.tasks.validate import Best
 
 FEW = 100
@@ -76,7 +76,7 @@ def train_translate(
     """Train a network that turns one kind of picture into another, and write it; returns the record.
 
     In OUTPUT.training are kept the last two states until the translator is written, and for good the log, the
-    loss curves, pictures and a page that shows it all. Of the averaged weights those are written that did
+    loss curves and pictures. Of the averaged weights those are written that did
     best on pairs that were held out. Started by torchrun, all processes train one network; the first one
     writes and tells, the others yield nothing and return {}.
 
@@ -112,22 +112,22 @@ def _train(
     pairs = _opened(order, group)
     order = replace(order, options=counted(order.options, len(pairs), group.size))
     options, base = order.options, library.read_generator(order.base) if order.base else None
-    contest = _contest(options, pairs, base).to(place)
+    networks = _contest(options, pairs, base).to(place)
     made_of = _made_of(order, pairs, base)
     saved = processes.saved(order.states, made_of, "styler train-translate", group, resume)
-    extractor = vgg.load(options.loss_network).until(set(SEEN)).to(place)
+    extractor = vgg.load(options.loss_network).until(set(PERCEPTUAL_LAYERS)).to(place)
     if group.main:
-        yield from _noted(order, pairs, contest.generator.made)
+        yield from _noted(order, pairs, networks.generator.made)
         _show_first(order, pairs)
     yield Stage("train-translate", options.crop, options.crop, options.steps)
     with ahead(_batches(pairs, options, group, place), processes.workers(group)) as batches:
         start = saved.state if saved else None
-        run = task.train_translate(contest, extractor, batches, options, start, stop, group)
+        run = task.train_translate(networks, extractor, batches, options, start, stop, group)
         run = processes.averaged(run, group)
         if not group.main:
             deque(run, 0)  # all of it, and nothing kept
             return {}
-        diary = _diary(order, contest, pairs, extractor, saved)
+        diary = _diary(order, networks, pairs, extractor, saved)
         state = yield from resuming.saving(diary.keep(run), order.states, made_of, diary.beside)
     yield from _skipped(pairs)
     record = {"output": order.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
@@ -135,7 +135,7 @@ def _train(
         yield resuming.stopped(order.states)
         told = f"stopped after {state.step} of {options.steps} steps"
         return {**record, "output": None, "message": told}
-    yield from _write(order, contest, pairs, diary, group)
+    yield from _write(order, networks, pairs, diary, group)
     runs.discard(order.states)
     return {**record, "device": str(place), "losses": diary.log.journal.last["losses"]}
 
@@ -160,9 +160,9 @@ def counted(options: TrainTranslateOptions, pairs: int, processes: int) -> Train
     return replace(options, steps=max(1, round(options.epochs * pairs / (options.batch * processes))))
 
 
-def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> Contest:
-    """A fresh contest, or one whose generator is that of `base`; InputError if it is for other pictures."""
-    fresh = contest_for(options, *pairs.channels)
+def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> Pix2Pix:
+    """Fresh networks, or ones whose generator is that of `base`; InputError if it is for other pictures."""
+    fresh = new_pix2pix(options, *pairs.channels)
     if base is None:
         return fresh
     made = base.network.made
@@ -171,14 +171,14 @@ def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | 
             f"the network to start from makes {made.outputs} channels of {made.inputs}, and the pairs have "
             f"{pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
         )
-    return Contest(base.network.requires_grad_().train(), fresh.discriminator, options)
+    return Pix2Pix(base.network.requires_grad_().train(), fresh.discriminator, options)
 
 
 def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generator[Event, None, None]:
     """Tell what is learned, and what may not be as the user thinks."""
-    (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
+    (inputs, outputs), lost = pairs.names, pairs.held_count - len(pairs.held)
     if lost:
-        yield Note(f"{lost} of the {pairs.wanted} pairs to be held out cannot be read")
+        yield Note(f"{lost} of the {pairs.held_count} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)
@@ -232,19 +232,14 @@ def _batches(
 
 
 def _diary(
-    order: Order, contest: Contest, pairs: PairSet, extractor: Extractor, saved: resuming.Saved | None
+    order: Order, networks: Pix2Pix, pairs: PairSet, extractor: Extractor, saved: resuming.Saved | None
 ) -> TranslateDiary:
     done = saved.state.step if saved else 0
     log = Logbook(order.states, done, order.options, lambda: len(pairs.skipped))
     best = Best(**saved.beside["best"]) if saved and saved.beside else None
     shown = pairs.held or _singly(pairs.batch(0, MOST, order.options.crop))
-    facts = {
-        "pairs": f"{len(pairs):,}, and {len(pairs.held)} held out",
-        "translation": " -> ".join(pairs.names),
-        "weights": f"{sum(p.numel() for p in contest.generator.parameters()):,}",
-    }
-    mode = mode_for(contest.generator, order.options)
-    return TranslateDiary(log, contest, shown, bool(pairs.held), extractor, mode, order.options, facts, best)
+    mode = mode_for(networks.generator, order.options)
+    return TranslateDiary(log, networks, shown, bool(pairs.held), extractor, mode, order.options, best)
 
 
 def mode_for(generator: pix2pix.Generator, options: TrainTranslateOptions) -> Mode:
@@ -264,7 +259,7 @@ def _skipped(pairs: PairSet) -> Generator[Event, None, None]:
 
 
 def _write(
-    order: Order, contest: Contest, pairs: PairSet, diary: TranslateDiary, group: Group
+    order: Order, networks: Pix2Pix, pairs: PairSet, diary: TranslateDiary, group: Group
 ) -> Generator[Event, None, None]:
     """Write the best weights with all that is to be known of them."""
     best = diary.best
@@ -273,11 +268,11 @@ def _write(
         told = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
         rule = "the last" if order.options.keep == "last" else f"by {order.options.keep} distance"
         yield Note(f"kept the weights of step {best.step}, {rule}: {told}")
-    network = pix2pix.build(contest.generator.made)
+    network = pix2pix.build(networks.generator.made)
     network.load_state_dict(best.weights)
     about = diary.log.about("train-translate", len(pairs), order.credits, group)
     information = {
-        **_translation(order.options, contest.generator, pairs).information,
+        **_translation(order.options, networks.generator, pairs).information,
         "training": about,
         "validation": {"step": best.step, "pairs": len(pairs.held), **best.scores},
     }

@@ -1,38 +1,32 @@
-"""What a training of a generator leaves to look at: log, curves, preview, scores, and a page of it all."""
+"""Log, curves, previews and scores of a training of a generator."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.events import Note, TrainStep, relay
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.jobs.training.diary import Logbook
 from styler.networks.pix2pix import Mode
 from styler.options.translate import TrainTranslateOptions
-from styler.storage import disk, report
-from styler.storage.names import STATES
-from styler.storage.pictures.chart import chart
-from styler.storage.pictures.save import encode_picture, save_picture
+from styler.storage.pictures.save import save_picture
 from styler.storage.pictures.sheet import sheet
-from styler.storage.report import Html
-from styler.tasks.train_translate import Contest
-from styler.tasks.validate import SCORES, Best, best_of, scores_of, translated
+from styler.tasks.train_translate import Pix2Pix
+from styler.tasks.validate import Best, better_of, translate, validate
 
-PREVIEW, PAIRS, REPORT = "preview.png", "pairs.png", "report.html"
+PREVIEW, PAIRS = "preview.png", "pairs.png"
 MOST = 6
 """Pairs on a preview."""
 CELL = 256
 """Their long sides in pixels."""
 ABREAST = 2
 """Pairs side by side."""
-ROWS = 12
-"""Newest scores that the page lists."""
 WINS, LOSES, LONG = 0.95, 0.55, 10
 """Shares of right answers between which a discriminator teaches, and the reports in a row that count."""
 
@@ -41,24 +35,22 @@ Event = TrainStep | TrainingState | Note
 
 @dataclass(eq=False)
 class TranslateDiary:
-    """The log, pictures and page of a training, all in the folder of `log`, and the best weights so far.
+    """The log and pictures of a training, all in the folder of `log`, and the best weights so far.
 
     Attributes:
         held: pairs of one picture each that are measured and shown, on the CPU.
         measured: whether they are; else they are shown only, as the training sees them too.
         extractor: the network that compares.
         mode: how the generator will be used.
-        facts: what the page tells of the training, by name.
     """
 
     log: Logbook
-    contest: Contest
+    networks: Pix2Pix
     held: Sequence[Pair]
     measured: bool
     extractor: Extractor
     mode: Mode
     options: TrainTranslateOptions
-    facts: Mapping[str, str]
     best: Best | None = None
     warned: str = field(default="", init=False)
 
@@ -73,7 +65,7 @@ class TranslateDiary:
             if event.step % self.options.save == 0 or event.step == self.options.steps:
                 self.measure(event.step)  # not where a run was interrupted: an unbroken one measures nothing
             yield event
-            self.draw(event.step)
+            self.draw()
             return
         if event.losses:
             self.log.add(event, self._accuracy())
@@ -82,27 +74,27 @@ class TranslateDiary:
             yield from self._warn()
 
     def _accuracy(self) -> dict[str, float]:
-        judged = self.contest.discriminator is not None
-        return {"accuracy": round(self.contest.accuracy.item(), 4)} if judged else {}
+        judged = self.networks.discriminator is not None
+        return {"accuracy": round(self.networks.accuracy.item(), 4)} if judged else {}
 
     def _warn(self) -> Iterator[Note]:
-        """Tell of a contest that is out of balance, once each time that it gets so."""
+        """Tell of networks that are out of balance, once each time that they get so."""
         fault = self.imbalance()
         if fault and not self.warned:
             yield Note(fault)
         self.warned = fault
 
     def imbalance(self) -> str:
-        """What is wrong with the contest of late, "" if nothing is."""
+        """What is wrong with the networks, "" if nothing is."""
         shares = [share for _, share in self.log.journal.told("accuracy")]
         return imbalance(shares, self.options.discriminator_rate)
 
     def measure(self, step: int) -> None:
         """Score the averaged weights, log that, and keep them if they are the best so far."""
-        generator = self.contest.averaged
+        generator = self.networks.averaged
         held = self.held if self.measured else ()
-        scores = scores_of(generator, held, self.extractor, self.mode)
-        self.best = best_of(self.best, step, scores, generator, self.options.keep)
+        scores = validate(generator, held, self.extractor, self.mode)
+        self.best = better_of(self.best, step, scores, generator, self.options.keep)
         if scores:
             self.log.journal.add({"step": step, "validation": scores, "best": self.best.step})
 
@@ -110,67 +102,17 @@ class TranslateDiary:
         """What a state must have beside it so that a broken run goes on with the same best weights."""
         return {"best": dict(vars(self.best))} if self.best else {}
 
-    def draw(self, step: int) -> None:
-        """Write curves, preview and page anew."""
-        losses = self.log.draw()
-        preview = self.preview()
-        save_picture(self.log.folder / PREVIEW, preview, overwrite=True)
-        text = self.page(step, preview, losses)
-        disk.write(self.log.folder / REPORT, text.encode())
+    def draw(self) -> None:
+        """Write curves and preview anew."""
+        self.log.draw()
+        save_picture(self.log.folder / PREVIEW, self.preview(), overwrite=True)
 
     def preview(self) -> Tensor:
         """The same few pairs each time, with what the averaged weights make of them: an Image."""
         shown = self.held[:MOST]
-        made = [translated(self.contest.averaged, pair.inputs, self.mode).cpu() for pair in shown]
+        made = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in shown]
         rows = [[pair.inputs, image, pair.targets] for pair, image in zip(shown, made, strict=True)]
         return gallery(rows, ("input", "made", "real"))
-
-    def page(self, step: int, preview: Tensor, losses: Tensor) -> str:
-        """The page as HTML: what is known after `step` steps."""
-        took = self.log.journal.last["seconds"] / max(1, step)
-        state = f"{step:,} of {self.options.steps:,} steps, {took:.3g} s each"
-        parts = [report.paragraph(state, "quiet")]
-        if fault := self.imbalance():
-            parts.append(report.paragraph(fault, "warning"))
-        kind = "held out, never trained on" if self.measured else "from the training"
-        caption = f"pairs {kind}: input, what is made of it, what it should be"
-        name = self.log.folder.name.removesuffix(STATES)
-        return report.page(
-            name,
-            *parts,
-            report.section("Pictures", report.figure(_jpeg(preview), caption)),
-            report.section("Scores", *self._scores()),
-            report.section("Losses", report.figure(_png(losses), "weighted losses, their total first")),
-            report.section("Discriminator", *self._judge()),
-            report.section("Training", report.table([*self.facts.items(), *_changed(self.options)])),
-        )
-
-    def _scores(self) -> list[Html]:
-        told = self.log.journal.told("validation")
-        if not told or self.best is None:
-            return []
-        curves = {name: [(step, scores.get(name, 0)) for step, scores in told] for name in SCORES}
-        shown = [one for one in told[:-ROWS] if one[0] == self.best.step] + told[-ROWS:]
-        rows = [[f"{step:,}", *(f"{scores.get(name, 0):.4g}" for name in SCORES)] for step, scores in shown]
-        marked = next((row for row, (step, _) in enumerate(shown) if step == self.best.step), None)
-        meaning = "; ".join(f"{name}: {text}" for name, text in SCORES.items())
-        about = f"Means over {len(self.held)} pairs, of averaged weights; those of the marked step are kept."
-        return [
-            report.table(rows, ["step", *SCORES], marked=marked),
-            report.paragraph(f"{about} {meaning}.", "quiet"),
-            report.figure(_png(chart(curves)), "scores on pairs that were held out"),
-        ]
-
-    def _judge(self) -> list[Html]:
-        told = self.log.journal.told("accuracy")
-        if not told:
-            return []
-        text = (
-            f"Of late it is right about {told[-1][1]:.0%} of the patches that it judges; "
-            f"between {LOSES:.0%} and {WINS:.0%} it teaches."
-        )
-        curve = {"right answers": told, "guessing": [(step, 0.5) for step, _ in told]}
-        return [report.paragraph(text), report.figure(_png(chart(curve)), "share of right answers")]
 
 
 def gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
@@ -199,15 +141,3 @@ def imbalance(shares: Sequence[float], rate: float) -> str:
             f"it teaches is noise; try --discriminator-rate {rate * 2:g} or a larger --discriminator-width"
         )
     return ""
-
-
-def _changed(options: TrainTranslateOptions) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), str(value)) for name, value in options.changed().items()]
-
-
-def _jpeg(image: Tensor) -> bytes:
-    return encode_picture(image, "JPEG", quality=90)
-
-
-def _png(image: Tensor) -> bytes:
-    return encode_picture(image, "PNG")

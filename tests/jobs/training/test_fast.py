@@ -26,7 +26,7 @@ from styler.networks.transform import Architecture, TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.storage import runs
 from styler.storage.models import library
-from styler.tasks import faults
+from styler.tasks.train_fast import fault_of
 
 
 @pytest.fixture
@@ -252,13 +252,13 @@ def test_faults() -> None:
     draw = torch.Generator().manual_seed(0)
     photo, style = (torch.rand(1, 3, 16, 16, generator=draw) for _ in range(2))
     painted = torch.rand(1, 3, 16, 16, generator=draw)
-    assert faults.found([photo], [painted], style) == ""
-    assert "flat" in faults.found([photo], [torch.zeros_like(photo)], style)
-    assert "gray" in faults.found([photo], [painted[:, :1].expand(-1, 3, -1, -1)], style)
-    assert "hardly change" in faults.found([photo], [photo + 0.01], style)
-    assert "flat" in faults.found([], [torch.full_like(photo, 0.5)], style)
+    assert fault_of([photo], [painted], style) == ""
+    assert "flat" in fault_of([photo], [torch.zeros_like(photo)], style)
+    assert "gray" in fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], style)
+    assert "hardly change" in fault_of([photo], [photo + 0.01], style)
+    assert "flat" in fault_of([], [torch.full_like(photo, 0.5)], style)
     engraving = style[:, :1].expand(-1, 3, -1, -1)  # which has no color to lose
-    assert faults.found([photo], [painted[:, :1].expand(-1, 3, -1, -1)], engraving) == ""
+    assert fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], engraving) == ""
 
 
 def test_a_damaged_state_falls_back_to_the_one_before(studio: Path) -> None:
