@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.engine.fit import TrainingState
-from styler.events import TrainStep, relayed
+from styler.events import TrainStep, relay
 from styler.jobs.training.diary import Logbook
 from styler.options.fast import TrainFastOptions
 from styler.storage.pictures.save import save_picture
@@ -52,7 +52,7 @@ class Diary:
         self, run: Generator[TrainStep | TrainingState, None, TrainingState]
     ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
         """Pass on what a training yields; log each report, and draw after each state is dealt with."""
-        return relayed(run, self._kept)
+        return relay(run, self._kept)
 
     def _kept(self, event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
         if isinstance(event, TrainStep) and event.losses:

@@ -11,7 +11,7 @@ from typing import Any
 
 from styler.engine.fit import TrainingState
 from styler.errors import OutputError
-from styler.events import Event, TrainStep, relayed
+from styler.events import Event, TrainStep, relay
 from styler.jobs.training import run as resuming
 from styler.processes import Group
 from styler.storage import disk, runs
@@ -47,7 +47,7 @@ def claimed(
 def told(run: Generator[Event, None, dict[str, Any]], group: Group) -> Generator[Event, None, dict[str, Any]]:
     """Pass on what a run yields and returns, if this process is the one that talks."""
     with contextlib.closing(run):
-        record = yield from relayed(run, lambda event: (event,) if group.main else ())
+        record = yield from relay(run, lambda event: (event,) if group.main else ())
     return record if group.main else {}
 
 
@@ -61,7 +61,7 @@ def averaged(
             event = dataclasses.replace(event, losses=group.mean(event.losses))
         yield event
 
-    return relayed(run, answer)
+    return relay(run, answer)
 
 
 def workers(group: Group) -> int:

@@ -15,7 +15,7 @@ import filelock
 
 from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
-from styler.events import Event, Note, relayed
+from styler.events import Event, Note, relay
 from styler.options.shared import TrainingOptions
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import Pictures
@@ -68,7 +68,7 @@ def saving(
             yield event
 
     try:
-        return (yield from relayed(run, saved))
+        return (yield from relay(run, saved))
     except OutputError as error:
         if not runs.exists(states):
             raise

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from styler.engine.fit import TrainingState
-from styler.events import Note, TrainStep, relayed
+from styler.events import Note, TrainStep, relay
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.jobs.training.diary import Logbook
@@ -58,7 +58,7 @@ class TranslateDiary:
         self, run: Generator[TrainStep | TrainingState, None, TrainingState]
     ) -> Generator[Event, None, TrainingState]:
         """Pass on what a training yields; log reports, warn, and measure and draw around each state."""
-        return relayed(run, self._kept)
+        return relay(run, self._kept)
 
     def _kept(self, event: TrainStep | TrainingState) -> Iterator[Event]:
         if isinstance(event, TrainingState):
