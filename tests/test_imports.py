@@ -41,10 +41,7 @@ INSIDE = {
         {"models", "inputs"},
     ],
     "jobs": [{"records"}, {"pictures", "films"}, {"batch"}],
-    "jobs.training": [
-        {"run"},
-        {"diary", "processes", "fast_models", "feeds", "translate_diary", "fast_diary"},
-    ],
+    "jobs.training": [{"diary"}, {"run", "styles"}],
     "tasks": [{"onepass", "optimize"}],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}

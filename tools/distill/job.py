@@ -13,7 +13,8 @@ from distill import training
 from distill.options import DistillOptions
 from styler import device
 from styler.events import Event, Stage
-from styler.jobs.training import run as resuming
+from styler.jobs.training.diary import fixed
+from styler.jobs.training.run import resumed, saving, skipped, start_anew, stopped
 from styler.networks.vgg import TORCHVISION, Convolution
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import Pictures, mixed
@@ -48,11 +49,11 @@ def distill(
     Raises:
         StylerError: of each kind.
     """
-    states = resuming.folder_for(output)
+    folder = runs.folder_for(output)
     disk.prove_writable(output, overwrite=overwrite)
-    with resuming.claimed(states):
+    with runs.lock(folder):
         if not resume:
-            resuming.begin(states, overwrite)
+            start_anew(folder, overwrite)
         return (yield from _distill(dataset, artworks, teacher, output, options, resume, credits, stop))
 
 
@@ -66,33 +67,33 @@ def _distill(
     credits: str,
     stop: Callable[[], bool],
 ) -> Generator[Event, None, dict[str, Any]]:
-    begun, states = time.monotonic(), resuming.folder_for(output)
+    begun, folder = time.monotonic(), runs.folder_for(output)
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
-    made_of = {"options": resuming.frozen(options)}
-    start = resuming.found(states, made_of, "tools/distill").state if resume else None
+    made_of = {"options": fixed(options)}
+    start = resumed(folder, made_of, "tools/distill").state if resume else None
     wide = vgg.load(teacher).to(place)
     wide.padding = "reflect"  # as the narrow network will be used, so that borders teach nothing odd
     parts = _parts(dataset, artworks, options)
     batches = mixed(parts, options.crop)
     yield Stage("distill", options.crop, options.crop, options.steps)
     run = training.distill(wide, lambda step: batches(step).to(place), options, start, stop)
-    convolutions = yield from resuming.saving(run, states, made_of)
-    yield from resuming.skipped([pictures for pictures, _ in parts])
+    convolutions = yield from saving(run, folder, made_of)
+    yield from skipped({file: why for pictures, _ in parts for file, why in pictures.skipped.items()})
     record = {"output": output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if stop():
-        yield resuming.stopped(states)
+        yield stopped(folder)
         return {**record, "output": None, "message": "stopped before the end"}
     count = sum(len(pictures) for pictures, _ in parts)
     _write(output, convolutions, _about(options, teacher, count, credits))
-    runs.discard(states)
+    runs.remove_states(folder)
     return record
 
 
 def _about(options: DistillOptions, teacher: str, pictures: int, credits: str) -> dict[str, object]:
     """How a network was trained, for its file: no path, no time."""
     return {
-        "options": resuming.frozen(options),
+        "options": fixed(options),
         "styler": __version__,
         "teachers": [Path(teacher).name],
         "pictures": pictures,

@@ -195,15 +195,6 @@ def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[i
         pool.shutdown(cancel_futures=True)
 
 
-def skipped(parts: Sequence[Pictures]) -> str:
-    """One sentence on the pictures that could not be used, empty if there are none."""
-    found = {name: reason for pictures in parts for name, reason in pictures.skipped.copy().items()}
-    if not found:
-        return ""
-    count = "1 picture was skipped" if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
-    return f"{count}: {next(iter(found.values()))}"
-
-
 def find(source: Path) -> list[Path]:
     """All pictures in a folder and below, or those that a text file lists, sorted by name.
 
