@@ -14,7 +14,7 @@ from torch import Tensor
 
 from styler import device
 from styler.errors import DivergedError, InputError
-from styler.events import Event, Note, Step, relayed
+from styler.events import Event, Note, Step, relay
 from styler.image import size as geometry
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
@@ -179,4 +179,4 @@ def _noting_losses(
             recipe["losses"] = {name: float(f"{value:.4g}") for name, value in event.losses.items()}
         yield event
 
-    return relayed(task, noted)
+    return relay(task, noted)

@@ -27,8 +27,8 @@ from styler.jobs.records import Record
 from styler.options.fields import format_size
 from styler.options.translate import PairsOptions
 from styler.storage import disk, inputs
-from styler.storage.datasets import find_pairs
-from styler.storage.datasets import photos as data
+from styler.storage.datasets.find_pairs import RECORD, read_record
+from styler.storage.datasets.photos import is_picture
 from styler.storage.films import read
 from styler.storage.inputs import Job
 from styler.storage.names import display
@@ -118,24 +118,24 @@ def finished(job: Job, order: Order) -> bool:
 def check_alike(order: Order, jobs: Sequence[Job]) -> None:
     """Raise InputError if the folder has pairs that were made otherwise and would not all be replaced."""
     folder = Path(order.output)
-    before = find_pairs.read_record(folder)
+    before = read_record(folder)
     if before and before != order.record:
-        there = {path for path in folder.rglob(f"*{ENDING}") if data.is_picture(path)}
+        there = {path for path in folder.rglob(f"*{ENDING}") if is_picture(path)}
         replaced = {path for job in jobs for path in order.targets(job)} if order.options.overwrite else set()
         if there - replaced:
             advice = "it leaves some of them" if order.options.overwrite else "or add --overwrite"
             raise InputError(
-                f"{display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
+                f"{display(order.output)} has pairs that were made otherwise, see {RECORD}: "
                 f"choose another folder, {advice}"
             )
-    disk.prove_writable(folder / find_pairs.RECORD, overwrite=True)
+    disk.prove_writable(folder / RECORD, overwrite=True)
 
 
 def tell(order: Order) -> None:
     """Say in the folder how its pairs are made, unless it says so already."""
-    if find_pairs.read_record(Path(order.output)) != order.record:
+    if read_record(Path(order.output)) != order.record:
         text = json.dumps(order.record, indent=2) + "\n"
-        disk.write(Path(order.output, find_pairs.RECORD), text.encode())
+        disk.write(Path(order.output, RECORD), text.encode())
 
 
 def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:

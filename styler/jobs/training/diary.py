@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from styler.engine.fit import TrainingState, schedule
-from styler.events import Note, TrainStep, relayed
+from styler.events import Note, TrainStep, relay
 from styler.options.shared import TrainingOptions
 from styler.storage.pictures.chart import chart
 from styler.storage.pictures.save import save_picture
@@ -70,7 +70,7 @@ def keep(
                 yield Note(fault)
             former = fault
 
-    return relayed(run, answer)
+    return relay(run, answer)
 
 
 def entry_of(event: TrainStep, options: TrainingOptions, begun: float, skipped: int) -> dict[str, Any]:

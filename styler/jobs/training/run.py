@@ -17,7 +17,7 @@ import torch
 from styler import device, processes
 from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
-from styler.events import Event, Note, Stage, TrainStep, relayed
+from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.jobs.training.diary import Diary, Steps, about, keep
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
@@ -118,7 +118,7 @@ def train(prepare: Prepare, request: Request) -> Generator[Event, None, dict[str
     place = processes.placed(device.choose(request.options.device))
     with processes.join(place) as group, _claim(request, group):
         with contextlib.closing(_train(prepare, request, group, place)) as run:
-            record = yield from relayed(run, lambda event: (event,) if group.main else ())
+            record = yield from relay(run, lambda event: (event,) if group.main else ())
         return record if group.main else {}
 
 
@@ -225,7 +225,7 @@ def saving(
             yield event
 
     try:
-        return (yield from relayed(run, answer))
+        return (yield from relay(run, answer))
     except OutputError as error:
         if not runs.has_state(folder):
             raise
@@ -240,7 +240,7 @@ def _averaged(run: Steps, group: Group) -> Steps:
             event = dataclasses.replace(event, losses=group.mean(event.losses))
         yield event
 
-    return relayed(run, answer)
+    return relay(run, answer)
 
 
 def _workers(group: Group) -> int:

@@ -157,9 +157,9 @@ def _notes(
     options: TrainTranslateOptions, pairs: PairSet, config: GeneratorArchitecture, base: Translator | None
 ) -> Iterator[Note]:
     """Notes on what is learned, and on what may not be as the user thinks."""
-    (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
+    (inputs, outputs), lost = pairs.names, pairs.held_count - len(pairs.held)
     if lost:
-        yield Note(f"{lost} of the {pairs.wanted} pairs to be held out cannot be read")
+        yield Note(f"{lost} of the {pairs.held_count} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)

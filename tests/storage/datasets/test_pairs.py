@@ -240,7 +240,7 @@ def test_photos_that_cannot_be_read_are_told_before(tmp_path):
     (tmp_path / "empty.png").touch()
     put(tmp_path / "tiny.png", photo(0, (5, 5)))
     pairs = photo_pairs(str(tmp_path), "edges", TrainTranslateOptions(crop=16, validation=0.5))
-    assert (len(pairs), pairs.wanted, len(pairs.held)) == (2, 2, 2)
+    assert (len(pairs), pairs.held_count, len(pairs.held)) == (2, 2, 2)
     assert "left out" in pairs.notes[0] and "empty.png" in pairs.notes[0] and "tiny.png" in pairs.notes[0]
     for path in tmp_path.glob("0*.png"):
         path.unlink()
