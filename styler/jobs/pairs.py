@@ -138,7 +138,7 @@ def tell(order: Order) -> None:
         disk.write(Path(order.output, RECORD), text.encode())
 
 
-def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:
+def pair_up(job: Job, order: Order, make: conditions.InputMaker) -> Generator[Event, None, Record]:
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
     begun, options = time.monotonic(), order.options
     targets, shown = order.targets(job), display(job.source)
@@ -168,7 +168,7 @@ def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, N
     }
 
 
-def pair_of(photo: Picture, size: Size, make: conditions.Make, seed: int) -> Pair:
+def pair_of(photo: Picture, size: Size, make: conditions.InputMaker, seed: int) -> Pair:
     """An input [1, 3, H, W] and the photo, on white, that it is made of; the photo settles what is random."""
     image = geometry.resize(photo.on_white, size)
     draw = np.random.default_rng((seed, int(photo.sha256[:16], 16)))

@@ -92,11 +92,11 @@ def plan(
     items, notes = _search(inputs, output, label)
     jobs = [_job(item, label, is_film, ending) for item in items]
     _refuse_clashes(jobs)
-    kept = _without_results(jobs)
-    _refuse_losses(kept)
-    if len(kept) < len(jobs):
-        notes.append(f"{_files(len(jobs) - len(kept))} left out: outputs of others")
-    return Plan(tuple(sorted(kept, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
+    chosen = _without_results(jobs)
+    _refuse_losses(chosen)
+    if len(chosen) < len(jobs):
+        notes.append(f"{_files(len(jobs) - len(chosen))} left out: outputs of others")
+    return Plan(tuple(sorted(chosen, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
 
 
 def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[Job]:
@@ -122,7 +122,7 @@ def _single(source: str, output: str | None, label: str, is_film: Callable[[Path
     film = source != STREAM and is_film(Path(source))
     if output is None or is_folder_name(output):
         stem = "stdin" if source == STREAM else Path(source).stem
-        name = fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
+        name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
         return Job(source, str(Path(output or ".") / name), film)
     if film:
         _check_film(source, output)
@@ -139,13 +139,13 @@ def _check_film(source: str, output: str) -> None:
         raise OutputError(f"{display(output)} must end in one of {', '.join(endings)} to hold a video")
 
 
-def _ending(source: str, film: bool, *, kept: bool) -> str:
-    """The ending of an output, with its dot: the input's if `kept` and if it can be written."""
+def _ending(source: str, film: bool, *, keep: bool) -> str:
+    """The ending of an output, with its dot: the input's if `keep` and if it can be written."""
     suffix = Path(source).suffix
     if film:
-        held = ANIMATIONS | (FILMS if kept else set())
-        return suffix if suffix.lower() in held else ".mp4"
-    return suffix if kept and suffix.lower() in FORMATS else ".png"
+        endings = ANIMATIONS | (FILMS if keep else set())
+        return suffix if suffix.lower() in endings else ".mp4"
+    return suffix if keep and suffix.lower() in FORMATS else ".png"
 
 
 # Many inputs
@@ -205,7 +205,7 @@ def _name_of(folder: str) -> str:
 
 def _job(item: _Input, label: str, is_film: Callable[[Path], bool], ending: str) -> Job:
     film = item.source != STREAM and is_film(Path(item.source))
-    ending, name = ending or _ending(item.source, film, kept=True), item.name.name
+    ending, name = ending or _ending(item.source, film, keep=True), item.name.name
     stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
     if item.labelled or ending != item.name.suffix:
         name = fit_name(stem, ending)

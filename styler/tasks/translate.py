@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.image import edges
 from styler.image.color import colored, in_channels
-from styler.image.conditions import Make, condition
+from styler.image.conditions import InputMaker, condition
 from styler.image.edges import Edges
 from styler.networks import pix2pix_strips
 from styler.networks.pix2pix import Generator, Mode
@@ -61,7 +61,7 @@ class Preparation:
         return 0 if self.reading == "picture" else PREPARING * height * width
 
 
-def condition_of(made_by: Mapping[str, Any]) -> Make:
+def condition_of(made_by: Mapping[str, Any]) -> InputMaker:
     """What makes inputs of photos as in a training; of a range of blurs always with the middle one.
 
     Raises InputError for a name or for parameters that no condition has.

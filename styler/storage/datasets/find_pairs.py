@@ -143,8 +143,8 @@ def _locate(folder: Path, split: str) -> Folders | None:
     if len(holding) == 1:
         return _locate(holding[0], "train") or _locate(holding[0], "")
     if len(holding) > 2:
-        shown = ", ".join(display(path.name) for path in holding[:NAMED])
-        raise InputError(f"{display(folder)} holds {len(holding)} folders ({shown}, ...): {LAYOUTS}")
+        names = ", ".join(display(path.name) for path in holding[:NAMED])
+        raise InputError(f"{display(folder)} holds {len(holding)} folders ({names}, ...): {LAYOUTS}")
     return (holding[0], holding[1]) if holding else None
 
 
@@ -248,10 +248,10 @@ def _fits(pair: PairFiles, faults: _Faults) -> bool:
             faults.add("no wider than high: are these really two pictures side by side", pair.name)
         return width % 2 == 0
     (h, w), (k, v) = sizes
-    shown = f"{pair.name} ({w}x{h} and {v}x{k})"
+    sizes_text = f"{pair.name} ({w}x{h} and {v}x{k})"
     if abs(h * v - k * w) > max(h, w, k, v):  # more than rounding to whole pixels makes
-        faults.add("left out, for its pictures have different shapes", shown)
+        faults.add("left out, for its pictures have different shapes", sizes_text)
         return False
     if sizes[0] != sizes[1]:
-        faults.add("the larger picture is shrunk to the smaller one's size", shown)
+        faults.add("the larger picture is shrunk to the smaller one's size", sizes_text)
     return True
