@@ -207,11 +207,8 @@ def forecast(job: Job, studio: Studio) -> Record:
     task.require_memory(studio.extractor, options, sizes[-1], studio.device)
     shown = [f"{width} x {height}" for height, width in sizes]
     needed = task.memory(studio.extractor, options, sizes[-1])
-    steps = (
-        f"{options.steps} steps"
-        if len(sizes) == 1
-        else f"{options.steps} steps at each of {', '.join(shown)}"
-    )
+    coarse = f"{options.coarse_steps} steps at {' and '.join(shown[:-1])}, " if shown[:-1] else ""
+    steps = f"{coarse}{options.steps} steps at the last" if coarse else f"{options.steps} steps"
     return forecast_of(job, sizes, [shown[-1], steps, f"{needed / 1e9:.1f} GB"])
 
 

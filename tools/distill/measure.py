@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from torch import Tensor
 from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
 from styler.features import Extractor, Features, borderless
-from styler.losses.perceptual import STYLE_ERRORS, content_error, covariance, moments, shares
+from styler.losses.perceptual import covariance, moments, shares
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
+from styler.tasks.optimize import content_loss, style_loss
+from styler.tasks.optimize import typical as figures_of
 
 CHUNK = 8
 """Crops that go through a network at a time."""
@@ -107,15 +110,16 @@ def gradients(network: Extractor, picture: Halfway) -> dict[str, Tensor]:
     with torch.no_grad():
         of_style = network(picture.style, style, padding=padding)
         of_content = network(picture.content, content, padding=padding)
+    usual = figures_of(network, {*style, *content}, partial(network.walk, padding=padding))
     image = picture.image.clone().requires_grad_()
     features = network(image, {*style, *content}, padding=padding)
     terms: list[tuple[str, Tensor]] = []
     for name, share in style.items():
-        error = STYLE_ERRORS[options.style_loss](features[name], moments(of_style[name]))
-        terms.append((name, options.style_weight * share * error.sum()))
+        loss = style_loss(moments(of_style[name]), usual[name], options.style_loss)
+        terms.append((name, share * loss(features[name])))
     for name, share in content.items():
-        error = content_error(features[name], of_content[name])
-        terms.append((f"content {name}", options.content_weight * share * error.sum()))
+        loss = content_loss(of_content[name], usual[name], options.content_loss)
+        terms.append((f"content {name}", network.content_weight * share * loss(features[name])))
     found = {name: torch.autograd.grad(term, image, retain_graph=True)[0] for name, term in terms}
     return {**found, "sum": torch.stack(list(found.values())).sum(0)}
 
