@@ -17,8 +17,8 @@ from styler.events import Event, Note, Result
 from styler.image.size import Size
 from styler.jobs.batch import Summary, apply, check_size, save
 from styler.jobs.records import Record, Studio
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options.fast import FastOptions
 from styler.options.fields import OutputSize
 from styler.options.shared import PassOptions
@@ -93,7 +93,7 @@ class StyleStudio(Studio):
 
     def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Painter:
         """As in `Studio`."""
-        network = cast(TransformNetwork, self.network)
+        network = cast(ResidualNetwork, self.network)
         wishes = replace(self.wishes, precision=options.precision)
         return task.painter(network, self.mix, wishes, self.place, sample, work)
 

@@ -19,8 +19,8 @@ from styler.image import size as geometry
 from styler.image.color import colored
 from styler.jobs.batch import Summary, apply
 from styler.jobs.records import Record, Studio
-from styler.networks import pix2pix
-from styler.networks.pix2pix import Mode
+from styler.networks.kinds import PictureArchitecture
+from styler.networks.layers import Mode, norms_of
 from styler.options.shared import PassOptions
 from styler.options.translate import TranslateOptions
 from styler.storage.inputs import Job
@@ -85,8 +85,8 @@ def way_of(model: library.Translator, options: TranslateOptions, name: str) -> W
 
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
-    about, made = model.about, model.network.made
-    check_channels(made, name)
+    about = model.about
+    check_channels(model.network.config, name)
     check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
         told = f"was trained {about.direction} ({about})"
@@ -98,9 +98,9 @@ def way_of(model: library.Translator, options: TranslateOptions, name: str) -> W
     )
 
 
-def check_channels(made: pix2pix.GeneratorArchitecture, name: str) -> None:
+def check_channels(config: PictureArchitecture, name: str) -> None:
     """Raise InputError for a network whose inputs or outputs are no pictures."""
-    for what, channels in (("takes", made.inputs), ("makes", made.outputs)):
+    for what, channels in (("takes", config.inputs), ("makes", config.outputs)):
         if channels not in CHANNELS:
             raise InputError(
                 f"{name} {what} {channels} channels, and pictures have 1 or 3: give another network"
@@ -122,7 +122,7 @@ def statistics_of(
     model: library.Translator, options: TranslateOptions, name: str
 ) -> Literal["picture", "stored"]:
     """By which statistics its norms work."""
-    kept = any(norm.running_mean is not None for norm in model.network.norms())
+    kept = any(norm.running_mean is not None for norm in norms_of(model.network))
     if options.statistics == "stored" and not kept:
         raise InputError(f"{name} has stored no statistics, and --statistics is stored: leave it out")
     wanted = model.about.statistics if options.statistics == "auto" else options.statistics
@@ -131,7 +131,7 @@ def statistics_of(
 
 def dropout_of(model: library.Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
-    able = bool(model.network.made.dropout) and model.about.dropout is not False
+    able = bool(model.network.config.dropout) and model.about.dropout is not False
     if not able and (options.dropout or options.samples > 1):
         flag = "--dropout" if options.dropout else "--samples: they would all be the same"
         raise InputError(f"{name} was trained without dropout: leave out {flag}")
@@ -175,7 +175,7 @@ class TranslateStudio(Studio):
     def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Translator:
         """As in `Studio`."""
         mode = Mode(self.way.statistics, self.options.seed if self.way.dropout else None)
-        prepare = Preparation(self.network.made.inputs, self.way.reading, self.about.condition)
+        prepare = Preparation(self.network.config.inputs, self.way.reading, self.about.condition)
         wishes = replace(self.wishes, precision=options.precision)
         return task.translator(self.network, mode, prepare, wishes, sample, work)
 

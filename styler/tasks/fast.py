@@ -10,7 +10,8 @@ from torch import Tensor
 
 from styler.image.color import luminance_only
 from styler.networks import strips
-from styler.networks.transform import Moments, TransformNetwork
+from styler.networks.layers import Mode, Moments
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.tasks.onepass import Bounded, suited
 
@@ -25,7 +26,7 @@ class Painter(Bounded):
         options: `strength` and `color` apply to the result.
     """
 
-    network: TransformNetwork
+    network: ResidualNetwork
     mix: Tensor
     options: FastOptions
 
@@ -57,7 +58,8 @@ class Painter(Bounded):
         self, x: Tensor, rows: int, moments: Sequence[Moments] | None, found: list[Moments] | None
     ) -> Tensor:
         """As in `Bounded`."""
-        return strips.paint(self.network, x, self.mix, rows, moments=moments, found=found, form=self.form)
+        mode = Mode(mix=self.mix, moments=moments)
+        return strips.paint(self.network, x, mode, rows, record=found, form=self.form)
 
     def needed(self, height: int, width: int, rows: int) -> int:
         """As in `Bounded`."""
@@ -69,7 +71,7 @@ class Painter(Bounded):
 
 
 def painter(
-    network: TransformNetwork,
+    network: ResidualNetwork,
     mix: Tensor,
     options: FastOptions,
     place: torch.device,

@@ -16,8 +16,8 @@ from styler.device import Form, form_for, free_memory
 from styler.errors import DeviceError
 from styler.image.size import Size, fit, resize
 from styler.losses.metrics import psnr
+from styler.networks.layers import Moments
 from styler.networks.strips import EXACT, LEAST
-from styler.networks.transform import Moments
 from styler.options.shared import PassOptions
 
 SHARE = 0.6

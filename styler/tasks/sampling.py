@@ -55,7 +55,7 @@ def form_of(options: FastOptions, place: torch.device) -> Form:
 def memory(network: TextureNetwork, size: Size, dtype: torch.dtype) -> int:
     """Bytes that a sample takes at its peak, the weights left out."""
     height, width = (math.ceil(side / network.stride) * network.stride for side in size)
-    return MAPS * network.made.channels * network.made.scales * dtype.itemsize * height * width
+    return MAPS * network.config.channels * network.config.scales * dtype.itemsize * height * width
 
 
 def possible(network: TextureNetwork, size: Size, room: float, form: Form) -> Size:

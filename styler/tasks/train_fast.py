@@ -24,8 +24,9 @@ from styler.image.size import fit as fitted
 from styler.image.size import resize
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import ALONE, Group
 
@@ -64,7 +65,7 @@ class Targets:
 
 
 def train_fast(
-    network: TransformNetwork | TextureNetwork,
+    network: ResidualNetwork | TextureNetwork,
     extractor: Extractor,
     targets: Targets,
     batches: Callable[[int], Inputs],
@@ -76,7 +77,7 @@ def train_fast(
     """Teach a network the styles of `targets`, its last ones; what needs no gradient stays as it is.
 
     Args:
-        network: `network(inputs, mix [N, S])` is an Image, and `network.made.styles` is S.
+        network: `network(inputs, mode)` is an Image; `network.config.styles` is S of the mode's mix [N, S].
         extractor: the loss network.
         batches: step -> inputs on the network's device; of several processes each has its part of them.
         stop: asked after each step; once true, the state is yielded and the training ends early.
@@ -89,7 +90,7 @@ def train_fast(
     objective = objective_for(extractor, targets, options, form)
     optimizer = torch.optim.Adam(groups(network, options))
     paint = group.wrap(network)
-    known, new = network.made.styles, len(targets.distance)
+    known, new = network.config.styles, len(targets.distance)
 
     def step(index: int, inputs: Inputs) -> Losses:
         photos = inputs if isinstance(inputs, Tensor) else None
@@ -98,11 +99,12 @@ def train_fast(
         views = torch.tensor(_views(options, first), device=place)
         mix = F.one_hot(styles + known - new, known).float()
         if photos is None or not options.video_stable:
-            painted = paint(_formed(inputs, form), mix)
+            painted = paint(_formed(inputs, form), Mode(mix=mix))
             return objective(photos, painted, styles, views)
         field = displacement(photos.shape, options.seed, first).to(place)
         moved = _grainy(displaced(photos, field), options.seed, first)
-        painted, again = paint(form(torch.cat([photos, moved])), torch.cat([mix, mix])).chunk(2)
+        both = Mode(mix=torch.cat([mix, mix]))
+        painted, again = paint(form(torch.cat([photos, moved])), both).chunk(2)
         steady = (again.float() - displaced(painted.float(), field)).square().mean()
         return objective(photos, painted, styles, views) | {"stable": options.stable_weight * steady}
 

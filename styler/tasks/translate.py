@@ -14,9 +14,9 @@ from styler.image import edges
 from styler.image.color import colored, in_channels
 from styler.image.conditions import Make, condition
 from styler.image.edges import Edges
-from styler.networks import pix2pix_strips
-from styler.networks.pix2pix import Generator, Mode
-from styler.networks.transform import Moments
+from styler.networks import strips
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode, Moments, norms_of
 from styler.options.fields import parse_range
 from styler.options.translate import TranslateOptions
 from styler.tasks.onepass import Bounded, suited
@@ -91,7 +91,7 @@ class Translator(Bounded):
         prepare: makes of an Image [1, 3, H, W] what the network takes, [1, inputs, H, W].
     """
 
-    network: Generator
+    network: PictureNetwork
     mode: Mode
     prepare: Preparation
 
@@ -103,7 +103,7 @@ class Translator(Bounded):
     @property
     def measures(self) -> bool:
         """With stored statistics, and without norms, it looks at none."""
-        return self.mode.statistics != "stored" and bool(self.network.norms())
+        return self.mode.statistics != "stored" and bool(norms_of(self.network))
 
     def __call__(self, image: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
         """As in `Bounded`: the translated Image."""
@@ -122,16 +122,16 @@ class Translator(Bounded):
     ) -> Tensor:
         """As in `Bounded`."""
         mode = replace(self.mode, moments=moments)
-        return pix2pix_strips.paint(self.network, x, rows, mode, found=found, form=self.form)
+        return strips.paint(self.network, x, mode, rows, record=found, form=self.form)
 
     def needed(self, height: int, width: int, rows: int) -> int:
         """As in `Bounded`; what is made for the network is made before it works."""
-        running = pix2pix_strips.memory(self.network, height, width, rows, self.form.dtype)
+        running = strips.memory(self.network, height, width, rows, self.form.dtype)
         return max(running, self.prepare.needed(height, width))
 
     def thinnest(self, width: int) -> int:
         """As in `Bounded`."""
-        return pix2pix_strips.thinnest(self.network, width, self.form.dtype)
+        return strips.thinnest(self.network, width, self.form.dtype)
 
     def samples(self, x: Tensor, count: int) -> Iterator[Tensor]:
         """Images made of what the network is given, with the dropout of `count` seeds from the mode's on."""
@@ -144,7 +144,7 @@ class Translator(Bounded):
 
 
 def translator(
-    network: Generator,
+    network: PictureNetwork,
     mode: Mode,
     prepare: Preparation,
     options: TranslateOptions,

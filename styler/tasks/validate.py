@@ -12,7 +12,8 @@ from torch import Tensor
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.losses.metrics import embedded, kernel_distance, perceptual_distance, psnr, ssim
-from styler.networks.pix2pix import Generator, Mode
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode
 
 SCORES = {
     "l1": "mean absolute difference of values in [0, 1]",
@@ -33,7 +34,7 @@ class Best:
 
 
 def best_of(
-    before: Best | None, step: int, scores: Mapping[str, float], generator: Generator, keep: str
+    before: Best | None, step: int, scores: Mapping[str, float], generator: PictureNetwork, keep: str
 ) -> Best:
     """The better one of what was best before and a generator that has just been measured.
 
@@ -52,7 +53,7 @@ def _distance(score: float) -> float:
 
 
 def scores_of(
-    generator: Generator, pairs: Sequence[Pair], extractor: Extractor, mode: Mode
+    generator: PictureNetwork, pairs: Sequence[Pair], extractor: Extractor, mode: Mode
 ) -> dict[str, float]:
     """The means of SCORES over pairs of one picture each; {} without pairs, no kernel distance of one."""
     measured, real, fake = [], [], []
@@ -78,7 +79,7 @@ def scores_of(
 
 
 @torch.inference_mode()
-def translated(generator: Generator, inputs: Tensor, mode: Mode) -> Tensor:
+def translated(generator: PictureNetwork, inputs: Tensor, mode: Mode) -> Tensor:
     """What a generator makes of an Image on any device: an Image on its own device, float32."""
     made: Tensor = generator(inputs.to(next(generator.parameters()).device), mode)
     return made.float().clamp(0, 1)

@@ -5,22 +5,23 @@ from typing import Any
 
 import pytest
 import torch
-from networks.test_strips import MIX, NETWORKS, made, picture, psnr
+from nets import MIX, STYLED, picture, psnr, small
 from PIL import Image
 
 from styler.device import Form
 from styler.errors import DeviceError
 from styler.image.color import luma
 from styler.networks import strips
+from styler.networks.flow import Run, X
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.strips import EXACT
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.options.fast import FastOptions
 from styler.storage.pictures.save import save_picture
 from styler.tasks import fast, onepass
 from styler.tasks.fast import Painter
 
 CPU = torch.device("cpu")
-NETWORK = NETWORKS["nearest"]
+NETWORK = small("johnson").eval().requires_grad_(False)
 NEVER = 2**62
 
 
@@ -33,7 +34,7 @@ def test_every_size_comes_back_clamped(height: int, width: int) -> None:
     image = picture(height, width)
     found = painter()(image)
     assert found.shape == image.shape and found.dtype == torch.float32
-    torch.testing.assert_close(found, NETWORK(image, MIX).clamp(0, 1))
+    torch.testing.assert_close(found, NETWORK(image, STYLED).clamp(0, 1))
 
 
 def test_strength_goes_from_the_photo_to_the_painting() -> None:
@@ -41,7 +42,7 @@ def test_strength_goes_from_the_photo_to_the_painting() -> None:
     full = painter()(image)
     assert torch.equal(painter(strength=0)(image), image)
     with torch.no_grad():
-        assert torch.equal(full, NETWORK(image, MIX).clamp(0, 1))
+        assert torch.equal(full, NETWORK(image, STYLED).clamp(0, 1))
     torch.testing.assert_close(painter(strength=0.25)(image), 0.75 * image + 0.25 * full)
 
 
@@ -64,7 +65,7 @@ def test_what_was_given_is_not_changed() -> None:
 def test_a_constant_picture_has_no_border(level: float) -> None:
     image = torch.full((1, 3, 50, 61), level)
     with torch.no_grad():
-        found = NETWORK(image, MIX)
+        found = NETWORK(image, STYLED)
     inside = found[..., 12:-12, 12:-12]
     assert found.var((2, 3)).max() <= inside.var((2, 3)).max() + 1e-9
     assert (found - inside.mean((2, 3), keepdim=True)).abs().max() < 1e-4
@@ -85,21 +86,21 @@ def test_saved_pictures_are_rounded(tmp_path) -> None:
 # Memory
 
 
-class Short(TransformNetwork):
-    """Runs out of memory in its last convolution as often as it is told."""
+class Short(ResidualNetwork):
+    """Runs out of memory as often as it is told."""
 
     failures = 0
     error: Exception = MemoryError()
 
-    def painted(self, x: torch.Tensor) -> torch.Tensor:
+    def flow(self, x: X, run: Run[X]) -> X:
         if self.failures:
             self.failures -= 1
             raise self.error
-        return super().painted(x)
+        return super().flow(x, run)
 
 
 def short(failures: int, error: Exception) -> Painter:
-    network = Short(Architecture(4, 2)).eval()
+    network = Short(ResidualArchitecture(width=4, styles=2)).eval()
     network.load_state_dict(NETWORK.state_dict())
     network.failures, network.error = failures, error
     return Painter(network, MIX, FastOptions())
@@ -134,7 +135,7 @@ def test_other_errors_are_not_taken_for_a_shortage() -> None:
 
 
 def test_the_plan_paints_whole_what_fits_and_strips_what_does_not() -> None:
-    full = Painter(made(), MIX, FastOptions(), comfort=onepass.COMFORT)
+    full = Painter(NETWORK, MIX, FastOptions(), comfort=onepass.COMFORT)
     assert full.plan(512, 512)[0] == 512
     rows, needed = full.plan(40_000, 20_000)
     assert rows < 40_000
@@ -199,6 +200,6 @@ def test_samples_are_small_but_not_too_small(size: tuple[int, int], right: tuple
 
 def test_auto_measures_and_paints() -> None:
     image = picture(40, 40)
-    paint = fast.painter(made(), MIX, FastOptions(), CPU, image)
+    paint = fast.painter(NETWORK, MIX, FastOptions(), CPU, image)
     assert psnr(paint(image), painter()(image)) > 38
     assert strips.memory(NETWORK, 40, 40, 40, paint.form.dtype) == paint.plan(40, 40)[1]

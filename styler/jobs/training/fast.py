@@ -21,8 +21,8 @@ from styler.jobs.training import run as resuming
 from styler.jobs.training.fast_diary import Diary
 from styler.jobs.training.fast_models import Learned, Network, file_of, model_of, network_for, open_styles
 from styler.jobs.training.feeds import Feed, moved, noise_feed, photo_feed
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage import runs
@@ -154,8 +154,8 @@ def _noted(order: Order, network: Network, feed: Feed) -> Generator[Event, None,
         yield Note(f"few photos ({count}): with {FEW} or more the network does better on other photos")
     if order.dataset and not feed.pictures:
         yield Note("textures are made of noise: --dataset is not used")
-    if order.base and isinstance(network, TransformNetwork) and "model_size" in order.options.changed():
-        yield Note(f"the network that is added to has width {network.made.width}: --model-size is not used")
+    if order.base and isinstance(network, ResidualNetwork) and "model_size" in order.options.changed():
+        yield Note(f"the network that is added to has width {network.config.width}: --model-size is not used")
 
 
 def _made_of(order: Order, learned: Sequence[Learned], base: Model | None, feed: Feed) -> dict[str, object]:

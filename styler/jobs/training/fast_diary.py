@@ -79,7 +79,7 @@ class Diary:
         save_picture(self.folder / PREVIEW, sheet(rows, row_labels=labels), overwrite=True)
 
     def _mix(self, style: int) -> Tensor:
-        known: int = self.network.made.styles  # type: ignore[union-attr, assignment]
+        known: int = self.network.config.styles  # type: ignore[union-attr, assignment]
         index = torch.tensor([known - self.total + style])
         return F.one_hot(index, known).float()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from styler.jobs.training import run as resuming
 from styler.jobs.training.diary import Logbook
 from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, gallery
 from styler.losses.metrics import SEEN
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture, Mode
+from styler.networks.kinds import PictureArchitecture, PictureNetwork, build, described
+from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
@@ -117,7 +117,7 @@ def _train(
     saved = processes.saved(order.states, made_of, "styler train-translate", group, resume)
     extractor = vgg.load(options.loss_network).until(set(SEEN)).to(place)
     if group.main:
-        yield from _noted(order, pairs, contest.generator.made)
+        yield from _noted(order, pairs, contest.generator.config)
         _show_first(order, pairs)
     yield Stage("train-translate", options.crop, options.crop, options.steps)
     with ahead(_batches(pairs, options, group, place), processes.workers(group)) as batches:
@@ -165,16 +165,16 @@ def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | 
     fresh = contest_for(options, *pairs.channels)
     if base is None:
         return fresh
-    made = base.network.made
-    if (made.inputs, made.outputs) != pairs.channels:
+    inputs, outputs = base.network.config.inputs, base.network.config.outputs
+    if (inputs, outputs) != pairs.channels:
         raise InputError(
-            f"the network to start from makes {made.outputs} channels of {made.inputs}, and the pairs have "
+            f"the network to start from makes {outputs} channels of {inputs}, and the pairs have "
             f"{pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
         )
     return Contest(base.network.requires_grad_().train(), fresh.discriminator, options)
 
 
-def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generator[Event, None, None]:
+def _noted(order: Order, pairs: PairSet, config: PictureArchitecture) -> Generator[Event, None, None]:
     """Tell what is learned, and what may not be as the user thinks."""
     (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
     if lost:
@@ -187,10 +187,10 @@ def _noted(order: Order, pairs: PairSet, made: GeneratorArchitecture) -> Generat
     if not pairs.held:
         why = "with none held out" if order.options.validation else "without --validation"
         yield Note(f"{why} the last weights are kept, however good they are")
-    if task.blocked(made, order.options.crop):
+    if task.blocked(config, order.options.crop):
         yield Note(
-            f"{made.halvings} halvings leave one pixel of a crop of {order.options.crop}, through "
-            f"which nothing is learned: take --halvings {made.halvings - 1}, or larger crops"
+            f"{config.halvings} halvings leave one pixel of a crop of {order.options.crop}, through "
+            f"which nothing is learned: take --halvings {config.halvings - 1}, or larger crops"
         )
     if order.base and (unused := sorted(order.options.changed().keys() & set(SHAPE))):
         flags = ", ".join(f"--{name}" for name in unused)
@@ -247,12 +247,12 @@ def _diary(
     return TranslateDiary(log, contest, shown, bool(pairs.held), extractor, mode, order.options, facts, best)
 
 
-def mode_for(generator: pix2pix.Generator, options: TrainTranslateOptions) -> Mode:
+def mode_for(generator: PictureNetwork, options: TrainTranslateOptions) -> Mode:
     """How a generator so trained is used, and therefore measured.
 
     Stored statistics only exist of batch norms; of batches of one they are those of no picture.
     """
-    stored = generator.made.norm == "batch" and options.batch > 1
+    stored = generator.config.norm == "batch" and options.batch > 1
     return Mode("stored" if stored else "picture", options.seed if options.dropout else None)
 
 
@@ -273,7 +273,7 @@ def _write(
         told = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
         rule = "the last" if order.options.keep == "last" else f"by {order.options.keep} distance"
         yield Note(f"kept the weights of step {best.step}, {rule}: {told}")
-    network = pix2pix.build(contest.generator.made)
+    network = build(contest.generator.config)
     network.load_state_dict(best.weights)
     about = diary.log.about("train-translate", len(pairs), order.credits, group)
     information = {
@@ -281,11 +281,11 @@ def _write(
         "training": about,
         "validation": {"step": best.step, "pairs": len(pairs.held), **best.scores},
     }
-    card = Card("translate", asdict(network.made), (), "", information)
+    card = Card("translate", described(network.config), (), "", information)
     library.write(Path(order.output), Model(network.eval(), card))
 
 
-def _translation(options: TrainTranslateOptions, generator: pix2pix.Generator, pairs: PairSet) -> Translation:
+def _translation(options: TrainTranslateOptions, generator: PictureNetwork, pairs: PairSet) -> Translation:
     mode, condition = mode_for(generator, options), pairs.condition
     assert mode.statistics != "batch"
     return Translation(
@@ -296,5 +296,5 @@ def _translation(options: TrainTranslateOptions, generator: pix2pix.Generator, p
         condition=condition,
         inputs=pairs.names[0],
         outputs=pairs.names[1],
-        color="grey" if generator.made.outputs == 1 else "rgb",
+        color="grey" if generator.config.outputs == 1 else "rgb",
     )

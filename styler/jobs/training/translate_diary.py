@@ -13,7 +13,7 @@ from styler.events import Note, TrainStep, relayed
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.jobs.training.diary import Logbook
-from styler.networks.pix2pix import Mode
+from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, report
 from styler.storage.names import STATES

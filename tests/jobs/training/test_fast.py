@@ -22,7 +22,7 @@ from styler.jobs.training import diary as logbook
 from styler.jobs.training import fast, fast_diary, feeds
 from styler.jobs.training import run as resuming
 from styler.jobs.training.fast_models import extended, file_of
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.options.fast import TrainFastOptions
 from styler.storage import runs
 from styler.storage.models import library
@@ -219,12 +219,12 @@ def test_a_network_is_trained_further(studio: Path) -> None:
 
 
 def test_new_styles_start_as_the_mean() -> None:
-    network = TransformNetwork(Architecture(width=8, styles=2))
-    torch.nn.init.normal_(network.blocks()[0].norm.weight)
+    network = ResidualNetwork(ResidualArchitecture(width=8, styles=2))
+    torch.nn.init.normal_(network.down[0].norm.weight)
     grown = extended(network, 3)
-    rows = grown.blocks()[0].norm.weight
-    assert grown.made.styles == 5 and rows.shape[0] == 5
-    assert torch.equal(rows[:2], network.blocks()[0].norm.weight)
+    rows = grown.down[0].norm.weight
+    assert grown.config.styles == 5 and rows.shape[0] == 5
+    assert torch.equal(rows[:2], network.down[0].norm.weight)
     assert torch.allclose(rows[2:], rows[:2].mean(0).expand(3, -1))
     assert {name.split(".")[-2] for name, p in grown.named_parameters() if p.requires_grad} == {"norm"}
 

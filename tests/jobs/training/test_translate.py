@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from narrow import slimmed
+from nets import architecture
 from PIL import Image
 from runs import diverging, ended, steps
 from test_processes import launch
@@ -26,7 +27,8 @@ from styler.image.conditions import Pair
 from styler.jobs.training import diary as logbook
 from styler.jobs.training import translate, translate_diary
 from styler.jobs.training.translate_diary import imbalance
-from styler.networks.pix2pix import GeneratorArchitecture, Mode, build
+from styler.networks.kinds import build
+from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk, runs
 from styler.storage.models import library, vgg
@@ -133,7 +135,7 @@ def test_makes_a_translator_that_says_what_it_is(studio: Path) -> None:
     found = library.read_generator("out/t.safetensors")
     assert (found.about.direction, found.about.batch, found.about.statistics) == ("AtoB", 2, "picture")
     assert found.about.dropout is True and found.about.condition is None and found.about.color == "rgb"
-    assert found.network.made.width == 4 and found.network.made.dropout == (1,)
+    assert found.network.config.width == 4 and found.network.config.dropout == (1,)
     training = found.card.information["training"]
     assert (training["credits"], training["pictures"], training["options"]["steps"]) == ("Jo, CC BY", 6, 6)
     assert str(studio) not in str(found.card)
@@ -328,7 +330,7 @@ def test_the_page_shows_it_all_by_itself(studio: Path) -> None:
 
 
 def test_better_is_nearer_to_the_eye_and_the_first_of_equals_stays() -> None:
-    network = build(GeneratorArchitecture(width=4, halvings=2))
+    network = build(architecture(width=4, halvings=2))
     best = best_of(None, 1, {"perceptual": 0.3, "l1": 0.5}, network, "perceptual")
     assert best.step == 1 and same(dict(best.weights), network.state_dict())
     with torch.no_grad():
@@ -350,7 +352,7 @@ def test_better_is_nearer_to_the_eye_and_the_first_of_equals_stays() -> None:
 
 def test_scores_of_a_perfect_generator(studio: Path) -> None:
     """A pair whose target is what the network makes of its input: no distance is left."""
-    network = build(GeneratorArchitecture(width=4, halvings=2, norm="instance"))
+    network = build(architecture(width=4, halvings=2, norm="instance"))
     inputs = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted = network(inputs, Mode())
