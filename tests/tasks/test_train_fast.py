@@ -17,6 +17,7 @@ from styler.networks.vgg import random_convolutions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.tasks.train_fast import (
     draw_styles,
+    fault_of,
     make_targets,
     objective_for,
     parameter_groups,
@@ -208,3 +209,16 @@ def test_a_texture_is_learned_from_noise(extractor):
 def test_recipes_name_options_of_train_fast():
     for recipe in FAST_PRESETS.values():
         assert TrainFastOptions(**recipe)
+
+
+def test_faults():
+    draw = torch.Generator().manual_seed(0)
+    photo, style = (torch.rand(1, 3, 16, 16, generator=draw) for _ in range(2))
+    painted = torch.rand(1, 3, 16, 16, generator=draw)
+    assert fault_of([photo], [painted], style) == ""
+    assert "flat" in fault_of([photo], [torch.zeros_like(photo)], style)
+    assert "gray" in fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], style)
+    assert "hardly change" in fault_of([photo], [photo + 0.01], style)
+    assert "flat" in fault_of([], [torch.full_like(photo, 0.5)], style)
+    engraving = style[:, :1].expand(-1, 3, -1, -1)  # which has no color to lose
+    assert fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], engraving) == ""

@@ -23,7 +23,8 @@ from distill.training import Batch, Student, frozen_of, through, vary, widths_of
 from styler import device
 from styler.events import Event, Stage
 from styler.features import Extractor, Features
-from styler.jobs.training import run as resuming
+from styler.jobs.training.diary import fixed
+from styler.jobs.training.run import resumed, saving, skipped, start_anew, stopped
 from styler.networks.vgg import TORCHVISION, Convolution
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import Pictures
@@ -71,11 +72,11 @@ def distill(
     Raises:
         StylerError: of each kind.
     """
-    states = resuming.folder_for(output)
+    folder = runs.folder_for(output)
     disk.prove_writable(output, overwrite=overwrite)
-    with resuming.claimed(states):
+    with runs.lock(folder):
         if not resume:
-            resuming.begin(states, overwrite)
+            start_anew(folder, overwrite)
         return (yield from _distill(sources, Path(cache), output, options, resume, credits, stop))
 
 
@@ -88,15 +89,15 @@ def _distill(
     credits: str,
     stop: Callable[[], bool],
 ) -> Generator[Event, None, dict[str, Any]]:
-    begun, states = time.monotonic(), resuming.folder_for(output)
+    begun, folder = time.monotonic(), runs.folder_for(output)
     place = device.choose(options.device)
     device.prepare(options.seed, options.threads)
-    config = {"options": resuming.frozen(options)}
-    saved = resuming.found(states, config, "tools/distill").state if resume else None
+    config = {"options": fixed(options)}
+    saved = resumed(folder, config, "tools/distill").state if resume else None
     datasets = _datasets(sources, options)
     teacher = Wide(vgg.load(sources.teacher).to(place), options)
     table = yield from _teacher_table(cache, datasets, teacher, sources, options, stop)
-    yield from resuming.skipped(list(datasets.values()))
+    yield from skipped({file: why for one in datasets.values() for file, why in one.skipped.items()})
     if stop():
         return _record(output, begun, options, done=False)
     sample = from_bytes(table(range(min(options.sample, options.crops)), "pixels")).to(place)
@@ -108,14 +109,14 @@ def _distill(
         return _record(output, begun, options, done=False)
     yield Stage("distill", options.crop, options.crop, options.steps)
     run = training.train(student, _batches(inputs, table, student, options, place), options, saved, stop)
-    yield from resuming.saving(run, states, config)
+    yield from saving(run, folder, config)
     if stop():
-        yield resuming.stopped(states)
+        yield stopped(folder)
         return _record(output, begun, options, done=False)
     proportions = {name: rms for name, rms in start.proportions.items() if name not in frozen}
     convolutions = balanced(student.convolutions(), sample[:BALANCE], proportions)
     _write(output, convolutions, _about(options, sources, datasets, credits))
-    runs.discard(states)
+    runs.remove_states(folder)
     return _record(output, begun, options, done=True)
 
 
@@ -263,7 +264,7 @@ def _about(
 ) -> dict[str, object]:
     """How a network was trained, for its file: no path, no time."""
     return {
-        "options": resuming.frozen(options),
+        "options": fixed(options),
         "styler": __version__,
         "teachers": [Path(sources.teacher).name],
         "start": Path(sources.start).name,

@@ -11,6 +11,7 @@ from typing import Any
 from styler.errors import InputError
 from styler.image.size import Size
 from styler.storage.datasets.photos import find, is_picture, lines, relative
+from styler.storage.disk import write
 from styler.storage.names import display, is_private
 from styler.storage.pictures.load import measure
 
@@ -143,8 +144,8 @@ def _locate(folder: Path, split: str) -> Folders | None:
     if len(holding) == 1:
         return _locate(holding[0], "train") or _locate(holding[0], "")
     if len(holding) > 2:
-        shown = ", ".join(display(path.name) for path in holding[:NAMED])
-        raise InputError(f"{display(folder)} holds {len(holding)} folders ({shown}, ...): {LAYOUTS}")
+        names = ", ".join(display(path.name) for path in holding[:NAMED])
+        raise InputError(f"{display(folder)} holds {len(holding)} folders ({names}, ...): {LAYOUTS}")
     return (holding[0], holding[1]) if holding else None
 
 
@@ -178,6 +179,17 @@ def read_record(root: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def write_record(root: Path, record: Mapping[str, Any]) -> None:
+    """Write how a dataset is made into its folder, unless it says so already."""
+    if read_record(root) != record:
+        write(root / RECORD, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def pictures_in(root: Path, ending: str) -> set[Path]:
+    """The pictures with that ending in a folder and below."""
+    return {path for path in root.rglob(f"*{ending}") if is_picture(path)}
 
 
 # Pairs
@@ -248,10 +260,10 @@ def _fits(pair: PairFiles, faults: _Faults) -> bool:
             faults.add("no wider than high: are these really two pictures side by side", pair.name)
         return width % 2 == 0
     (h, w), (k, v) = sizes
-    shown = f"{pair.name} ({w}x{h} and {v}x{k})"
+    sizes_text = f"{pair.name} ({w}x{h} and {v}x{k})"
     if abs(h * v - k * w) > max(h, w, k, v):  # more than rounding to whole pixels makes
-        faults.add("left out, for its pictures have different shapes", shown)
+        faults.add("left out, for its pictures have different shapes", sizes_text)
         return False
     if sizes[0] != sizes[1]:
-        faults.add("the larger picture is shrunk to the smaller one's size", shown)
+        faults.add("the larger picture is shrunk to the smaller one's size", sizes_text)
     return True

@@ -268,7 +268,7 @@ class Files:
 class Photos:
     """Pairs of photos and inputs that are made of them, at the very size at which they are seen."""
 
-    def __init__(self, make: conditions.Make, options: TrainTranslateOptions) -> None:
+    def __init__(self, make: conditions.InputMaker, options: TrainTranslateOptions) -> None:
         self._decode = Decoder(max(LONG_SIDE, 2 * round(options.crop * options.jitter)))
         self._make, self._jitter, self._mirror = make, options.jitter, options.mirror
 

@@ -197,17 +197,6 @@ def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[i
         pool.shutdown(cancel_futures=True)
 
 
-def skipped(parts: Sequence[Pictures]) -> str:
-    """One sentence on the pictures that could not be used, empty if there are none."""
-    reasons = [reason for pictures in parts for reason in pictures.skipped.copy().values()]
-    if not reasons:
-        return ""
-    count = (
-        "1 picture was skipped" if len(reasons) == 1 else f"{len(reasons)} pictures were skipped, for example"
-    )
-    return f"{count}: {reasons[0]}"
-
-
 def find(source: Path) -> list[Path]:
     """All pictures in a folder and below, or those that a text file lists, sorted by name.
 
