@@ -130,9 +130,11 @@ def export(settings: Settings, model: str, output: str, style: str, statistics: 
 
 def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:
     """Draw thumbnails of models that have some, over the names of their styles."""
-    drawn = [(card, pictures) for card, pictures in models if pictures is not None]
+    from styler.image.levels import to_unit
+
+    drawn = [(card, to_unit(pictures)) for card, pictures in models if pictures is not None]
     names = [style.name for card, _ in drawn for style in card.styles]
-    console.pictures([picture[None] / 255 for _, pictures in drawn for picture in pictures], names)
+    console.pictures([picture[None] for _, pictures in drawn for picture in pictures], names)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
