@@ -61,6 +61,12 @@ def _is_of(value: object, kind: type) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
 
 
+def pair_of(photo: Tensor, shape: size.Size, make: InputMaker, draw: np.random.Generator) -> Pair:
+    """Pair of an input and the photo [1, 3, H, W] that it is made of, both at (height, width) `shape`."""
+    image = size.resize(photo, shape)
+    return Pair(make(image, draw).expand(-1, 3, -1, -1), image)
+
+
 def parameters_for(name: str, options: EdgeOptions) -> dict[str, Any]:
     """The options of a kind of input, as plain data."""
     values = options.plain()

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -62,8 +62,8 @@ def plan(
     inputs: Sequence[str],
     output: str | None,
     label: str,
-    is_film: Callable[[Path], bool] = lambda path: False,
     *,
+    films: bool = True,
     batch: bool = False,
     ending: str = "",
 ) -> Plan:
@@ -74,7 +74,7 @@ def plan(
         output: one input: file, folder, "-", or None for STEM-LABEL.png in the current folder. A folder, a
             glob or several inputs: a folder, or None for FOLDER-LABEL and for STEM-LABEL.* in this folder.
         label: added to the input's name in the output's.
-        is_film: whether a file is a video or an animation.
+        films: whether videos and animations are told from pictures, or are pictures like others.
         batch: treat even one input as a batch, whose output is a folder.
         ending: of all outputs of a batch, with its dot; "" keeps those of pictures that can be written.
 
@@ -85,18 +85,23 @@ def plan(
         InputError: for an input that is not there or holds no picture.
         OutputError: for an output that does not suit, that two inputs would get, or that is an input.
     """
-    many = batch or len(inputs) > 1 or any(disk.is_folder(word) or _is_glob(word) for word in inputs)
+    many = batch or len(inputs) > 1 or any(map(is_several, inputs))
     if not many:
-        return Plan((_single(inputs[0], output, label, is_film),), False)
+        return Plan((_single(inputs[0], output, label, films),), False)
     _check_folder(inputs, output)
     items, notes = _search(inputs, output, label)
-    jobs = [_job(item, label, is_film, ending) for item in items]
+    jobs = [_job(item, label, films, ending) for item in items]
     _refuse_clashes(jobs)
     chosen = _without_results(jobs)
     _refuse_losses(chosen)
     if len(chosen) < len(jobs):
         notes.append(f"{_files(len(jobs) - len(chosen))} left out: outputs of others")
     return Plan(tuple(sorted(chosen, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
+
+
+def is_several(word: str) -> bool:
+    """Whether a word of a command line stands for several files: a folder, or a glob."""
+    return disk.is_folder(word) or _is_glob(word)
 
 
 def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[Job]:
@@ -116,19 +121,30 @@ def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[
 # One input
 
 
-def _single(source: str, output: str | None, label: str, is_film: Callable[[Path], bool]) -> Job:
+def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     if source != STREAM:
         disk.open_input(source).close()
-    film = source != STREAM and is_film(Path(source))
+    film = films and source != STREAM and read.is_film(source)
+    stem = "stdin" if source == STREAM else Path(source).stem
+    if not film:
+        return Job(source, picture_target(output, f"{stem}-{label}"))
     if output is None or is_folder_name(output):
-        stem = "stdin" if source == STREAM else Path(source).stem
         name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
         return Job(source, str(Path(output or ".") / name), film)
-    if film:
-        _check_film(source, output)
-    elif output != STREAM:
-        format_of(output)
+    _check_film(source, output)
     return Job(source, output, film)
+
+
+def picture_target(output: str | None, stem: str) -> str:
+    """The file of a picture: as given, or STEM.png in the folder given or in the current one.
+
+    Raises OutputError for an ending that is not written.
+    """
+    if output is None or is_folder_name(output):
+        return str(Path(output or ".") / fit_name(stem, ".png"))
+    if output != STREAM:
+        format_of(output)
+    return output
 
 
 def _check_film(source: str, output: str) -> None:
@@ -203,8 +219,8 @@ def _name_of(folder: str) -> str:
     return Path(os.path.realpath(folder)).name or "root"
 
 
-def _job(item: _Input, label: str, is_film: Callable[[Path], bool], ending: str) -> Job:
-    film = item.source != STREAM and is_film(Path(item.source))
+def _job(item: _Input, label: str, films: bool, ending: str) -> Job:
+    film = films and item.source != STREAM and read.is_film(item.source)
     ending, name = ending or _ending(item.source, film, keep=True), item.name.name
     stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
     if item.labelled or ending != item.name.suffix:

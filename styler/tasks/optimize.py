@@ -13,13 +13,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from styler.device import require
 from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
-from styler.image.size import SMALLEST, Size, fit, resize, scales
+from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
     StyleMoments,
@@ -61,10 +62,10 @@ def optimize(
         InputError: for a layer that the network does not have, or a picture too small for it.
         DivergedError: with the best `image` so far.
     """
-    size = output_size((content.shape[-2], content.shape[-1]), options)
+    schedule = sizes((content.shape[-2], content.shape[-1]), options)
+    size = schedule[-1]
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
     image = start(content, styles[0], options, init)
-    schedule = scales(size, options.scales)
     for index, scale in enumerate(schedule, 1):
         terms = make_terms(content, styles, walk, options, scale)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
@@ -93,6 +94,17 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
     return size
 
 
+def sizes(content: Size, options: OptimizeOptions) -> list[Size]:
+    """(height, width) of each scale, coarse to fine; the last one is the result's."""
+    return scales(output_size(content, options), options.scales)
+
+
+def style_side(options: OptimizeOptions) -> int | None:
+    """Longest side in pixels that styles are looked at with, None for their own; never under the result's."""
+    side = long_side(options.size)
+    return None if side is None else round(side * max(1.0, options.style_scale))
+
+
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
@@ -108,6 +120,11 @@ def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
         kept += 4 * widths[name] / shrink * name.startswith(("relu", "pool"))
     vectors = {"lbfgs": 2 * options.history + 12, "adam": 10, "scipy": 4 * options.history + 24}
     return round((kept + 4 * largest + 12 * vectors[options.optimizer]) * size[0] * size[1])
+
+
+def require_memory(extractor: Extractor, options: OptimizeOptions, size: Size, device: torch.device) -> None:
+    """Raise DeviceError if a step at `size` cannot succeed for lack of memory."""
+    require(memory(extractor, options, size), device)
 
 
 def layers(options: OptimizeOptions) -> set[str]:

@@ -175,7 +175,7 @@ def in_a_process(*words, stdout):
 
 
 def test_what_nobody_foresaw_is_one_line_and_debug_has_the_traceback(paint, studio, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise KeyError("a\nb")
 
     monkeypatch.setattr(optimize, "recipe_of", fail)

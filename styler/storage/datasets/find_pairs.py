@@ -11,6 +11,7 @@ from typing import Any
 from styler.errors import InputError
 from styler.image.size import Size
 from styler.storage.datasets.photos import find, is_picture, lines, relative
+from styler.storage.disk import write
 from styler.storage.names import display, is_private
 from styler.storage.pictures.load import measure
 
@@ -178,6 +179,17 @@ def read_record(root: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def write_record(root: Path, record: Mapping[str, Any]) -> None:
+    """Write how a dataset is made into its folder, unless it says so already."""
+    if read_record(root) != record:
+        write(root / RECORD, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def pictures_in(root: Path, ending: str) -> set[Path]:
+    """The pictures with that ending in a folder and below."""
+    return {path for path in root.rglob(f"*{ending}") if is_picture(path)}
 
 
 # Pairs
