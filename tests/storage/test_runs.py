@@ -77,6 +77,7 @@ def test_a_log_goes_on_after_the_last_state(tmp_path: Path) -> None:
     log.add({"step": 3, "score": 0.25})
     assert log.last["step"] == 2 and log.values("score") == [(3, 0.25)]
     assert log.curves() == {"total": [(1, 2.0), (2, 3.0)], "a": [(1, 1), (2, 2)], "b": [(1, 1.0), (2, 1.0)]}
+    assert Log(tmp_path).entries == []
     (tmp_path / LOG).unlink()
     (tmp_path / LOG).mkdir()
     with pytest.raises(OutputError, match="cannot be written"):

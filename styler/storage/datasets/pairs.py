@@ -15,10 +15,9 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.image import conditions
-from styler.image import size as geometry
 from styler.image.conditions import Pair
 from styler.image.levels import to_unit
-from styler.image.size import Size
+from styler.image.size import Size, resize
 from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets.find_pairs import PairFiles, find_pairs, find_photos
 from styler.storage.datasets.photos import FLAT, LONG_SIDE, Decoder, digest, spread
@@ -262,7 +261,7 @@ class Files:
         inputs, targets = to_unit(pair.inputs), to_unit(pair.targets)
         if self._labels and _size(inputs) != size:
             inputs = F.interpolate(inputs, size, mode="nearest-exact")
-        return Pair(geometry.resize(inputs, size), geometry.resize(targets, size))
+        return Pair(resize(inputs, size), resize(targets, size))
 
 
 class Photos:
@@ -298,7 +297,7 @@ class Photos:
         return None if photo is None else _cut(self._pair(photo, _shown_at(photo, side), draw))
 
     def _pair(self, photo: Tensor, size: Size, draw: np.random.Generator) -> Pair:
-        image = geometry.resize(to_unit(photo[None]), size)
+        image = resize(to_unit(photo[None]), size)
         return Pair(self._make(image, draw), image)
 
 
