@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.device import Form, form_for, free_memory
 from styler.errors import DeviceError
-from styler.image.size import Size, fit, resize
+from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
 from styler.networks import pix2pix_strips, strips
 from styler.networks.pix2pix import Generator, Mode
@@ -153,7 +153,7 @@ class OnePass:
     def possible(self, size: Size) -> int:
         """Long side of about the largest picture of the same aspect for which there is room."""
         side = max(size)
-        while side > LEAST:
+        while side > SMALLEST:
             side = side * 19 // 20
             height, width = fit(size, side)
             if self.needed(height, width, self.rows(height, width)) <= self.budget.room:
@@ -235,7 +235,7 @@ def timed(task: OnePass, sample: Tensor) -> tuple[Tensor, float]:
 def shrunk(sample: Tensor) -> Tensor:
     """The sample with a long side of SAMPLE at most, and no side too short for the network."""
     height, width = fit((sample.shape[2], sample.shape[3]), min(SAMPLE, max(sample.shape[2:])))
-    return resize(sample.float(), (max(LEAST, height), max(LEAST, width)))
+    return resize(sample.float(), (max(SMALLEST, height), max(SMALLEST, width)))
 
 
 def is_shortage(error: Exception) -> bool:

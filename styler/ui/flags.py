@@ -138,10 +138,14 @@ def command_line(recipe: Mapping[str, Any]) -> str:
     """
     try:
         inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
-        names = [str(entry["name"]) for entry in (*inputs, *recipe["styles"])]
+        names, styles = ([str(entry["name"]) for entry in group] for group in (inputs, recipe["styles"]))
         words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError("the recipe lacks parts, so no command remakes this picture") from error
+    if len(styles) > 1:
+        words += [word for name in styles for word in ("--style", name)]
+    else:
+        names += styles
     if any(name.startswith("-") for name in names):  # it would be taken for a flag
         words.append("--")
     return shlex.join([*words, *names])
