@@ -29,12 +29,12 @@ from styler.device import Form
 from styler.events import Item, Result
 from styler.features import Extractor
 from styler.jobs import fast
-from styler.networks.transform import WIDTHS, Architecture, TransformNetwork
+from styler.networks.residual import WIDTHS, ResidualArchitecture, ResidualNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
 from styler.options.fields import parse_size
 from styler.storage.models import vgg as weights
-from styler.storage.pictures.load import save
+from styler.storage.pictures.save import save_picture
 from styler.tasks.train_fast import make_targets, train_fast
 
 Candidates = dict[str, Callable[[], None]]
@@ -73,7 +73,7 @@ def files(text: str, options: FastOptions, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder, f"{index}.jpg")) for index in range(1 + rounds)]
         for name in names:
-            save(name, photo.clamp(0, 1))
+            save_picture(name, photo.clamp(0, 1))
         with device.peak_memory(device.choose(options.device)) as rise:
             for event in fast.fast(names, str(Path(folder, "painted")), options):
                 if isinstance(event, Item):
@@ -105,7 +105,7 @@ def painting(size: int) -> Candidates:
 
     def ours(width: int, dtype: torch.dtype) -> Callable[[], None]:
         form = Form(dtype, LAYOUT)
-        network = TransformNetwork(Architecture(width)).to(memory_format=LAYOUT)
+        network = ResidualNetwork(ResidualArchitecture(width)).to(memory_format=LAYOUT)
         return inference(lambda: network(form(image), mix))
 
     found = {"plain, width 32, float32": inference(lambda: bare(image * 255))}
@@ -145,7 +145,7 @@ def training() -> Candidates:
 def ours(options: TrainFastOptions, extractor: Extractor) -> Callable[[], None]:
     """One step of `train_fast` a call."""
     photos = torch.rand(options.batch, 3, options.crop, options.crop)
-    network = TransformNetwork(Architecture(WIDTHS[options.model_size])).to(memory_format=LAYOUT)
+    network = ResidualNetwork(ResidualArchitecture(WIDTHS[options.model_size])).to(memory_format=LAYOUT)
     targets = make_targets(extractor, [torch.rand(1, 3, 256, 256)], [photos], options)
     steps: Iterator[object] = train_fast(network, extractor, targets, lambda index: photos, options)
     return lambda: void(next(steps))

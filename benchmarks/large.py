@@ -20,7 +20,7 @@ import torch
 
 from styler.losses.metrics import psnr
 from styler.networks import strips
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.load import load_picture
@@ -62,8 +62,8 @@ def main() -> None:
 def random_model(path: Path) -> Path:
     """A network of width 32."""
     torch.manual_seed(0)
-    card = Card("transform", vars(Architecture()), (Style("random"),))
-    library.write(path, Model(TransformNetwork(), card))
+    card = Card("transform", vars(ResidualArchitecture()), (Style("random"),))
+    library.write(path, Model(ResidualNetwork(), card))
     return path
 
 

@@ -27,7 +27,8 @@ import torch
 from regions import Regions, Score, Scorer, drawn, regions, score, trained_scorer
 
 from styler.image.conditions import Pair
-from styler.networks.pix2pix import Generator, Mode
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk
 from styler.tasks.train_translate import new_pix2pix, train_translate
@@ -78,7 +79,7 @@ TABLES: dict[str, Sequence[Row]] = {
         Row("34; in the paper 70", {"field": "34"}, Score(0.66, 0.17)),
         Row("whole picture: 70; 286", {"field": "70"}, Score(0.42, 0.11)),
     ),
-    "Generator (Table 2)": (
+    "PictureNetwork (Table 2)": (
         Row("encoder-decoder, L1", SEVERED | L1, Score(0.35, 0.08)),
         Row("encoder-decoder, L1+cGAN", SEVERED | L1_CGAN, Score(0.29, 0.05)),
         Row("U-Net, L1", L1, Score(0.48, 0.13)),
@@ -144,7 +145,7 @@ def key_of(changes: Mapping[str, Any], seed: int, steps: int) -> str:
     return json.dumps({**PAPER, **changes, "seed": seed, "steps": steps}, sort_keys=True)
 
 
-def trained(options: TrainTranslateOptions, real: Regions) -> Generator:
+def trained(options: TrainTranslateOptions, real: Regions) -> PictureNetwork:
     """A generator that was trained as the options say."""
     networks = new_pix2pix(options, 3, 3)
     pair = real.pair
@@ -158,7 +159,7 @@ def trained(options: TrainTranslateOptions, real: Regions) -> Generator:
 
 
 @torch.inference_mode()
-def score_of(generator: Generator, scorer: Scorer, test: Regions, seed: int = 0) -> Score:
+def score_of(generator: PictureNetwork, scorer: Scorer, test: Regions, seed: int = 0) -> Score:
     """How well its translations are recognized: as in the paper each by its own moments, and with dropout."""
     singly = enumerate(test.pair.inputs.split(1), seed)
     made = [generator(inputs, Mode("picture", dropout)) for dropout, inputs in singly]

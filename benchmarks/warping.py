@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.networks.transform import TransformNetwork
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.storage.models import library
 from styler.storage.pictures.load import load_picture
@@ -78,12 +78,12 @@ def error(frames: list[Tensor], places: list[Place]) -> float:
     return statistics.mean(found)
 
 
-def alone(network: TransformNetwork, mix: Tensor) -> Paint:
+def alone(network: ResidualNetwork, mix: Tensor) -> Paint:
     """Each frame by its own statistics."""
     return lambda image: network(image, mix).clamp(0, 1)
 
 
-def steadily(network: TransformNetwork, mix: Tensor) -> Paint:
+def steadily(network: ResidualNetwork, mix: Tensor) -> Paint:
     """Frames by the statistics of their shot; to be made anew for each film."""
     shot: steady.Shot | None = None
     painter = Painter(network, mix, FastOptions())

@@ -3,11 +3,11 @@
 import dataclasses
 
 import torch
+from nets import architecture
 
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
+from styler.networks.kinds import build, described
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.models.library import Model
 
@@ -17,22 +17,22 @@ INK, WAVES = Style("ink"), Style("big-waves", "The Great Wave", "Hokusai", "publ
 def model(*styles, width=2, licence="MIT", thumbnails=True):
     """A network with random values; fully described."""
     styles = styles or (INK, WAVES)
-    network = TransformNetwork(Architecture(width, len(styles)))
-    return filled(network, Card("transform", dataclasses.asdict(network.made), styles, licence), thumbnails)
+    network = ResidualNetwork(ResidualArchitecture(width=width, styles=len(styles)))
+    return filled(network, Card("transform", described(network.config), styles, licence), thumbnails)
 
 
 def translator(**changes):
-    made = GeneratorArchitecture(**{"width": 2, "halvings": 2, "dropout": (1,), **changes})
+    made = architecture(**{"width": 2, "halvings": 2, "dropout": (1,), **changes})
     about = Translation(direction="AtoB", batch=4, dropout=True, condition={"name": "edges", "sigma": [1, 2]})
-    card = Card("translate", dataclasses.asdict(made), (), "MIT", about.information)
-    made = filled(pix2pix.build(made), card, False)
+    card = Card("translate", described(made), (), "MIT", about.information)
+    made = filled(build(made), card, False)
     information = {**made.card.information, **about.information}
     return dataclasses.replace(made, card=dataclasses.replace(made.card, information=information))
 
 
 def texture():
     network = TextureNetwork(TextureArchitecture(scales=2, channels=2))
-    return filled(network, Card("texture", dataclasses.asdict(network.made), (INK,), "MIT"), False)
+    return filled(network, Card("texture", described(network.config), (INK,), "MIT"), False)
 
 
 def filled(network, card, thumbnails):

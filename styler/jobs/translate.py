@@ -17,7 +17,8 @@ from styler.image.size import fit
 from styler.jobs.batch import Summary, apply
 from styler.jobs.pictures import Session, size_of
 from styler.jobs.records import prepare
-from styler.networks.pix2pix import GeneratorArchitecture, Mode
+from styler.networks.kinds import PictureArchitecture
+from styler.networks.layers import Mode, norms_of
 from styler.options.translate import TranslateOptions
 from styler.storage.models import library
 from styler.storage.models.library import Translation, Translator
@@ -61,7 +62,7 @@ def translate(
     network = model.network.to(prepare(options)).eval()
     name = Path(options.checkpoint).name or path.stem
     mode = Mode(settings.statistics, options.seed if settings.dropout else None)
-    preparation = task.Preparation(network.made.inputs, settings.reading, model.about.condition)
+    preparation = task.Preparation(network.config.inputs, settings.reading, model.about.condition)
     session = Session(
         "translate",
         {"name": name, "sha256": model.card.sha256},
@@ -92,8 +93,8 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
 
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
-    about, made = model.about, model.network.made
-    check_channels(made, name)
+    about = model.about
+    check_channels(model.network.config, name)
     check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
         raise InputError(
@@ -108,9 +109,9 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
     )
 
 
-def check_channels(made: GeneratorArchitecture, name: str) -> None:
+def check_channels(config: PictureArchitecture, name: str) -> None:
     """Raise InputError for a network whose inputs or outputs are no pictures."""
-    for what, channels in (("takes", made.inputs), ("makes", made.outputs)):
+    for what, channels in (("takes", config.inputs), ("makes", config.outputs)):
         if channels not in CHANNELS:
             raise InputError(
                 f"{name} {what} {channels} channels, and pictures have 1 or 3: give another network"
@@ -130,7 +131,7 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
 
 def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Literal["picture", "stored"]:
     """Statistics that the norms work by."""
-    stored = any(norm.running_mean is not None for norm in model.network.norms())
+    stored = any(norm.running_mean is not None for norm in norms_of(model.network))
     if options.statistics == "stored" and not stored:
         raise InputError(f"{name} has stored no statistics, and --statistics is stored: leave it out")
     chosen = model.about.statistics if options.statistics == "auto" else options.statistics
@@ -139,7 +140,7 @@ def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Li
 
 def dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
-    able = bool(model.network.made.dropout) and model.about.dropout is not False
+    able = bool(model.network.config.dropout) and model.about.dropout is not False
     if not able and (options.dropout or options.samples > 1):
         flag = "--dropout" if options.dropout else "--samples: they would all be the same"
         raise InputError(f"{name} was trained without dropout: leave out {flag}")

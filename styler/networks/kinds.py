@@ -1,19 +1,30 @@
-"""The kinds of trained networks: how each is built, what it takes, and whether it has styles."""
+"""Kinds of trained networks: what each takes, whether it has styles, and its architectures."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 from torch import nn
 
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.unet import UNet, UNetArchitecture
+
+PictureArchitecture = ResidualArchitecture | UNetArchitecture
+PictureNetwork = ResidualNetwork | UNet
+"""A network from pictures to pictures."""
+Config = PictureArchitecture | TextureArchitecture
+
+ARCHITECTURES: Mapping[str, tuple[type[Config], type[nn.Module]]] = {
+    "residual": (ResidualArchitecture, ResidualNetwork),
+    "unet": (UNetArchitecture, UNet),
+    "texture": (TextureArchitecture, TextureNetwork),
+}
+"""The classes of an architecture's configurations, whose fields have bounds, and of its networks."""
 
 
 @dataclass(frozen=True)
@@ -21,36 +32,51 @@ class Kind:
     """A kind of trained network.
 
     Attributes:
-        architecture: the class of its configurations, whose fields have bounds (see `layers.bounded`).
-        build: a network, with random weights, of a configuration.
         takes: photos to paint, noise to make texture of, or one side of a pair to translate into the other.
         styles: whether its norms have gains and offsets for each of several styles.
+        architectures: those of `ARCHITECTURES` that do for it.
     """
 
-    architecture: type[Any]
-    build: Callable[[Any], nn.Module]
     takes: Literal["photo", "noise", "pair"]
     styles: bool
+    architectures: tuple[str, ...]
 
 
 KINDS: Mapping[str, Kind] = {
-    "transform": Kind(Architecture, TransformNetwork, "photo", styles=True),
-    "texture": Kind(TextureArchitecture, TextureNetwork, "noise", styles=True),
-    "translate": Kind(GeneratorArchitecture, pix2pix.build, "pair", styles=False),
+    "transform": Kind("photo", True, ("residual",)),
+    "texture": Kind("noise", True, ("texture",)),
+    "translate": Kind("pair", False, ("unet", "residual")),
 }
 
 
+def described(config: Config) -> dict[str, Any]:
+    """The name of a configuration's architecture, and its fields, for a file."""
+    (name,) = (name for name, (known, _) in ARCHITECTURES.items() if isinstance(config, known))
+    return {"architecture": name, **dataclasses.asdict(config)}
+
+
 def empty(kind: str, fields: Mapping[str, Any]) -> nn.Module:
-    """A network without values, on the device "meta", of the fields of its configuration.
+    """A network without values, on the device "meta", as `described` for a kind.
 
     Raises:
-        ValueError: for a field that is out of bounds. TypeError: for one that there is not.
+        ValueError: for a field that is out of bounds, or an architecture that is not the kind's.
+        KeyError: without an architecture. TypeError: for a field that there is not.
     """
-    chosen = KINDS[kind]
-    config = chosen.architecture(**{key: _tuples(value) for key, value in fields.items()})
+    name, chosen = fields["architecture"], KINDS[kind]
+    if name not in chosen.architectures:
+        raise ValueError(f"its architecture is {name!r}, and not {' or '.join(chosen.architectures)}")
+    architecture, network = ARCHITECTURES[name]
+    config = architecture(**{key: _tuples(fields[key]) for key in fields if key != "architecture"})
     check(config)
+    if (getattr(config, "styles", 0) > 0) != chosen.styles:
+        raise ValueError(f"styles is {getattr(config, 'styles', 0)}")
     with torch.device("meta"):
-        return chosen.build(config)
+        return network(config)
+
+
+def build(config: PictureArchitecture) -> PictureNetwork:
+    """A network from pictures to pictures, with torch's own random weights."""
+    return UNet(config) if isinstance(config, UNetArchitecture) else ResidualNetwork(config)
 
 
 def _tuples(value: Any) -> Any:
@@ -58,7 +84,7 @@ def _tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def check(config: Any) -> None:
+def check(config: Config) -> None:
     """Raise ValueError if a field of a configuration is of another type, or out of bounds.
 
     A header that lies must not make us build for hours.
@@ -72,10 +98,10 @@ def check(config: Any) -> None:
 
 def _fits(value: object, field: dataclasses.Field[Any], choices: tuple[object, ...]) -> bool:
     """Whether a value is one of a Literal's choices, a truth value, or numbers in the field's bounds."""
-    if isinstance(field.default, str):
-        return value in choices
     if isinstance(field.default, bool):
         return isinstance(value, bool)
+    if "low" not in field.metadata:
+        return any(type(value) is type(choice) and value == choice for choice in choices)
     low, high = field.metadata["low"], field.metadata["high"]
     if isinstance(field.default, tuple):
         numbers = value if isinstance(value, tuple) else (None,)

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.networks.pix2pix import LEAK, WIDEST, Mode, Norm, signed
+from styler.networks.layers import LEAK, Mode, Norm, signed
+from styler.networks.unet import WIDEST
 from styler.options.translate import GeneratorNorm
 
 HALVINGS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
@@ -21,7 +22,7 @@ EPS = 1e-12
 
 @dataclass(frozen=True)
 class PatchArchitecture:
-    """What a discriminator is built from.
+    """Configuration of a discriminator.
 
     Attributes:
         inputs: channels of what it judges, often two pictures.
@@ -40,7 +41,7 @@ class PatchArchitecture:
     spectral: bool = False
 
 
-class Judge(nn.Module):
+class PatchLayer(nn.Module):
     """A convolution with zero borders, and maybe a norm: of its weights, or of what comes of it."""
 
     direction: Tensor | None
@@ -91,13 +92,13 @@ class PatchDiscriminator(nn.Module):
     number type and the memory format of the image; the sides are `smallest_side` at least.
     """
 
-    def __init__(self, made: PatchArchitecture = PatchArchitecture()) -> None:
+    def __init__(self, config: PatchArchitecture = PatchArchitecture()) -> None:
         super().__init__()
-        self.made = made
-        self.scales = nn.ModuleList(nn.Sequential(*layers(made)) for _ in range(made.scales))
+        self.config = config
+        self.scales = nn.ModuleList(nn.Sequential(*layers(config)) for _ in range(config.scales))
 
     def forward(self, image: Tensor) -> list[list[Tensor]]:
-        """Judge."""
+        """Judge each patch, at each scale."""
         x = signed(image)
         judged: list[list[Tensor]] = []
         for scale in self.scales.children():
@@ -107,36 +108,38 @@ class PatchDiscriminator(nn.Module):
         return judged
 
 
-def layers(made: PatchArchitecture) -> list[Judge]:
+def layers(config: PatchArchitecture) -> list[PatchLayer]:
     """Of one scale, from the picture to the logits."""
-    kernel = 4 if made.halvings else 1
-    count = made.halvings + 1 if made.halvings else 2
-    widths = [made.width * min(2**k, WIDEST) for k in range(count)]
-    normless = made.spectral or made.norm == "none"
-    first = Judge((made.inputs, widths[0]), kernel, stride=2 if made.halvings else 1, spectral=made.spectral)
+    kernel = 4 if config.halvings else 1
+    count = config.halvings + 1 if config.halvings else 2
+    widths = [config.width * min(2**k, WIDEST) for k in range(count)]
+    normless = config.spectral or config.norm == "none"
+    first = PatchLayer(
+        (config.inputs, widths[0]), kernel, stride=2 if config.halvings else 1, spectral=config.spectral
+    )
     hidden = [
-        Judge(
+        PatchLayer(
             channels,
             kernel,
-            stride=2 if k < made.halvings else 1,
-            norm=None if normless else Norm(channels[1], made.norm, tracked=False),
+            stride=2 if k < config.halvings else 1,
+            norm=None if normless else Norm(channels[1], config.norm, tracked=False),
             bias=normless,
-            spectral=made.spectral,
+            spectral=config.spectral,
         )
         for k, channels in enumerate(pairwise(widths), start=1)
     ]
-    last = Judge((widths[-1], 1), kernel, bias=bool(made.halvings), spectral=made.spectral)
+    last = PatchLayer((widths[-1], 1), kernel, bias=bool(config.halvings), spectral=config.spectral)
     return [first, *hidden, last]
 
 
 def maps(scale: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """What the layers make of x [N, C, H, W], logits last."""
+    """Outputs of the layers for x [N, C, H, W], logits last."""
     *hidden, last = scale
-    made = []
+    outputs = []
     for layer in hidden:
         x = F.leaky_relu_(layer(x), LEAK)
-        made.append(x)
-    return [*made, last(x)]
+        outputs.append(x)
+    return [*outputs, last(x)]
 
 
 def receptive_field(halvings: int) -> int:
@@ -147,7 +150,7 @@ def receptive_field(halvings: int) -> int:
     return field
 
 
-def smallest_side(made: PatchArchitecture) -> int:
+def smallest_side(config: PatchArchitecture) -> int:
     """Of pictures that leave something to judge, in pixels."""
-    alone = 3 << made.halvings if made.halvings else 1
-    return ((alone - 1) << (made.scales - 1)) + 1
+    alone = 3 << config.halvings if config.halvings else 1
+    return ((alone - 1) << (config.scales - 1)) + 1

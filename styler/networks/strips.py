@@ -1,158 +1,172 @@
-"""The transform network on pictures too large for it: the same result, made in strips of rows.
+"""Networks on pictures too large for them: the same result, made in strips of rows.
 
-The norms need statistics of the whole picture, so the work goes norm by norm. Maps at full and at half
+Norms need statistics of the whole picture, so the work goes layer by layer. Maps at full and at half
 resolution are never stored: their rows are made, from the rows below that they need, whenever they are asked
-for, which is three times for the first block and for the last but one. Whole are only the picture, what
-comes of it, and two maps of the residual part, at a quarter of the resolution.
+for. Whole are only the picture, what comes of it, and the maps at lower resolutions that are still needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Module
 
 from styler.device import Form
-from styler.networks.transform import STRIDE, Block, Moments, TransformNetwork
+from styler.networks.flow import TINY, Flowing, whole
+from styler.networks.layers import Join, Layer, Mode, Moments, Norm
 
 LEAST = 16
 """Rows of the thinnest strips: with thinner ones most of the work would be rows at their borders."""
 STRIP = 2**26
 """Bytes of a strip at full resolution below which memory is not saved: what is freed of smaller blocks, the C
 library keeps (glibc; 12 megapixels in strips of 31 MiB take 40 % more than in strips of 62 MiB)."""
-WHOLE, COPIES, HALO = 4, 5, 16
-"""Maps alive at once, as measured on a CPU, and rows that a strip needs of its neighbors."""
-TINY = 1e-12
-"""Stands in for the variance where there is none."""
+STORED = 2
+"""Halvings from which on a map is stored."""
+HALO = 16
+"""Rows that a strip needs of its neighbors."""
 
 EXACT = Form()
 
 
 @dataclass(frozen=True)
 class Map:
-    """A map [1, C, height, W] of which `rows(a, b)` makes the rows from a up to b when asked for."""
+    """A map [1, C, height, W] of which `rows(a, b)` makes the rows from a up to b when asked for.
+
+    `stored` is all of it, where it is there; then the rows are views.
+    """
 
     height: int
     rows: Callable[[int, int], Tensor]
+    stored: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """The moments by which the norms work, one after another: those `given`, or those of their maps.
+class Strips:
+    """Runs a network on maps of rows; without gradients.
 
-    What they see is kept in `found`, if that is a list.
+    Attributes:
+        mode: how it runs; its statistics are not "batch".
+        strip: rows of a strip at full resolution, and of stored maps, which are narrower and deeper.
+        record: gets the moments of what the norms are given, one after another, if it is a list.
     """
 
-    given: Iterator[Moments]
-    found: list[Moments] | None
+    def __init__(self, mode: Mode, strip: int, record: list[Moments] | None = None) -> None:
+        self.mode, self.strip, self.record = mode, strip, record
+        self._moments = iter(mode.moments or ())
 
-    def moments(self, source: Map, strip: int) -> Moments:
-        """For the next norm, which sees `source`."""
-        known = next(self.given, None)
-        if known is not None and self.found is None:
+    def layer(self, layer: Layer, x: Map, level: int = 0) -> Map:
+        """As in `flow.Run`; the result is stored if it is halved so often."""
+        # On the way down each row is made of more and more rows above it, up to the first map that is stored.
+        halvings = level if layer.stride > 1 and level <= STORED else 0
+        strip = max(1, self.strip >> halvings)
+        y = convolved(layer, x)
+        if level < STORED:
+            return self._finished(layer, y, strip)
+        stored = stored_whole(y, strip)
+        write(stored, self._finished(layer, as_map(stored), self.strip), self.strip)
+        return as_map(stored)
+
+    def residual(self, first: Layer, second: Layer, x: Map) -> Map:
+        """As in `flow.Run`; x is changed."""
+        total = stored_whole(x, self.strip) if x.stored is None else x.stored
+        branch = torch.empty_like(total)
+        write(branch, convolved(first, as_map(total)), self.strip)
+        y = self._finished(first, as_map(branch), self.strip)
+        write(branch, convolved(second, y), self.strip)
+        y = self._finished(second, as_map(branch), self.strip)
+        for a, b, rows in strips(y, self.strip):
+            total[:, :, a:b] += rows
+        return as_map(total)
+
+    def joined(self, join: Join, *parts: Map) -> Map:
+        """As in `flow.Run`."""
+        return Map(parts[0].height, lambda a, b: join(*(part.rows(a, b) for part in parts)))
+
+    def _finished(self, layer: Layer, source: Map, strip: int) -> Map:
+        """Norm, dropout and activation of a convolved map."""
+        moments = None if layer.norm is None else self._moments_for(layer.norm, source, strip)
+
+        def rows(a: int, b: int) -> Tensor:
+            y = source.rows(a, b)
+            if layer.norm is None and source.stored is not None:
+                y = y.clone()  # which is then worked on in place
+            return layer.finished(y, self.mode, moments, a)
+
+        return Map(source.height, rows)
+
+    def _moments_for(self, norm: Norm, source: Map, strip: int) -> Moments:
+        """Those that are given or stored for a norm, else those of the map that it sees."""
+        known = next(self._moments, None) or norm.stored(self.mode)
+        if known is not None and self.record is None:
             return known
         own = measured(source, strip)
-        if self.found is not None:
-            self.found.append(own)
-        return own if known is None else known
-
-
-@dataclass(frozen=True)
-class Norms(Statistics):
-    """What the norms work by: `mix` as well."""
-
-    mix: Tensor
+        if self.record is not None:
+            self.record.append(own)
+        return known or own
 
 
 def paint(
-    network: TransformNetwork,
+    network: Flowing,
     image: Tensor,
-    mix: Tensor,
+    mode: Mode,
     rows: int,
     out: Tensor | None = None,
     *,
-    moments: Sequence[Moments] | None = None,
-    found: list[Moments] | None = None,
+    record: list[Moments] | None = None,
     form: Form = EXACT,
 ) -> Tensor:
-    """What `network(image, mix, moments)` is, to rounding, with memory bounded by `rows`; without gradients.
+    """The result of `flow.whole(network, image, mode)`, to rounding, with memory bounded by `rows`.
 
     Args:
-        network: on the device of `mix`.
-        image: Image [1, 3, H, W] on any device; H and W are 16 at least.
-        mix: [1, S], weighs the styles.
+        network: computes on its own device; no gradients come of it.
+        image: Image [1, inputs, H, W] on any device; H and W are 16 at least.
+        mode: its statistics are not "batch".
         rows: height of a strip in pixels; the picture's or more paints it in one piece.
-        out: where to put the result, a tensor of the image's shape; None makes one of float32.
-        moments: statistics to use in place of the picture's own.
-        found: where to put what the norms see of the picture, in the order of `blocks()`.
+        out: where to put the result, [1, outputs, H, W]; None makes one of float32.
+        record: where to put the moments of what the norms are given, in the order in which they work.
         form: the number type and memory format to compute in.
 
-    Returns `out`, not clamped.
+    Returns `out`.
     """
+    height, width = image.shape[2:]
     if out is None:
-        out = torch.empty(image.shape, dtype=torch.float32, device=image.device)
+        shape = (1, network.config.outputs, height, width)
+        out = torch.empty(shape, dtype=torch.float32, device=image.device)
+    device = next(network.parameters()).device
     with torch.no_grad():
-        if rows >= image.shape[2]:
-            whole = form(image.to(mix.device))
-            with overheard([block.norm for block in network.blocks()], found):
-                return out.copy_(network(whole, mix, moments))
-        blocks, strip = network.blocks(), max(rows, LEAST)
-        norms = Norms(iter(moments or ()), found, mix)
-        x = front(blocks[:3], photo(image, mix.device, form), norms, strip)
-        branch = torch.empty_like(x)
-        for k in range(3, len(blocks) - 2, 2):
-            add_residual(blocks[k : k + 2], x, branch, norms, strip)
-        del branch
-        picture = back(network, stored(x), norms, strip)
-        for a, b, made in strips(picture, strip, image.shape[2]):
-            out[:, :, a:b] = made[..., : image.shape[3]]
+        if rows >= height:
+            return out.copy_(whole(network, form(image.to(device)), mode, record))
+        run = Strips(mode, max(rows, LEAST), record)
+        picture = network.flow(photo(image, device, form, network.stride), run)
+        for a, b, made in strips(picture, run.strip, height):
+            out[:, :, a:b] = made[..., :width]
         return out
 
 
-@contextmanager
-def overheard(norms: Sequence[Module], found: list[Moments] | None) -> Iterator[None]:
-    """While the block runs, what the norms see is kept in `found`, if that is a list."""
-
-    def hear(norm: Module, given: tuple[Tensor, ...]) -> None:
-        assert found is not None
-        found.append(moments_at_once(given[0]))
-
-    hooks = [norm.register_forward_pre_hook(hear) for norm in norms if found is not None]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def memory(
-    network: TransformNetwork, height: int, width: int, rows: int, dtype: torch.dtype = torch.float32
-) -> int:
-    """Bytes that `paint` takes at its peak, the picture and the result included, the weights left out.
-
-    Whole, WHOLE maps at full resolution are alive at once: padded, convolved, normalized and copies that the
-    convolution makes. In strips, COPIES of a strip with its neighbors, and the two stored maps.
-    """
-    row = network.made.width * width * dtype.itemsize
-    pictures = 2 * 3 * torch.float32.itemsize * height * width
+def memory(network: Flowing, height: int, width: int, rows: int, dtype: torch.dtype = torch.float32) -> int:
+    """Bytes that `paint` takes at its peak, the picture and the result included, the weights left out."""
+    config, share = network.config, network.memory
+    padded = [-(-side // network.stride) * network.stride for side in (height, width)]
+    row = config.width * padded[1] * dtype.itemsize
+    pictures = (config.inputs + config.outputs) * torch.float32.itemsize * height * width
+    at_once = int(share.whole * row * padded[0])
     if rows >= height:
-        return pictures + WHOLE * row * height
+        return pictures + at_once
     strip = max(row * (rows + HALO), STRIP)
-    return pictures + min(WHOLE * row * height, row * height // 2 + COPIES * strip)
+    return pictures + min(at_once, int(share.stored * row * padded[0] + share.strips * strip))
 
 
-def thinnest(network: TransformNetwork, width: int, dtype: torch.dtype = torch.float32) -> int:
+def thinnest(network: Flowing, width: int, dtype: torch.dtype = torch.float32) -> int:
     """Rows of the thinnest strips that still save memory."""
-    return max(LEAST, STRIP // (network.made.width * width * dtype.itemsize))
+    return max(LEAST, STRIP // (network.config.width * width * dtype.itemsize))
 
 
-def photo(image: Tensor, device: torch.device, form: Form, stride: int = STRIDE) -> Map:
-    """The picture with reflected pixels at the right and the bottom, as `transform.divisible` adds them."""
+# Maps
+
+
+def photo(image: Tensor, device: torch.device, form: Form, stride: int) -> Map:
+    """The picture with reflected pixels at the right and the bottom, as `layers.divisible` adds them."""
     height, width = image.shape[-2:]
     right = -width % stride
 
@@ -171,77 +185,69 @@ def mirrored(a: int, b: int, size: int, device: torch.device) -> Tensor:
     return last - (torch.arange(a, b, device=device) % (2 * last) - last).abs()
 
 
-def front(blocks: Sequence[Block], x: Map, norms: Norms, strip: int) -> Tensor:
-    """From the picture to the first stored map, [1, 4w, H / 4, W / 4].
+def convolved(layer: Layer, source: Map) -> Map:
+    """The input of the layer's norm.
 
-    A strip is of `strip` rows of pixels here, and of as many rows of the stored maps in the parts that begin
-    with those: they are a quarter as wide and four times as deep.
-    """
-    first, second, third = blocks
-    x = normalized(first, convolved(first, x), norms, strip)
-    x = normalized(second, convolved(second, x), norms, strip // 2)
-    kept = kept_whole(convolved(third, x), strip // 4)
-    write(kept, normalized(third, stored(kept), norms, strip), strip)
-    return kept
-
-
-def add_residual(blocks: Sequence[Block], x: Tensor, branch: Tensor, norms: Norms, strip: int) -> None:
-    """Add to x [1, C, H, W], in place, what two blocks make of it; `branch` is room for as much again."""
-    first, second = blocks
-    write(branch, convolved(first, stored(x)), strip)
-    y = normalized(first, stored(branch), norms, strip)
-    write(branch, convolved(second, y), strip)
-    y = normalized(second, stored(branch), norms, strip)
-    for a, b, made in strips(y, strip):
-        x[:, :, a:b] += made
-
-
-def back(network: TransformNetwork, x: Map, norms: Norms, strip: int) -> Map:
-    """From the last stored map to the picture, [1, 3, H, W]."""
-    for block in network.blocks()[-2:]:
-        x = normalized(block, convolved(block, x), norms, strip)
-    return neighboring(network.painted, x, network.last.kernel_size[0] // 2)
-
-
-def convolved(block: Block, source: Map) -> Map:
-    """What the block's norm sees."""
-    margin = max(block.conv.kernel_size[0] // 2, block.stride)
-    return neighboring(block.convolved, source, margin, block.stride, block.up)
-
-
-def neighboring(
-    convolve: Callable[[Tensor], Tensor], source: Map, margin: int, stride: int = 1, up: int = 1
-) -> Map:
-    """A convolution of `source`, which reaches over `margin` of its rows.
-
-    `convolve` takes each border for the picture's and reflects there. So it gets the rows around as well,
+    `layer.convolved` takes each border for the picture's and pads there. So it gets the rows around as well,
     as far as there are any, and what it makes of those is cut off.
     """
+    stride, up = layer.stride, 1 if layer.up is None else 2
+    margin = max(layer.conv.kernel_size[0] // 2, stride)
 
     def rows(a: int, b: int) -> Tensor:
         first = max(0, a * stride // up - margin)
         last = min(source.height, -(-b * stride // up) + margin)
-        made = convolve(source.rows(first, last))
         start = a - first * up // stride
-        return made[:, :, start : start + b - a]
+        return layer.convolved(source.rows(first, last))[:, :, start : start + b - a]
 
     return Map(source.height * up // stride, rows)
 
 
-def normalized(block: Block, source: Map, norms: Norms, strip: int) -> Map:
-    """What the block makes of what its norm sees."""
-    moments = norms.moments(source, strip)
+def as_map(x: Tensor) -> Map:
+    """A map that is there, [1, C, H, W]."""
+    return Map(x.shape[2], lambda a, b: x[:, :, a:b], x)
 
-    def rows(a: int, b: int) -> Tensor:
-        y = block.norm(source.rows(a, b), norms.mix, moments)
-        return F.relu_(y) if block.relu else y
 
-    return Map(source.height, rows)
+def stored_whole(source: Map, strip: int) -> Tensor:
+    """The whole map, [1, C, H, W], made strip by strip."""
+    sample = source.rows(0, 1)
+    shape = (*sample.shape[:2], source.height, sample.shape[3])
+    stored = torch.empty(shape, dtype=sample.dtype, device=sample.device, memory_format=layout_of(sample))
+    write(stored, source, strip)
+    return stored
+
+
+def write(target: Tensor, source: Map, strip: int) -> None:
+    """Put a map into `target`, each strip one strip late: the source may be made of the target's rows."""
+    late: tuple[int, int, Tensor] | None = None
+    for ready in strips(source, strip):
+        if late is not None:
+            target[:, :, late[0] : late[1]] = late[2]
+        late = ready
+    assert late is not None
+    target[:, :, late[0] : late[1]] = late[2]
+
+
+def strips(source: Map, strip: int, height: int | None = None) -> Iterator[tuple[int, int, Tensor]]:
+    """(a, b, rows from a up to b) of a map, or of its upper `height` rows, from the top down."""
+    height = height or source.height
+    for a in range(0, height, strip):
+        b = min(a + strip, height)
+        yield a, b, source.rows(a, b)
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Channels last, or contiguous as far as rows that were cut off allow."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
+# Moments
 
 
 def measured(source: Map, strip: int) -> Moments:
     """The moments of all of a map, summed up in float64 over its strips."""
-    parts = [moments_of_rows(made) for _, _, made in strips(source, strip)]
+    parts = [moments_of_rows(rows) for _, _, rows in strips(source, strip)]
     counts, means, variances = (torch.cat(column) for column in zip(*parts, strict=True))
     shares = counts / counts.sum()
     mean = (shares * means).sum(0, keepdim=True)
@@ -262,50 +268,3 @@ def moments_of_rows(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     _, mean, scale = torch.native_group_norm(x, ones, ones, n, c, h * w, c, TINY)
     counts = mean.new_full((n, 1), h * w, dtype=torch.float64)
     return counts, mean.double(), scale.double() ** -2 - TINY
-
-
-def moments_at_once(x: Tensor) -> Moments:
-    """The moments of x [N, C, H, W], no more exact than those by which the network paints by itself."""
-    n, c, h, w = x.shape
-    ones = torch.ones(c, device=x.device)  # float32, and so are the moments then
-    _, mean, scale = torch.native_group_norm(x, ones, ones, n, c, h * w, c, TINY)
-    return Moments(mean, scale**-2 - TINY)
-
-
-def layout_of(x: Tensor) -> torch.memory_format:
-    """Channels last, or contiguous as far as rows that were cut off allow."""
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
-
-
-def stored(x: Tensor) -> Map:
-    """A map that is there, [1, C, H, W]."""
-    return Map(x.shape[2], lambda a, b: x[:, :, a:b])
-
-
-def kept_whole(source: Map, strip: int) -> Tensor:
-    """The whole map, [1, C, H, W], made strip by strip."""
-    sample = source.rows(0, 1)
-    shape = (*sample.shape[:2], source.height, sample.shape[3])
-    kept = torch.empty(shape, dtype=sample.dtype, device=sample.device, memory_format=layout_of(sample))
-    write(kept, source, strip)
-    return kept
-
-
-def write(target: Tensor, source: Map, strip: int) -> None:
-    """Put a map into `target`, each strip one strip late: the source may be made of the target's rows."""
-    late: tuple[int, int, Tensor] | None = None
-    for ready in strips(source, strip):
-        if late is not None:
-            target[:, :, late[0] : late[1]] = late[2]
-        late = ready
-    assert late is not None
-    target[:, :, late[0] : late[1]] = late[2]
-
-
-def strips(source: Map, strip: int, height: int | None = None) -> Iterator[tuple[int, int, Tensor]]:
-    """(a, b, rows from a up to b) of a map, or of its upper `height` rows, from the top down."""
-    height = height or source.height
-    for a in range(0, height, strip):
-        b = min(a + strip, height)
-        yield a, b, source.rows(a, b)

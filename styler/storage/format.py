@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from styler.errors import CheckpointError, WeightsError
 from styler.networks import kinds
+from styler.networks.residual import PIX2PIX, ResidualArchitecture
 from styler.networks.vgg import VGGArchitecture
 from styler.storage import disk, magic
 from styler.storage.cards import VGG, Card
@@ -261,9 +263,11 @@ def _upgraded(
     about: dict[str, Any], entries: Mapping[str, _TensorEntry]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """A description of format 1 in the words of format 2, and `_Header.keys`."""
-    keys = {key: key for key in entries}
     if "kind" in about:
-        return about, keys
+        network = _upgraded_network(about["kind"], about["network"])
+        keys = {key: _upgraded_key(about["kind"], network, key) for key in entries}
+        return {**about, "network": network}, {key: own for key, own in keys.items() if own}
+    keys = {key: key for key in entries}
     information = {key: value for key, value in about.items() if key not in _FEATURE_FIELDS}
     biases = sorted(key for key in entries if key.endswith(".bias"))
     network = {
@@ -274,6 +278,37 @@ def _upgraded(
     }
     common = {"licence": about.get("licence", ""), "sha256": about["sha256"], "styles": []}
     return {"kind": VGG, "network": network, "information": information, **common}, keys
+
+
+def _upgraded_network(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a trained network's configuration in format 1 as today's."""
+    fields = dict(fields)
+    if kind == "transform":
+        ways = {"nearest": "resize", "transpose": "transposed"}
+        upsampling = ways[fields["upsampling"]]
+        return {**kinds.described(ResidualArchitecture()), **fields, "upsampling": upsampling}
+    if kind != "translate":
+        return {"architecture": kind, **fields}
+    form, blocks = fields.pop("kind"), fields.pop("blocks")
+    if form != "residual":
+        return {"architecture": "unet", "skips": {"unet": True, "encoder-decoder": False}[form], **fields}
+    unused = {"bias", "bottleneck_norm", "slope", "last"}
+    fields = {key: value for key, value in fields.items() if key not in unused}
+    return {**kinds.described(PIX2PIX), **fields, "blocks": blocks, "dropout": bool(fields["dropout"])}
+
+
+def _upgraded_key(kind: str, network: Mapping[str, Any], key: str) -> str:
+    """Today's key of a tensor in format 1; "" for one that is not used any more."""
+    if kind in ("transform", "texture"):
+        key = re.sub(r"^last\.", "last.conv.", key)
+    if network["architecture"] != "residual":
+        return key
+    if kind == "transform" and key.endswith("conv.bias") and key != "last.conv.bias":
+        return ""  # a norm takes out what it adds
+    if kind == "translate":
+        key = re.sub(r"^down\.(\d+)", lambda match: f"down.{int(match[1]) + 1}", key)
+        key = re.sub(r"^first\.", "down.0.", key)
+    return re.sub(r"^residual\.", "blocks.", key)
 
 
 # Checks

@@ -11,8 +11,9 @@ from styler.device import Form, form_for
 from styler.errors import DeviceError
 from styler.image.color import luminance_only
 from styler.image.size import SMALLEST, Size, fit
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options.fast import FastOptions
 from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, too_large
 
@@ -26,11 +27,11 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     """One pass that paints photos.
 
     Args:
-        network: a TransformNetwork on the device of `mix`.
+        network: a ResidualNetwork on the device of `mix`.
         mix: weights of the styles, [1, S].
         options: `strength` and `color` apply to the result.
     """
-    assert isinstance(network, TransformNetwork)
+    assert isinstance(network, ResidualNetwork)
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
         painted = painted.clamp_(0, 1)
@@ -38,7 +39,8 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
             painted = luminance_only(painted, photo)
         return torch.lerp(photo, painted, options.strength)
 
-    return OnePass(network, mix, prepare=lambda photo: photo, finish=finish, measures=options.strength > 0)
+    mode, measures = Mode(mix=mix), options.strength > 0
+    return OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
 
 
 # Texture
@@ -85,7 +87,7 @@ def texture_form(options: FastOptions, device: torch.device) -> Form:
 def texture_memory(network: TextureNetwork, size: Size, dtype: torch.dtype) -> int:
     """Bytes that a texture takes at its peak, the weights left out."""
     height, width = (math.ceil(side / network.stride) * network.stride for side in size)
-    return MAPS * network.made.channels * network.made.scales * dtype.itemsize * height * width
+    return MAPS * network.config.channels * network.config.scales * dtype.itemsize * height * width
 
 
 def _possible(network: TextureNetwork, size: Size, room: float, form: Form) -> Size:

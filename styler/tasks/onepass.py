@@ -12,12 +12,12 @@ from torch import Tensor
 
 from styler.device import Form, form_for, free_memory
 from styler.errors import DeviceError
-from styler.image.size import Size, fit, resize
+from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
-from styler.networks import pix2pix_strips, strips
-from styler.networks.pix2pix import Generator, Mode
+from styler.networks import strips
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode, Moments
 from styler.networks.strips import EXACT, LEAST
-from styler.networks.transform import Moments, TransformNetwork
 from styler.options.shared import PassOptions
 
 SHARE = 0.6
@@ -30,10 +30,6 @@ WORTH = 2**20
 """Pixels of work from which comparing number types takes less time than it can save."""
 ALIKE = 40.0
 """PSNR in dB from which a picture cannot be told from the one in float32."""
-
-Network = TransformNetwork | Generator
-Condition = Tensor | Mode
-"""Input of a network besides the picture: weights of its styles [1, S], or mode of its norms and dropout."""
 
 
 @dataclass
@@ -64,7 +60,7 @@ class OnePass:
 
     Attributes:
         network: on its device.
-        condition: on the same device.
+        mode: how it runs: the mix of its styles on the same device, its norms, its dropout.
         prepare: from an Image, float32 [1, 3, H, W] on the CPU, to the network's input [1, C, H, W].
         finish: from that Image and the network's output, float32 [1, C', H, W], to the Image to save.
         measures: whether the output depends on statistics of the whole picture.
@@ -73,8 +69,8 @@ class OnePass:
         budget: memory; copies of a pass share it.
     """
 
-    network: Network
-    condition: Condition
+    network: PictureNetwork
+    mode: Mode
     prepare: Callable[[Tensor], Tensor]
     finish: Callable[[Tensor, Tensor], Tensor]
     measures: bool = True
@@ -113,7 +109,8 @@ class OnePass:
         while True:
             rows, _ = self.plan(height, width)
             try:
-                return _paint(self, x, rows, moments, collected)
+                mode = replace(self.mode, moments=moments)
+                return strips.paint(self.network, x, mode, rows, record=collected, form=self.form)
             except (MemoryError, RuntimeError) as error:
                 if not is_shortage(error):
                     raise
@@ -144,48 +141,29 @@ class OnePass:
         budget, whole = self.budget, self.needed(height, width, height)
         if whole <= min(budget.room, budget.comfort) and height * width <= budget.largest:
             return height
-        return max(LEAST, int(min(_thinnest(self, width), budget.largest // width, height - 1)))
+        return max(
+            LEAST,
+            int(
+                min(
+                    strips.thinnest(self.network, width, self.form.dtype), budget.largest // width, height - 1
+                )
+            ),
+        )
 
     def needed(self, height: int, width: int, rows: int) -> int:
         """Bytes that the work takes at its peak; the input is prepared before the network runs."""
-        return max(_memory(self, height, width, rows), self.preparing * height * width)
+        running = strips.memory(self.network, height, width, rows, self.form.dtype)
+        return max(running, self.preparing * height * width)
 
     def possible(self, size: Size) -> int:
         """Long side of about the largest picture of the same aspect for which there is room."""
         side = max(size)
-        while side > LEAST:
+        while side > SMALLEST:
             side = side * 19 // 20
             height, width = fit(size, side)
             if self.needed(height, width, self.rows(height, width)) <= self.budget.room:
                 break
         return side
-
-
-# Networks: all that is asked of them
-
-
-def _paint(
-    task: OnePass, x: Tensor, rows: int, moments: Sequence[Moments] | None, collected: list[Moments] | None
-) -> Tensor:
-    network, condition = task.network, task.condition
-    if isinstance(condition, Mode):
-        assert isinstance(network, Generator)
-        mode = replace(condition, moments=moments)
-        return pix2pix_strips.paint(network, x, rows, mode, found=collected, form=task.form)
-    assert isinstance(network, TransformNetwork)
-    return strips.paint(network, x, condition, rows, moments=moments, found=collected, form=task.form)
-
-
-def _memory(task: OnePass, height: int, width: int, rows: int) -> int:
-    if isinstance(task.network, Generator):
-        return pix2pix_strips.memory(task.network, height, width, rows, task.form.dtype)
-    return strips.memory(task.network, height, width, rows, task.form.dtype)
-
-
-def _thinnest(task: OnePass, width: int) -> int:
-    if isinstance(task.network, Generator):
-        return pix2pix_strips.thinnest(task.network, width, task.form.dtype)
-    return strips.thinnest(task.network, width, task.form.dtype)
 
 
 # Memory and number type
@@ -235,7 +213,7 @@ def timed(task: OnePass, sample: Tensor) -> tuple[Tensor, float]:
 def shrunk(sample: Tensor) -> Tensor:
     """The sample with a long side of SAMPLE at most, and no side too short for the network."""
     height, width = fit((sample.shape[2], sample.shape[3]), min(SAMPLE, max(sample.shape[2:])))
-    return resize(sample.float(), (max(LEAST, height), max(LEAST, width)))
+    return resize(sample.float(), (max(SMALLEST, height), max(SMALLEST, width)))
 
 
 def is_shortage(error: Exception) -> bool:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.networks.transform import Moments
+from styler.networks.layers import Moments
 
 GRID = 24  # cells along each side of the thumbnail that frames are compared by
 REACH = 4  # cells by which a picture may move between two frames and still be the same shot

@@ -34,8 +34,9 @@ from styler.losses.perceptual import (
     structure_error,
     total_variation,
 )
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.networks.vgg import Typical
 from styler.options.fast import TrainFastOptions
 from styler.options.shared import ContentLoss
@@ -88,7 +89,7 @@ class Targets:
 
 
 def train_fast(
-    network: TransformNetwork | TextureNetwork,
+    network: ResidualNetwork | TextureNetwork,
     extractor: Extractor,
     targets: Targets,
     batches: Callable[[int], Inputs],
@@ -100,7 +101,7 @@ def train_fast(
     """Train a network to paint the styles of `targets`, which are its last ones.
 
     Args:
-        network: `network(inputs, mix [N, S])` is an Image, and `network.made.styles` is S. Parameters that
+        network: `network(inputs, mode)` is an Image, and `network.config.styles` is S. Parameters that
             need no gradient stay as they are.
         extractor: the loss network.
         batches: step -> this process's part of the inputs, on the network's device.
@@ -114,7 +115,7 @@ def train_fast(
     objective = objective_for(extractor, targets, options, form)
     optimizer = torch.optim.Adam(parameter_groups(network, options))
     paint = group.wrap(network)
-    known, new = network.made.styles, len(targets.distance)
+    known, new = network.config.styles, len(targets.distance)
 
     def step(index: int, inputs: Inputs) -> Losses:
         photos = inputs if isinstance(inputs, Tensor) else None
@@ -123,11 +124,12 @@ def train_fast(
         views = torch.tensor(_draw_views(options, first), device=device)
         mix = F.one_hot(styles + known - new, known).float()
         if photos is None or not options.video_stable:
-            painted = paint(_formed(inputs, form), mix)
+            painted = paint(_formed(inputs, form), Mode(mix=mix))
             return objective(photos, painted, styles, views)
         field = displacement(photos.shape, options.seed, first).to(device)
         moved = _grainy(displaced(photos, field), options.seed, first)
-        painted, again = paint(form(torch.cat([photos, moved])), torch.cat([mix, mix])).chunk(2)
+        both = Mode(mix=torch.cat([mix, mix]))
+        painted, again = paint(form(torch.cat([photos, moved])), both).chunk(2)
         steady = (again.float() - displaced(painted.float(), field)).square().mean()
         return objective(photos, painted, styles, views) | {"stable": options.stable_weight * steady}
 

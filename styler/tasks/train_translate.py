@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,9 +21,11 @@ from styler.image.conditions import Pair
 from styler.losses import adversarial
 from styler.losses.adversarial import ADVERSARIAL_LOSSES, both_sides, feature_matching, patch_loss
 from styler.losses.metrics import PERCEPTUAL_LAYERS
-from styler.networks import pix2pix
+from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
+from styler.networks.layers import Mode, initialize
 from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
-from styler.networks.pix2pix import Dropout, GeneratorArchitecture, Mode
+from styler.networks.residual import PIX2PIX
+from styler.networks.unet import UNetArchitecture
 from styler.options.translate import TrainTranslateOptions
 from styler.processes import ALONE, Group
 
@@ -36,7 +39,6 @@ DROPOUT_LAYERS = (1, 2, 3)
 """Layers after the bottleneck with dropout (Isola et al. 2017)."""
 DEEPEST = 8
 """Halvings of the U-Net of Isola et al. 2017."""
-RESIDUAL_HALVINGS = 2
 AVERAGE_EVERY = 8
 """Steps between two updates of the averaged weights: each costs as much as an optimizer's step."""
 ACCURACY_RATE = 0.02
@@ -56,7 +58,7 @@ class Pix2Pix(nn.Module):
 
     def __init__(
         self,
-        generator: pix2pix.Generator,
+        generator: PictureNetwork,
         discriminator: PatchDiscriminator | None,
         options: TrainTranslateOptions,
     ) -> None:
@@ -66,7 +68,7 @@ class Pix2Pix(nn.Module):
         self.register_buffer("accuracy", torch.tensor(0.5))
 
     @property
-    def averaged(self) -> pix2pix.Generator:
+    def averaged(self) -> PictureNetwork:
         """The generator with averaged weights, or the trained one without an average."""
         return self.generator if self.average is None else self.average
 
@@ -74,7 +76,7 @@ class Pix2Pix(nn.Module):
         self,
         inputs: Tensor,
         targets: Tensor,
-        dropout: Dropout = None,
+        dropout: int | None = None,
         perceptual: PerceptualLoss | None = None,
     ) -> Losses:
         """Weighted losses of generator and discriminator, each with gradients for its own weights alone.
@@ -211,30 +213,39 @@ def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> Pi
     adversarial = options.gan_weight or options.feature_weight
     if not (adversarial or options.l1_weight or options.perceptual_weight):
         raise InputError("all weights are 0, so there is nothing to learn: use --l1-weight or --gan-weight")
-    generator = pix2pix.build(architecture_for(options, inputs, outputs))
-    pix2pix.initialize(generator, options.seed)
+    generator = build(architecture_for(options, inputs, outputs))
+    initialize(generator, options.seed)
     if not adversarial:
         return Pix2Pix(generator, None, options)
     discriminator = PatchDiscriminator(discriminator_for(options, inputs, outputs))
-    pix2pix.initialize(discriminator, options.seed + 1)
+    initialize(discriminator, options.seed + 1)
     return Pix2Pix(generator, discriminator, options)
 
 
-def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> GeneratorArchitecture:
+def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> PictureArchitecture:
     """Architecture of the generator; dropout is where Isola et al. 2017 have it."""
-    residual = options.generator == "residual"
-    depth = options.halvings or (RESIDUAL_HALVINGS if residual else deepest(options.crop, options.upsampling))
-    layers = DROPOUT_LAYERS[:1] if residual else tuple(layer for layer in DROPOUT_LAYERS if layer < depth)
-    return GeneratorArchitecture(
-        kind=options.generator,
+    if options.generator == "residual":
+        return replace(
+            PIX2PIX,
+            inputs=inputs,
+            outputs=outputs,
+            width=options.width,
+            halvings=options.halvings or PIX2PIX.halvings,
+            blocks=options.blocks,
+            norm=options.norm,
+            upsampling=options.upsampling,
+            dropout=options.dropout,
+        )
+    depth = options.halvings or deepest(options.crop, options.upsampling)
+    return UNetArchitecture(
+        skips=options.generator == "unet",
         inputs=inputs,
         outputs=outputs,
         width=options.width,
         halvings=depth,
-        blocks=options.blocks,
         norm=options.norm,
         upsampling=options.upsampling,
-        dropout=layers if options.dropout else (),
+        dropout=tuple(layer for layer in DROPOUT_LAYERS if layer < depth) if options.dropout else (),
     )
 
 
@@ -254,9 +265,9 @@ def padded_to(crop: int, depth: int) -> int:
     return -(-crop >> depth) << depth
 
 
-def blocked(config: GeneratorArchitecture, crop: int) -> bool:
+def blocked(config: PictureArchitecture, crop: int) -> bool:
     """Whether crops shrink to one pixel, whose copies the norm sets to 0; see `deepest`."""
-    copies = config.kind != "residual" and config.upsampling == "resize" and config.norm != "none"
+    copies = isinstance(config, UNetArchitecture) and config.upsampling == "resize" and config.norm != "none"
     return copies and padded_to(crop, config.halvings) == 2**config.halvings
 
 

@@ -16,7 +16,8 @@ from styler.image.color import colored, in_channels
 from styler.image.conditions import InputMaker, condition
 from styler.image.edges import Edges
 from styler.image.size import Size, resize
-from styler.networks.pix2pix import Generator, Mode
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode, norms_of
 from styler.options.fields import parse_range
 from styler.tasks.onepass import OnePass
 
@@ -76,7 +77,7 @@ def is_drawn(image: Tensor) -> bool:
 # The network
 
 
-def translator(network: Generator, mode: Mode, prepare: Preparation) -> OnePass:
+def translator(network: PictureNetwork, mode: Mode, prepare: Preparation) -> OnePass:
     """One pass that translates photos.
 
     Args:
@@ -89,7 +90,7 @@ def translator(network: Generator, mode: Mode, prepare: Preparation) -> OnePass:
         mode,
         prepare,
         finish=lambda _, output: colored(output.clamp_(0, 1)).contiguous(),
-        measures=mode.statistics != "stored" and bool(network.norms()),
+        measures=mode.statistics != "stored" and bool(norms_of(network)),
         preparing=0 if prepare.reading == "picture" else PREPARING,
     )
 
@@ -99,10 +100,10 @@ def translator(network: Generator, mode: Mode, prepare: Preparation) -> OnePass:
 
 def samples(translate: OnePass, x: Tensor, count: int) -> Iterator[Tensor]:
     """Images made of the network's input `x`, with the dropout of `count` seeds from the mode's on."""
-    mode = translate.condition
-    assert isinstance(mode, Mode) and mode.dropout is not None
+    mode = translate.mode
+    assert mode.dropout is not None
     for index in range(count):
-        sampled = replace(translate, condition=replace(mode, dropout=mode.dropout + index))
+        sampled = replace(translate, mode=replace(mode, dropout=mode.dropout + index))
         yield sampled.finish(x, sampled.run(x))
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim
-from styler.networks.pix2pix import Generator, Mode
+from styler.networks.kinds import PictureNetwork
+from styler.networks.layers import Mode
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Best:
 
 
 def better_of(
-    before: Best | None, step: int, scores: Mapping[str, float], generator: Generator, keep: str
+    before: Best | None, step: int, scores: Mapping[str, float], generator: PictureNetwork, keep: str
 ) -> Best:
     """The better of the former best weights and those of a generator just validated; of equals the former.
 
@@ -44,7 +45,7 @@ def _distance(score: float) -> float:
 
 
 def validate(
-    generator: Generator, pairs: Sequence[Pair], extractor: Extractor, mode: Mode
+    generator: PictureNetwork, pairs: Sequence[Pair], extractor: Extractor, mode: Mode
 ) -> dict[str, float]:
     """Mean metrics of a generator over pairs of one picture each; {} without pairs.
 
@@ -74,7 +75,7 @@ def validate(
 
 
 @torch.inference_mode()
-def translate(generator: Generator, inputs: Tensor, mode: Mode) -> Tensor:
+def translate(generator: PictureNetwork, inputs: Tensor, mode: Mode) -> Tensor:
     """Translate an Image on any device; the result is an Image on the generator's device, float32."""
     image: Tensor = generator(inputs.to(next(generator.parameters()).device), mode)
     return image.float().clamp(0, 1)

@@ -1,6 +1,5 @@
 """`styler fast` through its function: what is written, skipped, refused and told, with a tiny network."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -16,8 +15,9 @@ from styler.events import Item, Note, Result
 from styler.jobs import fast as stylizing
 from styler.jobs.fast import Summary
 from styler.networks import strips
+from styler.networks.kinds import described
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.options.fast import FastOptions
 from styler.storage import disk
 from styler.storage.models import library
@@ -31,7 +31,7 @@ def written(path, network, kind, *names):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    card = Card(kind, dataclasses.asdict(network.made), tuple(map(Style, names)))
+    card = Card(kind, described(network.config), tuple(map(Style, names)))
     library.write(path, Model(network, card))
 
 
@@ -44,7 +44,11 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "_bundled", lambda: None)
     torch.manual_seed(1)
     written(
-        library.folder() / "pair.safetensors", TransformNetwork(Architecture(4, 2)), "transform", "ink", "oil"
+        library.folder() / "pair.safetensors",
+        ResidualNetwork(ResidualArchitecture(width=4, styles=2)),
+        "transform",
+        "ink",
+        "oil",
     )
     for name in ("photo.png", "in/a.png", "in/deep/b.jpg"):
         picture(size=(40, 24)).save(name)

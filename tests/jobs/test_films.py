@@ -15,7 +15,8 @@ from safetensors.torch import load, save
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, Step
 from styler.jobs import films as filming
-from styler.networks.transform import Architecture, Moments, TransformNetwork
+from styler.networks.layers import Moments
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.storage.films import animation, encode, read
 from styler.storage.films.footage import Footage
@@ -37,7 +38,7 @@ def photos():
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    made = TransformNetwork(Architecture(width=4)).eval()
+    made = ResidualNetwork(ResidualArchitecture(width=4)).eval()
     with torch.no_grad():
         for block in made.blocks():
             block.norm.weight.normal_(1, 0.2)

@@ -1,6 +1,5 @@
 """`styler translate`: what is written, refused and told, with tiny generators; as a function and as typed."""
 
-import dataclasses
 import io
 import json
 from pathlib import Path
@@ -11,12 +10,13 @@ import torch
 from click.shell_completion import BashComplete
 from corpus import bad_files, deep_png, encoded, picture, write_all
 from jobs.test_fast import animate, shoot
-from networks.test_pix2pix import stirred
+from nets import architecture, stirred
 from PIL import Image
 
 from styler.jobs import translate as translating
-from styler.networks.pix2pix import GeneratorArchitecture, Mode, build
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.kinds import build, described
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.options.translate import TranslateOptions
 from styler.storage import disk
 from styler.storage.models import library
@@ -31,9 +31,9 @@ EDGES = {"name": "edges", "sigma": "1-3", "strong": 90.0, "weak": 75.0, "shortes
 
 def generator(name, made=None, **about):
     """Install a generator of random weights."""
-    made = made or GeneratorArchitecture(width=4, halvings=4)
+    made = made or architecture(width=4, halvings=4)
     told = Translation(**{"direction": "AtoB", "batch": 1, "dropout": True, **about})
-    card = Card("translate", dataclasses.asdict(made), (), "MIT", told.information)
+    card = Card("translate", described(made), (), "MIT", told.information)
     library.folder().mkdir(parents=True, exist_ok=True)
     library.write(library.folder() / f"{name}.safetensors", Model(stirred(build(made)), card))
 
@@ -46,7 +46,7 @@ def here(tmp_path, monkeypatch):
     (folder / "in" / "deep").mkdir(parents=True)
     monkeypatch.chdir(folder)
     generator("maps", inputs="map", outputs="photo")
-    lines = GeneratorArchitecture(inputs=1, width=4, halvings=3, norm="instance")
+    lines = architecture(inputs=1, width=4, halvings=3, norm="instance")
     generator("lines", lines, condition=EDGES, inputs="edges", outputs="photo")
     for name in ("photo.png", "in/a.png", "in/deep/b.jpg"):
         picture(size=(40, 24)).save(name)
@@ -356,12 +356,15 @@ def test_a_film_that_was_interrupted_is_gone_on_with(run, translate):
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(translate, here, checkpoint, words, says):
-    generator("plain", GeneratorArchitecture(width=4, halvings=3, dropout=()), dropout=False)
+    generator("plain", architecture(width=4, halvings=3, dropout=()), dropout=False)
     generator("small", condition={"name": "low-resolution", "factor": 4})
     generator("secret", direction=None, dropout=None)
-    generator("four", GeneratorArchitecture(inputs=4, width=4, halvings=3))
-    card = Card("transform", dataclasses.asdict(Architecture(4, 1)), (Style("ink"),))
-    library.write(library.folder() / "styles.safetensors", Model(TransformNetwork(Architecture(4, 1)), card))
+    generator("four", architecture(inputs=4, width=4, halvings=3))
+    card = Card("transform", described(ResidualArchitecture(width=4, styles=1)), (Style("ink"),))
+    library.write(
+        library.folder() / "styles.safetensors",
+        Model(ResidualNetwork(ResidualArchitecture(width=4, styles=1)), card),
+    )
     before = names()
     done = translate(*words, checkpoint=checkpoint)
     assert (done.code, done.out) == (1, b"") and says in done.err and done.err.count("\n") == 1, done.err

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from styler.networks.texture import TextureArchitecture, TextureNetwork, wrapped
-from styler.networks.transform import Norm
+from styler.networks.layers import Mode, norms_of, wrapped
+from styler.networks.texture import TextureArchitecture, TextureNetwork
 
 ONE = torch.ones(1, 1)
+ALONE = Mode(mix=ONE)
 
 
 @cache
@@ -22,11 +23,10 @@ def network(scales: int = 5, channels: int = 8, styles: int = 1) -> TextureNetwo
     torch.manual_seed(0)
     made = TextureNetwork(TextureArchitecture(scales, channels, styles))
     with torch.no_grad():
-        for norm in made.modules():
-            if isinstance(norm, Norm):
-                norm.weight.uniform_(0.5, 1.5)
-                norm.bias.normal_()
-        made.last.weight.mul_(0.1)  # most pixels in [0, 1], where nothing is clamped
+        for norm in norms_of(made):
+            norm.weight.uniform_(0.5, 1.5)
+            norm.bias.normal_()
+        made.last.conv.weight.mul_(0.1)  # most pixels in [0, 1], where nothing is clamped
     return made
 
 
@@ -65,8 +65,8 @@ def test_sizes_are_exact(height: int, width: int, scales: int) -> None:
 @torch.no_grad()
 def test_a_sample_is_clamped() -> None:
     made = TextureNetwork()
-    made.last.weight.mul_(10)
-    painted = made(made.noise(32, 32, seed=1), ONE)
+    made.last.conv.weight.mul_(10)
+    painted = made(made.noise(32, 32, seed=1), ALONE)
     assert painted.min() < 0
     assert painted.max() > 1
     assert torch.equal(made.sample(32, 32, ONE, seed=1), painted.clamp(0, 1))
@@ -105,8 +105,8 @@ def test_noise_that_moves_moves_the_picture(rows: int, columns: int) -> None:
     made = network()
     noise = made.noise(64, 48, seed=5)
     moved = [z.roll((rows << k, columns << k), (-2, -1)) for k, z in enumerate(noise)]
-    expected = made(noise, ONE).roll((rows * made.stride, columns * made.stride), (-2, -1))
-    torch.testing.assert_close(made(moved, ONE), expected, rtol=0, atol=1e-4)
+    expected = made(noise, ALONE).roll((rows * made.stride, columns * made.stride), (-2, -1))
+    torch.testing.assert_close(made(moved, ALONE), expected, rtol=0, atol=1e-4)
 
 
 @torch.no_grad()
@@ -114,8 +114,8 @@ def test_opposite_edges_fit() -> None:
     """Tiled noise gives the tiled picture, so at a seam is what the network makes of neighbors."""
     made = network()
     noise = made.noise(32, 48, seed=6)
-    tiled = made([z.repeat(1, 1, 2, 2) for z in noise], ONE)
-    torch.testing.assert_close(tiled, made(noise, ONE).repeat(1, 1, 2, 2), rtol=0, atol=1e-4)
+    tiled = made([z.repeat(1, 1, 2, 2) for z in noise], ALONE)
+    torch.testing.assert_close(tiled, made(noise, ALONE).repeat(1, 1, 2, 2), rtol=0, atol=1e-4)
 
 
 def test_wrapping_is_circular_padding() -> None:
@@ -130,7 +130,7 @@ def test_wrapping_is_circular_padding() -> None:
 def test_gradients_reach_every_parameter(scales: int) -> None:
     made = network(scales, styles=2)
     trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
-    painted = made(made.noise(64, 64, seed=1), torch.tensor([[0.3, 0.7]]))
+    painted = made(made.noise(64, 64, seed=1), Mode(mix=torch.tensor([[0.3, 0.7]])))
     gradients = torch.autograd.grad(painted.pow(3).sum(), list(trained.values()))
     for name, gradient in zip(trained, gradients, strict=True):
         assert gradient.isfinite().all(), name
@@ -150,8 +150,8 @@ def test_offsets_that_the_next_norm_takes_out_are_not_trained() -> None:
 
 def test_a_style_of_weight_0_learns_nothing() -> None:
     made = network(styles=2)
-    norms = [norm.weight for norm in made.modules() if isinstance(norm, Norm)]
-    painted = made(made.noise(32, 32, seed=1), torch.tensor([[0.0, 1.0]]))
+    norms = [norm.weight for norm in norms_of(made)]
+    painted = made(made.noise(32, 32, seed=1), Mode(mix=torch.tensor([[0.0, 1.0]])))
     for gradient in torch.autograd.grad(painted.pow(3).sum(), norms):
         assert not gradient[0].any()
         assert gradient[1].any()
@@ -169,9 +169,9 @@ def test_mix_chooses_and_blends() -> None:
 def test_each_sample_has_its_own_mix() -> None:
     made = network(styles=2)
     noise = made.noise(32, 32, seed=3, count=2)
-    both = made(noise, torch.eye(2))
+    both = made(noise, Mode(mix=torch.eye(2)))
     for index in range(2):
-        alone = made([z[index : index + 1] for z in noise], torch.eye(2)[index : index + 1])
+        alone = made([z[index : index + 1] for z in noise], Mode(mix=torch.eye(2)[index : index + 1]))
         torch.testing.assert_close(both[index : index + 1], alone)
 
 
@@ -179,11 +179,11 @@ def test_each_sample_has_its_own_mix() -> None:
 def test_it_computes_as_its_noise_is() -> None:
     made = network()
     noise = made.noise(96, 96, seed=2)
-    exact = made(noise, ONE)
-    reordered = made([z.contiguous(memory_format=torch.channels_last) for z in noise], ONE)
+    exact = made(noise, ALONE)
+    reordered = made([z.contiguous(memory_format=torch.channels_last) for z in noise], ALONE)
     assert reordered.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(reordered, exact, rtol=0, atol=1e-4)
-    rough = made([z.bfloat16() for z in noise], ONE)
+    rough = made([z.bfloat16() for z in noise], ALONE)
     assert rough.dtype == torch.bfloat16
     assert (rough.float() - exact).square().mean().sqrt() < 0.2 * exact.std()
 
@@ -196,7 +196,7 @@ def test_it_learns_colors() -> None:
     goal = torch.tensor([[0.9, 0.2, 0.1], [0.1, 0.2, 0.8]])[:, :, None, None]
     errors = []
     for step in range(40):
-        error = (made(made.noise(32, 32, step, 2), torch.eye(2)) - goal).square().mean()
+        error = (made(made.noise(32, 32, step, 2), Mode(mix=torch.eye(2))) - goal).square().mean()
         optimizer.zero_grad()
         error.backward()
         optimizer.step()

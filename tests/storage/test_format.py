@@ -8,11 +8,12 @@ import pytest
 import safetensors.torch
 import torch
 from narrow import NARROW, same
+from nets import architecture
 from trained import INK, model, texture, translator
 
 from styler.errors import CheckpointError, OutputError, WeightsError
-from styler.networks.pix2pix import GeneratorArchitecture
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.kinds import described
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.vgg import CAFFE, VGGArchitecture, random_convolutions
 from styler.storage import format
 from styler.storage.cards import Card, Style, Translation
@@ -60,10 +61,10 @@ def test_a_model_comes_back(path, make, dtype):
     library.write(path, written, dtype)
     back = library.read(path)
     network = dict(back.card.network)
-    if "dropout" in network:  # JSON has no tuples
-        network["dropout"] = tuple(network["dropout"])
+    if back.card.kind == "translate":
+        network["dropout"] = tuple(network["dropout"])  # JSON has no tuples
         assert library.read_generator(path).about.condition == {"name": "edges", "sigma": [1, 2]}
-    assert type(back.network) is type(written.network) and back.network.made == written.network.made
+    assert type(back.network) is type(written.network) and back.network.config == written.network.config
     for key, value in written.network.state_dict().items():
         tensor = back.network.state_dict()[key]
         assert tensor.dtype == torch.float32 and torch.equal(tensor, value.to(dtype).float())
@@ -90,7 +91,7 @@ def test_a_feature_network_comes_back(path, dtype):
 def test_what_can_be_trained_can_be_trained_again(path):
     library.write(path, model())
     network = library.read(path).network
-    fresh = TransformNetwork(network.made)
+    fresh = ResidualNetwork(network.config)
     asked = {name: parameter.requires_grad for name, parameter in fresh.named_parameters()}
     assert asked == {name: parameter.requires_grad for name, parameter in network.named_parameters()}
 
@@ -140,14 +141,74 @@ def test_a_feature_network_of_format_1_opens(path):
     refused(path)
 
 
-def test_a_trained_network_of_format_1_opens(path):
-    library.write(path, model())
+def first_format(kind, fields, tensors):
+    """The fields and the tensors of a network as format 1 had them."""
+    fields, architecture = dict(fields), fields["architecture"]
+    del fields["architecture"]
+    if kind != "translate":
+        tensors = {key.replace("last.conv.", "last."): tensor for key, tensor in tensors.items()}
+    if kind == "transform":
+        biases = {
+            key.replace("norm", "conv"): t[0].clone()
+            for key, t in tensors.items()
+            if key.endswith("norm.bias")
+        }
+        tensors = {key.replace("blocks.", "residual."): t for key, t in {**tensors, **biases}.items()}
+        upsampling = {"resize": "nearest", "transposed": "transpose"}[fields["upsampling"]]
+        common = {key: fields[key] for key in ("width", "styles", "eps")}
+        return {**common, "upsampling": upsampling}, tensors
+    if architecture == "unet":
+        form = "unet" if fields.pop("skips") else "encoder-decoder"
+        return {"kind": form, "blocks": 9, **fields}, tensors
+    if architecture == "residual":
+        shared = ("inputs", "outputs", "width", "halvings", "blocks", "norm", "upsampling")
+        unused = {"bias": False, "bottleneck_norm": False, "slope": 0.0, "last": "same"}
+        dropout = [1] if fields["dropout"] else []
+        fields = {"kind": "residual", **{key: fields[key] for key in shared}, "dropout": dropout, **unused}
+        tensors = {key.replace("blocks.", "residual."): tensor for key, tensor in tensors.items()}
+        names = {"down.0.": "first.", "down.1.": "down.0.", "down.2.": "down.1."}
+        tensors = {names.get(key[:7], key[:7]) + key[7:]: tensor for key, tensor in tensors.items()}
+    return fields, tensors
+
+
+OLD = {
+    "johnson": model,
+    "texture": texture,
+    "unet": lambda: translator(dropout=[1]),
+    "encoder-decoder": lambda: translator(kind="encoder-decoder", dropout=[1]),
+    "residual": lambda: translator(kind="residual", dropout=True, blocks=1),
+    "residual without dropout": lambda: translator(kind="residual", dropout=False, blocks=1),
+}
+
+
+@pytest.mark.parametrize("kind", OLD)
+def test_a_trained_network_of_format_1_opens(path, kind):
+    library.write(path, OLD[kind](), torch.float32)
     first = library.read(path)
-    resealed(path, format=1)
+    with safetensors.safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["styler"])
+    thumbnails = {} if first.thumbnails is None else {"thumbnails": first.thumbnails}
+    fields, tensors = first_format(first.card.kind, first.card.network, first.network.state_dict())
+    seal(path, {**tensors, **thumbnails}, {**about, "format": 1, "network": fields, "sha256": "0" * 64})
     last = library.read(path)
     assert dataclasses.replace(first.card, sha256=last.card.sha256) == last.card
+    assert last.network.config == first.network.config
     weights = last.network.state_dict()
+    assert weights.keys() == first.network.state_dict().keys()
     assert all(torch.equal(value, weights[key]) for key, value in first.network.state_dict().items())
+
+
+def test_a_trained_network_of_format_1_with_a_strange_description_is_refused(path):
+    for kind, fields in (
+        ("translate", {"kind": "transformer", "blocks": 1}),
+        ("transform", {"upsampling": "cubic"}),
+        ("transform", {"width": 2}),
+        ("texture", 3),
+        ("pix2pix", {}),
+    ):
+        about = {"format": 1, "kind": kind, "network": fields, "styles": [], "licence": "", "information": {}}
+        seal(path, {"last.bias": torch.ones(3)}, {**about, "sha256": "0" * 64})
+        refused(path, "damaged|not one of")
 
 
 # Damage
@@ -194,8 +255,8 @@ def resealed(path, **changes):
     seal(path, tensors, {**about, "sha256": "0" * 64, **changes})
 
 
-def architecture(**changes):
-    return {**dataclasses.asdict(Architecture(2, 2)), **changes}
+def residual(**changes):
+    return {**described(ResidualArchitecture(width=2, styles=2)), **changes}
 
 
 def extra(tensors):
@@ -203,19 +264,19 @@ def extra(tensors):
 
 
 def fewer(tensors):
-    del tensors["last.bias"]
+    del tensors["last.conv.bias"]
 
 
 def shorter(tensors):
-    tensors["last.bias"] = torch.ones(2)
+    tensors["last.conv.bias"] = torch.ones(2)
 
 
 def integers(tensors):
-    tensors["last.bias"] = torch.ones(3, dtype=torch.uint8)
+    tensors["last.conv.bias"] = torch.ones(3, dtype=torch.uint8)
 
 
 def nan(tensors):
-    tensors["last.bias"] = torch.full((3,), torch.nan)
+    tensors["last.conv.bias"] = torch.full((3,), torch.nan)
 
 
 def one_picture(tensors):
@@ -231,13 +292,15 @@ TRANSFORM = [
     ({"kind": "pix2pix"}, "kind is 'pix2pix'"),
     ({"kind": "translate"}, "damaged"),
     ({"kind": "texture"}, "damaged"),
-    ({"network": architecture(width=4)}, "does not fit"),
-    ({"network": architecture(width=1 << 40)}, "width is 1099511627776"),
-    ({"network": architecture(width=-1)}, "width is -1"),
-    ({"network": architecture(width=True)}, "width is True"),
-    ({"network": architecture(eps="x")}, "eps is 'x'"),
-    ({"network": architecture(upsampling="cubic")}, "upsampling is 'cubic'"),
-    ({"network": architecture(depth=3)}, "depth"),
+    ({"network": residual(width=4)}, "does not fit"),
+    ({"network": residual(width=1 << 40)}, "width is 1099511627776"),
+    ({"network": residual(width=-1)}, "width is -1"),
+    ({"network": residual(width=True)}, "width is True"),
+    ({"network": residual(eps="x")}, "eps is 'x'"),
+    ({"network": residual(upsampling="cubic")}, "upsampling is 'cubic'"),
+    ({"network": residual(depth=3)}, "depth"),
+    ({"network": residual(kernel=8)}, "kernel is 8"),
+    ({"network": residual(kernel=9.0)}, "kernel is 9.0"),
     ({"network": None}, "damaged"),
     ({"styles": [{"name": "ink"}]}, "2 styles, named ink"),
     ({"styles": [{"name": "ink"}] * 2}, "2 styles, named ink, ink"),
@@ -249,17 +312,17 @@ TRANSFORM = [
     ({"format": None}, "damaged"),
     ({"information": 3}, "damaged"),
     ({"tensors": extra}, "more does not fit"),
-    ({"tensors": fewer}, "last.bias does not fit"),
-    ({"tensors": shorter}, "last.bias does not fit"),
-    ({"tensors": integers}, "last.bias is of type U8"),
-    ({"tensors": nan}, "values of last.bias are not finite"),
+    ({"tensors": fewer}, "last.conv.bias does not fit"),
+    ({"tensors": shorter}, "last.conv.bias does not fit"),
+    ({"tensors": integers}, "last.conv.bias is of type U8"),
+    ({"tensors": nan}, "values of last.conv.bias are not finite"),
     ({"tensors": one_picture}, "thumbnails are U8"),
     ({"tensors": large_pictures}, "thumbnails are U8"),
 ]
 
 
 def generator(**changes):
-    return {**dataclasses.asdict(GeneratorArchitecture(width=2, halvings=2, dropout=(1,))), **changes}
+    return {**described(architecture(width=2, halvings=2, dropout=(1,))), **changes}
 
 
 def translation(**changes):
@@ -267,12 +330,16 @@ def translation(**changes):
 
 
 TRANSLATE = [
-    ({"network": generator(kind="transformer")}, "kind is 'transformer'"),
+    ({"network": generator(architecture="transformer")}, "architecture is 'transformer'"),
+    ({"network": generator(architecture="texture")}, "architecture is 'texture', and not unet or residual"),
+    ({"network": {"width": 2}}, "architecture"),
+    ({"network": residual(styles=2)}, "styles is 2"),
+    ({"network": generator(skips=1)}, "skips is 1"),
     ({"network": generator(norm="layer")}, "norm is 'layer'"),
     ({"network": generator(last="first")}, "last is 'first'"),
     ({"network": generator(halvings=0)}, "halvings is 0"),
     ({"network": generator(halvings=60)}, "halvings is 60"),
-    ({"network": generator(kind="residual", blocks=1 << 40)}, "blocks is 1099511627776"),
+    ({"network": residual(blocks=1 << 40)}, "blocks is 1099511627776"),
     ({"network": generator(inputs=10**9)}, "inputs is 1000000000"),
     ({"network": generator(slope=2.0)}, "slope is 2.0"),
     ({"network": generator(slope=0)}, "slope is 0"),
@@ -363,13 +430,13 @@ def claiming(path, about, shapes):
 
 def test_a_header_that_claims_much_costs_nothing(path):
     """The widest networks, told by the file's size before anything is built."""
-    made = Architecture(512, 1)
+    made = ResidualArchitecture(width=512, styles=1)
     with torch.device("meta"):
-        state = TransformNetwork(made).state_dict()
+        state = ResidualNetwork(made).state_dict()
     about = {"format": 2, "licence": "", "information": {}, "sha256": "0" * 64}
-    styled = {"kind": "transform", "network": dataclasses.asdict(made), "styles": [{"name": "a"}]}
+    styled = {"kind": "transform", "network": described(made), "styles": [{"name": "a"}]}
     claiming(path, {**about, **styled}, {key: tensor.shape for key, tensor in state.items()})
-    refused(path, r"has \d,\d+ bytes and should have 1,7\d\d,")
+    refused(path, r"has \d,\d+ bytes and should have 1,69\d,")
     body = VGGArchitecture("vgg19", (4096,) * 16)
     claiming(path, {**about, "kind": "vgg", "network": dataclasses.asdict(body), "styles": []}, body.shapes())
     refused(path, r"has \d,\d+ bytes and should have 9,0\d\d,")
@@ -451,8 +518,8 @@ def test_what_could_not_be_read_is_not_written(tmp_path, path, wrong, told):
 def test_values_too_large_for_the_number_type_are_not_written(tmp_path, path):
     made = model()
     with torch.no_grad():
-        made.network.last.weight.fill_(1e6)
-    with pytest.raises(CheckpointError, match=r"last.weight are not finite"):
+        made.network.last.conv.weight.fill_(1e6)
+    with pytest.raises(CheckpointError, match=r"last.conv.weight are not finite"):
         library.write(path, made)
     convolutions = {"conv1_1": (torch.full((2, 3, 3, 3), 1e6), torch.zeros(2))}
     with pytest.raises(WeightsError, match="not finite"):

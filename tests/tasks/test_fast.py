@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks.test_strips import MIX, NETWORKS, picture
+from nets import MIX, STYLED, picture, small
 from PIL import Image
 
 from styler.errors import DeviceError
@@ -15,7 +15,7 @@ from styler.storage.pictures.save import save_picture
 from styler.tasks import fast
 from styler.tasks.onepass import OnePass
 
-NETWORK = NETWORKS["nearest"]
+NETWORK = small("johnson").eval().requires_grad_(False)
 
 
 def painter(**changes: Any) -> OnePass:
@@ -27,7 +27,7 @@ def test_strength_goes_from_the_photo_to_the_painting() -> None:
     full = painter()(image)
     assert torch.equal(painter(strength=0)(image), image)
     with torch.no_grad():
-        assert torch.equal(full, NETWORK(image, MIX).clamp(0, 1))
+        assert torch.equal(full, NETWORK(image, STYLED).clamp(0, 1))
     torch.testing.assert_close(painter(strength=0.25)(image), 0.75 * image + 0.25 * full)
 
 
@@ -50,7 +50,7 @@ def test_what_was_given_is_not_changed() -> None:
 def test_a_constant_picture_has_no_border(level: float) -> None:
     image = torch.full((1, 3, 50, 61), level)
     with torch.no_grad():
-        found = NETWORK(image, MIX)
+        found = NETWORK(image, STYLED)
     inside = found[..., 12:-12, 12:-12]
     assert found.var((2, 3)).max() <= inside.var((2, 3)).max() + 1e-9
     assert (found - inside.mean((2, 3), keepdim=True)).abs().max() < 1e-4

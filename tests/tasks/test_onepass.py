@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import test_pix2pix
-from networks.test_strips import MIX, NETWORKS, picture, psnr
+from nets import MIX, picture, psnr, small
 
 from styler.device import Form
 from styler.errors import DeviceError
-from styler.networks.pix2pix import Mode
+from styler.networks import strips
+from styler.networks.layers import Mode
 from styler.networks.strips import EXACT
 from styler.options.fast import FastOptions
 from styler.tasks import onepass
@@ -23,11 +23,11 @@ NEVER = 2**62
 
 
 def translates(**architecture):
-    return translator(test_pix2pix.made(**architecture).eval(), Mode(dropout=3), Preparation(3))
+    return translator(small(**architecture).eval(), Mode(dropout=3), Preparation(3))
 
 
 MAKES = {
-    "painter": lambda: painter(NETWORKS["nearest"], MIX, FastOptions()),
+    "painter": lambda: painter(small("johnson").eval(), MIX, FastOptions()),
     "U-Net": translates,
     "residual": lambda: translates(kind="residual"),
 }
@@ -45,7 +45,7 @@ def paint(request) -> OnePass:
 def test_every_size_comes_back_as_the_networks_picture(paint, size):
     image = picture(*size)
     with torch.no_grad():
-        right = paint.network(image, paint.condition).clamp(0, 1)
+        right = paint.network(image, paint.mode).clamp(0, 1)
     found = paint(image)
     assert found.shape == image.shape and found.dtype == torch.float32
     torch.testing.assert_close(found, right, atol=1e-5, rtol=0)
@@ -88,15 +88,15 @@ SHORTAGES = (
 @pytest.fixture
 def short(monkeypatch):
     """Let memory run out as often as is said, and by that error; late, when statistics are collected."""
-    paint, left = onepass._paint, []
+    paint, left = strips.paint, []
 
-    def failing(*arguments):
-        output = paint(*arguments)
+    def failing(*arguments, **options):
+        output = paint(*arguments, **options)
         if left:
             raise left.pop()
         return output
 
-    monkeypatch.setattr(onepass, "_paint", failing)
+    monkeypatch.setattr(strips, "paint", failing)
     return lambda count, error: left.extend([error] * count)
 
 
@@ -120,7 +120,7 @@ def test_statistics_are_collected_once(paint, short):
 
 def test_copies_of_a_pass_remember_that_memory_ran_out(paint, short):
     short(1, MemoryError())
-    replace(paint, condition=paint.condition)(picture(100, 40))
+    replace(paint, mode=paint.mode)(picture(100, 40))
     assert paint.plan(100, 40)[0] == 50 and len(paint.budget.notes) == 1
 
 

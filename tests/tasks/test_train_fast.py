@@ -11,8 +11,9 @@ from styler.engine.fit import TrainingState
 from styler.features import Extractor
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import grid_pattern
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.networks.vgg import random_convolutions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.tasks.train_fast import (
@@ -56,7 +57,7 @@ def extractor():
 
 def network(styles=1, width=8):
     torch.manual_seed(0)
-    return TransformNetwork(Architecture(width, styles))
+    return ResidualNetwork(ResidualArchitecture(width=width, styles=styles))
 
 
 def run(extractor, net, count=1, **changed):
@@ -166,10 +167,10 @@ def test_norms_learn_faster_than_what_all_styles_share():
 def test_a_steady_network_paints_moved_pictures_alike(extractor):
     def unsteady(net):
         field = displacement((4, 3, 32, 32), 5)
-        mix, seen = torch.ones(4, 1), photos(7, 4)
+        mode, seen = Mode(mix=torch.ones(4, 1)), photos(7, 4)
         with torch.no_grad():
-            painted = net(seen, mix)
-            return (net(displaced(seen, field), mix) - displaced(painted, field)).square().mean().item()
+            painted = net(seen, mode)
+            return (net(displaced(seen, field), mode) - displaced(painted, field)).square().mean().item()
 
     shaky, steady = network(), network()
     changed = {"steps": 30, "learning_rate": 3e-3, "content_weight": 0.3}

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from narrow import NARROW
+from nets import architecture
 from test_processes import finish, free_port, start
 from torch import Tensor
 from torch.func import functional_call
@@ -22,9 +23,9 @@ from styler.events import TrainStep
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.losses.adversarial import accuracy, both_sides
-from styler.networks import pix2pix
+from styler.networks.kinds import build
+from styler.networks.layers import Mode, initialize
 from styler.networks.patch import PatchArchitecture, PatchDiscriminator
-from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.networks.vgg import random_convolutions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.runs import load_state, save_state
@@ -101,7 +102,7 @@ def losses(chosen: TrainTranslateOptions, networks: Pix2Pix | None = None) -> di
 
 def test_the_paper_is_a_recipe() -> None:
     chosen = TrainTranslateOptions(**TRANSLATE_PRESETS["classic"])
-    assert architecture_for(chosen, 3, 3) == GeneratorArchitecture()
+    assert architecture_for(chosen, 3, 3) == architecture()
     assert discriminator_for(chosen, 3, 3) == PatchArchitecture()
     for optimizer in optimizers(new_pix2pix(options(), 3, 3), chosen):
         assert optimizer.defaults["betas"] == (0.5, 0.999) and optimizer.defaults["lr"] == 2e-4
@@ -128,8 +129,8 @@ def test_through_one_pixel_nothing_is_learned():
     ):
         made = architecture_for(options(upsampling=upsampling, norm=norm, halvings=halvings), 3, 3)
         assert blocked(made, 32) == (upsampling == "resize" and norm != "none" and halvings == 5)
-        network = pix2pix.build(made).double()
-        pix2pix.initialize(network, 0)
+        network = build(made).double()
+        initialize(network, 0)
         network(torch.rand(1, 3, 32, 32).double()).square().sum().backward()
         assert (next(network.down[-1].parameters()).grad.abs().max() < 1e-12) == blocked(made, 32)
 
@@ -388,7 +389,7 @@ def test_the_encoder_decoder_and_the_residual_network_train_too() -> None:
     for generator in ("encoder-decoder", "residual"):
         chosen = options(generator=generator, blocks=1, upsampling="transposed", norm="batch", steps=2)
         networks, steps, _ = run(chosen)
-        assert networks.generator.made.kind == generator and len(steps) == 2
+        assert networks.generator.config.kind == generator and len(steps) == 2
 
 
 def test_rates_are_those_of_the_options() -> None:

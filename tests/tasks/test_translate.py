@@ -2,22 +2,22 @@
 
 import pytest
 import torch
-from networks.test_pix2pix import made, picture
+from nets import picture, small
 
-from styler.networks.pix2pix import Mode
+from styler.networks.layers import Mode
 from styler.tasks.translate import PREPARING, Preparation, Spread, is_drawn, samples, translator
 
 AS_IS, MODE = Preparation(3), Mode()
 
 
 def worker(mode=MODE, prepare=AS_IS, **network):
-    return translator(made(**network).eval(), mode, prepare)
+    return translator(small(**network).eval(), mode, prepare)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1), (1, 1)])
 def test_gray_goes_in_and_comes_out_in_three_channels(inputs, outputs):
     translate = worker(prepare=Preparation(inputs), inputs=inputs, outputs=outputs)
-    image = picture(1, 3, 24, 32)
+    image = picture(24, 32)
     found = translate(image)
     assert found.shape == image.shape and found.is_contiguous()
     assert translate.prepare(image).shape == (1, inputs, 24, 32)
@@ -28,7 +28,7 @@ def test_a_condition_is_the_same_each_time():
     prepare = Preparation(
         1, "photo", {"name": "edges", "sigma": "1-3", "strong": 90.0, "weak": 75.0, "shortest": 4}
     )
-    image = picture(1, 3, 40, 40)
+    image = picture(40, 40)
     image[..., :20] *= 0.2
     assert torch.equal(prepare(image), prepare(image))
     assert prepare(image).shape == (1, 1, 40, 40) and prepare(image).unique().tolist() == [0.0, 1.0]
@@ -39,7 +39,7 @@ def test_a_drawing_is_cleaned_and_goes_into_all_channels():
     drawing[..., 10:12, 5:35] = 0.3
     x = Preparation(3, "sketch")(drawing)
     assert x.shape == drawing.shape and set(x.unique().tolist()) == {0.0, 1.0} and is_drawn(x)
-    assert not is_drawn(picture(1, 3, 20, 20))
+    assert not is_drawn(picture(20, 20))
 
 
 def test_what_is_prepared_counts_as_work():
@@ -52,22 +52,22 @@ def test_what_is_prepared_counts_as_work():
 
 
 def test_the_seed_decides_and_without_dropout_nothing_does():
-    image = picture(1, 3, 32, 32)
+    image = picture(32, 32)
     one, again, other = (worker(Mode(dropout=seed))(image) for seed in (1, 1, 2))
     assert torch.equal(one, again) and not torch.equal(one, other)
     assert not torch.equal(worker()(image), one)
 
 
 def test_samples_are_what_their_seeds_alone_give():
-    image, translate = picture(1, 3, 32, 32), worker(Mode(dropout=5))
+    image, translate = picture(32, 32), worker(Mode(dropout=5))
     found = list(samples(translate, translate.prepare(image), 3))
     for index, sample in enumerate(found):
         assert torch.equal(sample, worker(Mode(dropout=5 + index))(image))
-    assert translate.condition.dropout == 5
+    assert translate.mode.dropout == 5
 
 
 def test_spread_is_the_standard_deviation():
-    images = [picture(1, 3, 5, 6, seed=seed) for seed in range(4)]
+    images = [picture(5, 6, seed=seed) for seed in range(4)]
     spread = Spread(images[0])
     for image in images[1:]:
         spread.add(image)
@@ -78,7 +78,7 @@ def test_spread_is_the_standard_deviation():
 
 
 def test_equal_samples_have_no_spread():
-    image = picture(1, 3, 5, 6)
+    image = picture(5, 6)
     spread = Spread(image)
     spread.add(image.clone())
     assert spread.map().max() == 0
@@ -96,7 +96,7 @@ def test_statistics_are_measured_where_they_are_used(mode, norm, measures):
 
 
 def test_stored_statistics_are_used_where_asked_for():
-    image = picture(1, 3, 32, 32)
+    image = picture(32, 32)
     translate = worker(Mode("stored"))
     with torch.no_grad():
         torch.testing.assert_close(

@@ -153,7 +153,9 @@ def test_a_second_stage_starts_from_the_first_and_keeps_what_is_frozen(
 def test_features_are_made_once(tmp_path: Path, dataset: Path, teacher: Path) -> None:
     run(tmp_path / "one.safetensors", dataset, teacher)
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache" / "teacher").glob("0*")}
-    run(tmp_path / "two.safetensors", dataset, teacher, options=options(steps=1))
+    other = options(steps=1, layers=(("relu2_1", 1.0), ("relu5_1", 2.0)))
+    events = run(tmp_path / "two.safetensors", dataset, teacher, options=other)
+    assert set(events[-1].losses) == {"relu2_1", "relu5_1"}
     assert before == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache" / "teacher").glob("0*")}
 
 

@@ -1,6 +1,5 @@
 """`styler fast` and `styler models` as they are typed: messages, streams and exit codes."""
 
-import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,8 +11,9 @@ from corpus import picture
 from PIL import Image
 from theirs import save_johnson
 
+from styler.networks.kinds import described
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import Architecture, TransformNetwork
 from styler.storage.cards import Card, Style
 from styler.storage.models import library
 from styler.storage.models.library import Model
@@ -26,7 +26,7 @@ def installed(name, network, kind, *styles):
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     thumbnails = torch.full((len(styles), 3, 4, 4), 200, dtype=torch.uint8)
-    card = Card(kind, dataclasses.asdict(network.made), tuple(map(Style, styles)), "MIT")
+    card = Card(kind, described(network.config), tuple(map(Style, styles)), "MIT")
     library.write(library.folder() / f"{name}.safetensors", Model(network, card, thumbnails))
 
 
@@ -38,8 +38,8 @@ def here(tmp_path, monkeypatch):
     (folder / "in").mkdir(parents=True)
     library.folder().mkdir(parents=True)
     monkeypatch.chdir(folder)
-    installed("pair-2", TransformNetwork(Architecture(4, 2)), "transform", "ink", "oil")
-    installed("pair", TransformNetwork(Architecture(4, 1)), "transform", "wash")
+    installed("pair-2", ResidualNetwork(ResidualArchitecture(width=4, styles=2)), "transform", "ink", "oil")
+    installed("pair", ResidualNetwork(ResidualArchitecture(width=4, styles=1)), "transform", "wash")
     installed("grain", TextureNetwork(TextureArchitecture(2, 2, 1)), "texture", "sand")
     for name in ("photo.png", "in/a.png", "in/b.png"):
         picture(size=(40, 24)).save(name)

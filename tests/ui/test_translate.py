@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 from corpus import picture
+from nets import architecture
 from theirs import save_unet
 
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.kinds import build, described
+from styler.networks.layers import initialize
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.models import library
 from styler.storage.models.library import Model
 
-MADE = GeneratorArchitecture(width=2, halvings=5)
+MADE = architecture(width=2, halvings=5)
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +25,14 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "_bundled", lambda: None)
     monkeypatch.chdir(tmp_path)
     library.folder().mkdir(parents=True)
-    network = pix2pix.build(MADE)
-    pix2pix.initialize(network, 1)
+    network = build(MADE)
+    initialize(network, 1)
     about = Translation(direction="AtoB", batch=1, dropout=True, inputs="edges", outputs="cat")
     card = Card("translate", dataclasses.asdict(MADE), (), "MIT", about.information)
     library.write(library.folder() / "cats.safetensors", Model(network, card))
     save_unet("net_G.pth")
-    style = TransformNetwork(Architecture(2, 1))
-    card = Card("transform", dataclasses.asdict(style.made), (Style("ink"),), "MIT")
+    style = ResidualNetwork(ResidualArchitecture(width=2, styles=1))
+    card = Card("transform", described(style.config), (Style("ink"),), "MIT")
     library.write(library.folder() / "ink.safetensors", Model(style, card))
     picture(size=(40, 24)).save("photo.png")
 
@@ -51,7 +52,7 @@ def test_a_translator_s_file_is_shown(run):
 
 def test_a_translator_of_another_tool_is_added_and_converted(run):
     assert run("models", "add", "net_G.pth", "--name", "dogs").code == 0
-    assert library.read_generator(library.locate_generator("dogs")).network.made.dropout == ()  # as there
+    assert library.read_generator(library.locate_generator("dogs")).network.config.dropout == ()  # as there
     done = run("models", "convert", "net_G.pth", "-o", "ours.safetensors")
     assert done.code == 0 and "Wrote ours.safetensors, from junyanz U-Net, 5 halvings" in done.err
 

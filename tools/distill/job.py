@@ -17,7 +17,7 @@ from torch import Tensor
 from distill import training
 from distill.cache import Crops, Table, fill, from_bytes, order, teacher_rows
 from distill.closed_form import Start, balanced, before_relu, closed_form, positions
-from distill.options import DistillOptions
+from distill.options import LAYERS, DistillOptions
 from distill.painted import noise
 from distill.training import Batch, Student, frozen_of, through, vary, widths_of
 from styler import device
@@ -131,9 +131,11 @@ class Wide:
     def __init__(self, extractor: Extractor, options: DistillOptions) -> None:
         self.device = extractor.mean.device
         self.dtype = device.form_for(options.precision, self.device).dtype
-        self.layers = [name for name, weight in options.layers if weight]
-        self.widths = {name: extractor.widths()[name] for name in extractor.needed(set(self.layers))}
-        self.widths = {name: self.widths[name] for name in self.layers}
+        self.layers = list(
+            dict(LAYERS) | dict(options.layers)
+        )  # more, so that other weights need no new cache
+        extractor.needed(set(self.layers))  # raises for a layer that it lacks
+        self.widths = {name: extractor.widths()[name] for name in self.layers}
         self._extractor = copy.deepcopy(extractor).to(self.dtype).to(memory_format=torch.channels_last)
 
     @torch.no_grad()

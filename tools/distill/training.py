@@ -55,7 +55,7 @@ def train(
         start: the state of a run that was interrupted; its options have to be the same.
         stop: asked after each step; once true, the state is yielded and the training ends early.
     """
-    weights = {name: weight for name, weight in options.layers if name in student.layers}
+    weights = {name: weight for name, weight in options.layers if weight and name in student.layers}
     optimizer = torch.optim.AdamW(student.groups(options.learning_rate), betas=(0.9, 0.99), weight_decay=0.0)
 
     def step(index: int, batch: Batch) -> Mapping[str, Tensor]:

@@ -18,8 +18,9 @@ from styler.events import Event, Note
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.jobs.training.styles import LearnedStyle, Network, file_of, model_of, network_for, open_styles
+from styler.networks.layers import Mode
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.networks.transform import TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage.datasets.photos import Pictures
@@ -71,11 +72,11 @@ def train_fast(
     base, first = (library.locate(name, "") if name else None for name in (add_to, start_from))
     inputs: list[Path | str] = [*map(file_of, styles), *(path for path in (base, first) if path)]
     request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
-    prepare = functools.partial(_prepare, styles, dataset, options, base, first)
-    return (yield from train(prepare, request))
+    make = functools.partial(_make_training, styles, dataset, options, base, first)
+    return (yield from train(make, request))
 
 
-def _prepare(
+def _make_training(
     files: Sequence[str],
     dataset: str,
     options: TrainFastOptions,
@@ -96,7 +97,7 @@ def _prepare(
         options=options,
         crop=options.crop,
         count=feed.count,
-        made_of={
+        ingredients={
             "options": fixed(options),
             "styles": {one.style.name: one.sha256 for one in styles},
             "photos": feed.digest,
@@ -117,8 +118,8 @@ def _notes(
         yield Note(f"few photos ({feed.count}): with {FEW} or more the network does better on other photos")
     if dataset and feed.pictures is None:
         yield Note("textures are made of noise: --dataset is not used")
-    if base and isinstance(network, TransformNetwork) and "model_size" in options.changed():
-        yield Note(f"the network that is added to has width {network.made.width}: --model-size is not used")
+    if base and isinstance(network, ResidualNetwork) and "model_size" in options.changed():
+        yield Note(f"the network that is added to has width {network.config.width}: --model-size is not used")
 
 
 @dataclass(eq=False)
@@ -170,9 +171,11 @@ class StyleTraining:
     @torch.no_grad()
     def _paint(self, inputs: Inputs, style: int) -> Tensor:
         """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
-        device, known = next(self.network.parameters()).device, self.network.made.styles
-        row = torch.tensor([known - len(self.styles) + style])
-        painted: Tensor = self.network(moved(inputs, device), F.one_hot(row, known).float().to(device))
+        device, count = next(self.network.parameters()).device, self.network.config.styles
+        row = torch.tensor([count - len(self.styles) + style])
+        painted: Tensor = self.network(
+            moved(inputs, device), Mode(mix=F.one_hot(row, count).float().to(device))
+        )
         return painted.float().clamp(0, 1).cpu()
 
     def _photos(self) -> list[Tensor]:

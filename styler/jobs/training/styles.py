@@ -18,8 +18,10 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
 from styler.image.size import long_side
+from styler.networks.kinds import KINDS, described
+from styler.networks.layers import norms_of
+from styler.networks.residual import WIDTHS, ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
-from styler.networks.transform import WIDTHS, Architecture, Norm, TransformNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
 from styler.storage.models.library import Card, Model, Style
@@ -29,7 +31,7 @@ from styler.storage.pictures.load import load_picture
 THUMBNAIL = 64
 """Side of the styles' thumbnails in pixels."""
 
-Network = TransformNetwork | TextureNetwork
+Network = ResidualNetwork | TextureNetwork
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def network_for(
     if base is None and options.network == "texture":
         return TextureNetwork(TextureArchitecture(channels=width // 2, styles=len(styles)))
     if base is None:
-        return TransformNetwork(Architecture(width=width, styles=len(styles)))
-    if base.card.kind == "translate":
+        return ResidualNetwork(ResidualArchitecture(width=width, styles=len(styles)))
+    if not KINDS[base.card.kind].styles:
         raise InputError("the model is a translator, to which no style can be added: start without it")
     if base.card.kind != options.network:
         raise InputError(
@@ -125,8 +127,8 @@ def extended(network: Network, count: int) -> Network:
     A training must give its own styles no weight: their gradients are then 0 and they stay bit for bit.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
-    copied.made = dataclasses.replace(copied.made, styles=copied.made.styles + count)
-    for norm in (module for module in copied.modules() if isinstance(module, Norm)):
+    copied.config = dataclasses.replace(copied.config, styles=copied.config.styles + count)
+    for norm in norms_of(copied):
         for name in ("weight", "bias"):
             rows = getattr(norm, name).detach()
             more = rows.mean(0, keepdim=True).expand(count, -1)
@@ -159,7 +161,7 @@ def model_of(
         information["started_from"] = first.card.information["training"]
     card = Card(
         kind="texture" if isinstance(network, TextureNetwork) else "transform",
-        network=dataclasses.asdict(network.made),
+        network=described(network.config),
         styles=(*(base.card.styles if base else ()), *(one.style for one in styles)),
         licence=base.card.licence if base else "",
         information=information,

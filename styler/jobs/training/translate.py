@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from styler.image.conditions import Pair, check_heeded
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.losses.metrics import PERCEPTUAL_LAYERS
-from styler.networks import pix2pix
-from styler.networks.pix2pix import GeneratorArchitecture, Mode
+from styler.networks.kinds import PictureArchitecture, PictureNetwork, build, described
+from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
@@ -76,11 +76,11 @@ def train_translate(
     base = library.locate_generator(init) if init else None
     inputs = [base] if base else []
     request = Request("train-translate", output, options, resume, overwrite, credits, stop, inputs)
-    prepare = functools.partial(_prepare, dataset, edges, runs.folder_for(output), options, base)
-    return (yield from train(prepare, request))
+    make = functools.partial(_make_training, dataset, edges, runs.folder_for(output), options, base)
+    return (yield from train(make, request))
 
 
-def _prepare(
+def _make_training(
     dataset: str,
     edges: str,
     folder: Path,
@@ -95,7 +95,7 @@ def _prepare(
     base = library.read_generator(init) if init else None
     networks = _networks(options, pairs, base).to(device)
     if group.main:
-        yield from _notes(options, pairs, networks.generator.made, base)
+        yield from _notes(options, pairs, networks.generator.config, base)
     work = PairTraining(networks, pairs, options, folder)
 
     def batch(step: int) -> Pair:
@@ -106,7 +106,7 @@ def _prepare(
         options=options,
         crop=options.crop,
         count=len(pairs),
-        made_of={
+        ingredients={
             "options": fixed(options),
             "pairs": pairs.digest(),
             "weights to start from": base.card.sha256 if base else "",
@@ -115,7 +115,7 @@ def _prepare(
         fit=functools.partial(work.fit, group),
         diary=Diary(work.preview, lambda: pairs.skipped, work.figures, work.validate, work.fault),
         write=work.write,
-        beside=work.beside,
+        extras=work.extras,
     )
 
 
@@ -144,7 +144,7 @@ def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator |
     networks = new_pix2pix(options, *pairs.channels)
     if base is None:
         return networks
-    config = base.network.made
+    config = base.network.config
     if (config.inputs, config.outputs) != pairs.channels:
         raise InputError(
             f"the network to start from makes {config.outputs} channels of {config.inputs}, and the pairs "
@@ -154,7 +154,7 @@ def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator |
 
 
 def _notes(
-    options: TrainTranslateOptions, pairs: PairSet, config: GeneratorArchitecture, base: Translator | None
+    options: TrainTranslateOptions, pairs: PairSet, config: PictureArchitecture, base: Translator | None
 ) -> Iterator[Note]:
     """Notes on what is learned, and on what may not be as the user thinks."""
     (inputs, outputs), lost = pairs.names, pairs.held_count - len(pairs.held)
@@ -200,7 +200,7 @@ class PairTraining:
         return mode_for(self.networks.generator, self.options)
 
     @functools.cached_property
-    def shown(self) -> list[Pair]:
+    def samples(self) -> list[Pair]:
         """Pairs of one picture each on previews: held out, or else of the first batch."""
         return (self.pairs.held or _singly(self.pairs.batch(0, SHOWN, self.options.crop)))[:SHOWN]
 
@@ -215,8 +215,8 @@ class PairTraining:
         options, device = self.options, self.networks.accuracy.device
         extractor = vgg.load(options.loss_network).until(set(PERCEPTUAL_LAYERS)).to(device)
         self.extractor = extractor
-        if saved and saved.beside:
-            self.best = Best(**saved.beside["best"])
+        if saved and saved.extras:
+            self.best = Best(**saved.extras["best"])
         if group.main:
             pairs = _singly(self.pairs.batch(0, FIRST, options.crop))
             picture = gallery([[pair.inputs, pair.targets] for pair in pairs], self.pairs.names)
@@ -241,14 +241,14 @@ class PairTraining:
         self.best = better_of(self.best, step, scores, generator, self.options.keep)
         return {"validation": scores, "best": self.best.step} if scores else {}
 
-    def beside(self) -> dict[str, Any]:
+    def extras(self) -> dict[str, Any]:
         """The best weights, so that a broken run goes on with them."""
         return {"best": dict(vars(self.best))} if self.best else {}
 
     def preview(self) -> Tensor:
         """Sheet of the same few pairs with the output of the averaged weights, an Image."""
-        images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.shown]
-        rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.shown, images, strict=True)]
+        images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.samples]
+        rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.samples, images, strict=True)]
         return gallery(rows, ("input", "output", "target"))
 
     def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
@@ -259,14 +259,14 @@ class PairTraining:
             scores = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
             rule = "the last" if self.options.keep == "last" else f"by {self.options.keep} distance"
             yield Note(f"kept the weights of step {best.step}, {rule}: {scores}")
-        network = pix2pix.build(self.networks.generator.made)
+        network = build(self.networks.generator.config)
         network.load_state_dict(best.weights)
         information = {
             **self._translation().information,
             "training": training,
             "validation": {"step": best.step, "pairs": len(held), **best.scores},
         }
-        card = Card("translate", asdict(network.made), (), "", information)
+        card = Card("translate", described(network.config), (), "", information)
         library.write(path, Model(network.eval(), card))
 
     def _translation(self) -> Translation:
@@ -280,16 +280,16 @@ class PairTraining:
             condition=pairs.condition,
             inputs=pairs.names[0],
             outputs=pairs.names[1],
-            color="grey" if self.networks.generator.made.outputs == 1 else "rgb",
+            color="grey" if self.networks.generator.config.outputs == 1 else "rgb",
         )
 
 
-def mode_for(generator: pix2pix.Generator, options: TrainTranslateOptions) -> Mode:
+def mode_for(generator: PictureNetwork, options: TrainTranslateOptions) -> Mode:
     """Mode in which a generator so trained is used.
 
     Stored statistics only exist of batch norms; those of batches of one are of no use for other pictures.
     """
-    stored = generator.made.norm == "batch" and options.batch > 1
+    stored = generator.config.norm == "batch" and options.batch > 1
     return Mode("stored" if stored else "picture", options.seed if options.dropout else None)
 
 

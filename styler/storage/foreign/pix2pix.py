@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from torch import nn
 
-from styler.networks import kinds
-from styler.networks.pix2pix import Generator, GeneratorArchitecture
+from styler.networks.kinds import PictureArchitecture, PictureNetwork, described, empty
+from styler.networks.residual import PIX2PIX, ResidualArchitecture
+from styler.networks.unet import UNetArchitecture
 from styler.options.translate import GeneratorNorm
 from styler.storage.cards import Translation
 from styler.storage.foreign import read
@@ -40,7 +41,7 @@ Keys = Collection[str]
 class ForeignTranslator(NamedTuple):
     """A network of another tool, what its file was in words, and what is known of its use."""
 
-    network: Generator
+    network: PictureNetwork
     origin: str
     about: Translation
 
@@ -60,9 +61,9 @@ class TranslatorLayout(ForeignLayout):
     """
 
     mark: str
-    config: Callable[[Keys], GeneratorArchitecture]
-    names: Callable[[GeneratorArchitecture], list[LayerNames]]
-    dropout: Callable[[GeneratorArchitecture], bool | None]
+    config: Callable[[Keys], PictureArchitecture]
+    names: Callable[[PictureArchitecture], list[LayerNames]]
+    dropout: Callable[[PictureArchitecture], bool | None]
     plain: GeneratorNorm | None = None
     decoder_first: bool = False
     note: str = ""
@@ -93,9 +94,9 @@ def adopt(path: Path | str, state: StateDict) -> ForeignTranslator:
         fill(network, layout, names, norms, state)
     if layout.decoder_first:
         _put_skips_first(network)
-    about = Translation(dropout=layout.dropout(shape), color="grey" if network.made.outputs == 1 else "rgb")
+    about = Translation(dropout=layout.dropout(shape), color="grey" if network.config.outputs == 1 else "rgb")
     dropped = sum(not key.endswith(COUNTER) for key in unused)
-    return ForeignTranslator(network, _origin(layout, network.made, about, dropped), about)
+    return ForeignTranslator(network, _origin(layout, network.config, about, dropped), about)
 
 
 def _recognized(keys: Keys) -> TranslatorLayout | None:
@@ -128,46 +129,42 @@ def _unused(
 
 
 def _with_channels(
-    config: GeneratorArchitecture,
+    config: PictureArchitecture,
     layout: TranslatorLayout,
     names: list[LayerNames],
     norms: ForeignNorms,
     state: StateDict,
-) -> GeneratorArchitecture:
+) -> PictureArchitecture:
     """The whole architecture, by the shapes of the first and the last convolution."""
     ends = [own.conv + layout.endings.weight for own in (names[0], names[-1])]
     complain("lacks", [key for key in ends if key not in state])
     complain("has misshapen", [key for key in ends if state[key].dim() != 4])
     first, last = (kernel(layout, state[key]) for key in ends)
-    doubles = config.kind == "unet" and config.last == "same"
-    return replace(
-        config,
-        width=first.shape[0],
-        inputs=first.shape[1],
-        outputs=last.shape[1 if doubles else 0],
-        norm=norms.kind,
-        bias=norms.biased and config.kind == "unet",
-    )
+    width, inputs = first.shape[:2]
+    if isinstance(config, ResidualArchitecture):
+        return replace(config, width=width, inputs=inputs, outputs=last.shape[0], norm=norms.kind)
+    outputs = last.shape[1 if config.last == "same" else 0]
+    return replace(config, width=width, inputs=inputs, outputs=outputs, norm=norms.kind, bias=norms.biased)
 
 
-def _empty(config: GeneratorArchitecture) -> Generator:
+def _empty(config: PictureArchitecture) -> PictureNetwork:
     try:
-        return cast(Generator, kinds.empty("translate", asdict(config)))
+        return cast(PictureNetwork, empty("translate", described(config)))
     except ValueError as error:
         raise Refusal(f"is no generator that can be used here: its {error}") from error
 
 
-def _put_skips_first(network: Generator) -> None:
+def _put_skips_first(network: PictureNetwork) -> None:
     """Swap the halves of the inputs of all layers that see a skip: those on the way up but the first."""
-    for layer in layers(network)[network.made.halvings + 1 :]:
+    for layer in layers(network)[network.config.halvings + 1 :]:
         channels = 0 if isinstance(layer.conv, nn.ConvTranspose2d) else 1
         weight = layer.conv.weight
         layer.conv.weight = nn.Parameter(weight.detach().roll(weight.shape[channels] // 2, channels))
 
 
-def _origin(layout: TranslatorLayout, config: GeneratorArchitecture, about: Translation, dropped: int) -> str:
+def _origin(layout: TranslatorLayout, config: PictureArchitecture, about: Translation, dropped: int) -> str:
     """The sentence on what a file was."""
-    depth = f", {config.blocks} blocks" if config.kind == "residual" else ""
+    depth = f", {config.blocks} blocks" if isinstance(config, ResidualArchitecture) else ""
     dropout = {True: "with dropout", False: "without dropout", None: "dropout unknown"}[about.dropout]
     norm = "no" if config.norm == "none" else config.norm
     lost = [layout.note] if layout.note else []
@@ -192,12 +189,12 @@ def _level(level: int) -> str:
     return "model.model" + (".1.model" if level else "") + ".3.model" * (level - 1)
 
 
-def _nested(keys: Keys) -> GeneratorArchitecture:
+def _nested(keys: Keys) -> UNetArchitecture:
     halvings = 1 + _length(keys, lambda level: f"{_level(level)}.1.weight", 1)
-    return GeneratorArchitecture(halvings=halvings, dropout=tuple(range(2, halvings - 3)))
+    return UNetArchitecture(halvings=halvings, dropout=tuple(range(2, halvings - 3)))
 
 
-def _nested_names(config: GeneratorArchitecture) -> list[LayerNames]:
+def _nested_names(config: PictureArchitecture) -> list[LayerNames]:
     deepest = _level(config.halvings - 1)
     between = [_level(level) for level in range(1, config.halvings - 1)]
     down = [LayerNames(f"{level}.1", f"{level}.2") for level in between]
@@ -209,19 +206,18 @@ def _nested_names(config: GeneratorArchitecture) -> list[LayerNames]:
 _BLOCK = r"model\.(\d+)\.conv_block\.(\d+)\.weight"
 
 
-def _row(keys: Keys) -> GeneratorArchitecture:
+def _row(keys: Keys) -> ResidualArchitecture:
     """Of a residual network that is one row of modules."""
     matches = [match for match in (re.fullmatch(_BLOCK, key) for key in keys) if match]
     start = min(int(match[1]) for match in matches)
     dropout = not any(match[2] == "5" for match in matches)
     blocks = _length(keys, lambda index: f"model.{index}.conv_block.1.weight", start)
     halvings = (start - 4) // 3
-    return GeneratorArchitecture(
-        "residual", halvings=halvings, blocks=blocks, dropout=(1,) if dropout else ()
-    )
+    return replace(PIX2PIX, halvings=halvings, blocks=blocks, dropout=dropout)
 
 
-def _row_names(config: GeneratorArchitecture) -> list[LayerNames]:
+def _row_names(config: PictureArchitecture) -> list[LayerNames]:
+    assert isinstance(config, ResidualArchitecture)
     start = 4 + 3 * config.halvings
     end = start + config.blocks
     after = end + 3 * config.halvings
@@ -238,13 +234,13 @@ def _row_names(config: GeneratorArchitecture) -> list[LayerNames]:
     return [*down, *blocks, *up, LayerNames(f"model.{after + 1}")]
 
 
-def _numbered(keys: Keys) -> GeneratorArchitecture:
+def _numbered(keys: Keys) -> UNetArchitecture:
     """ReLUs before the skips, a last layer of its own."""
     halvings = _length(keys, lambda number: f"down{number}.model.0.weight", 1)
-    return GeneratorArchitecture(halvings=halvings, dropout=(1, 2, 3, 4), slope=0.2, last="shifted")
+    return UNetArchitecture(halvings=halvings, dropout=(1, 2, 3, 4), slope=0.2, last="shifted")
 
 
-def _numbered_names(config: GeneratorArchitecture) -> list[LayerNames]:
+def _numbered_names(config: PictureArchitecture) -> list[LayerNames]:
     down, up = (
         [LayerNames(f"{way}{number}.model.0", f"{way}{number}.model.1") for number in range(1, count)]
         for way, count in (("down", config.halvings + 1), ("up", config.halvings))
@@ -254,13 +250,13 @@ def _numbered_names(config: GeneratorArchitecture) -> list[LayerNames]:
     return [*down, *up, LayerNames("final.2")]
 
 
-def _paths(keys: Keys) -> GeneratorArchitecture:
+def _paths(keys: Keys) -> UNetArchitecture:
     """Paths of TensorFlow's, a norm on the bottleneck."""
     halvings = _length(keys, lambda number: f"generator/encoder_{number}/conv2d/kernel", 1)
-    return GeneratorArchitecture(halvings=halvings, bottleneck_norm=True)
+    return UNetArchitecture(halvings=halvings, bottleneck_norm=True)
 
 
-def _path_names(config: GeneratorArchitecture) -> list[LayerNames]:
+def _path_names(config: PictureArchitecture) -> list[LayerNames]:
     down, up = (
         [
             LayerNames(f"{path}_{n}/{conv}", f"{path}_{n}/batch_normalization" if n > 1 else "")

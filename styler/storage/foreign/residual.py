@@ -12,17 +12,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from styler.networks.transform import RESIDUALS, Architecture, TransformNetwork, Upsampling
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.storage.foreign import read
 from styler.storage.foreign.adopt import Endings, ForeignLayout, ForeignNorms, LayerNames, fill
 from styler.storage.foreign.read import Refusal, StateDict, complain
 
 STYLES = 1000  # most that one file may hold
+BLOCKS = ResidualArchitecture.blocks
 MAX_WIDTH = 512
 NORMS = ForeignNorms("instance", affine=True, biased=True)
 
@@ -33,7 +34,7 @@ _ONE_OF_MANY = re.compile(r"(.*)\.inns\.([^.]+)\.(.*)")
 class ForeignPainter(NamedTuple):
     """A network of another tool, what its file was in words, and what that called its styles if many."""
 
-    network: TransformNetwork
+    network: ResidualNetwork
     origin: str
     styles: tuple[str, ...]
 
@@ -60,13 +61,13 @@ class PainterLayout(ForeignLayout):
     names: tuple[LayerNames, ...]
     pixels: Pixels
     eps: float = 1e-5
-    upsampling: Upsampling = "nearest"
+    upsampling: Literal["resize", "transposed"] = "resize"
 
 
 def _numbered(*ups: str) -> tuple[LayerNames, ...]:
     """The names in pytorch/examples and what descends from it; `ups` are the last three convolutions."""
     down = [LayerNames(f"conv{n}.conv2d", f"in{n}") for n in (1, 2, 3)]
-    halves = [f"res{n}.{{}}{half}" for n in range(1, RESIDUALS + 1) for half in (1, 2)]
+    halves = [f"res{n}.{{}}{half}" for n in range(1, BLOCKS + 1) for half in (1, 2)]
     blocks = [LayerNames(half.format("conv") + ".conv2d", half.format("in")) for half in halves]
     return (*down, *blocks, LayerNames(ups[0], "in4"), LayerNames(ups[1], "in5"), LayerNames(ups[2]))
 
@@ -110,7 +111,7 @@ LAYOUTS = (
         names=(
             *_within((f"ConvBlock.{n}" for n in (0, 2, 4)), "conv_layer", "norm_layer"),
             *_within(
-                (f"ResidualBlock.{n}.conv{half}" for n in range(RESIDUALS) for half in (1, 2)),
+                (f"ResidualBlock.{n}.conv{half}" for n in range(BLOCKS) for half in (1, 2)),
                 "conv_layer",
                 "norm_layer",
             ),
@@ -118,7 +119,7 @@ LAYOUTS = (
             LayerNames("DeconvBlock.4.conv_layer"),
         ),
         pixels=BGR,
-        upsampling="transpose",
+        upsampling="transposed",
     ),
 )
 
@@ -136,7 +137,7 @@ def adopt(path: Path | str, state: StateDict) -> ForeignPainter:
         network = _empty(layout, parameters, len(styles) or 1)
         fill(network, layout, layout.names, NORMS, parameters)
     _fold(network, layout.pixels)
-    origin = f"{layout.name} layout, width {network.made.width}, {layout.pixels.text}"
+    origin = f"{layout.name} layout, width {network.config.width}, {layout.pixels.text}"
     if styles:
         origin += f", {len(styles)} styles"
     if dropped := sum(bool(_STATISTICS.fullmatch(key)) for key in state):
@@ -180,21 +181,23 @@ def _stacked(state: StateDict) -> tuple[StateDict, tuple[str, ...]]:
     return stacked, styles
 
 
-def _empty(layout: PainterLayout, state: StateDict, styles: int) -> TransformNetwork:
+def _empty(layout: PainterLayout, state: StateDict, styles: int) -> ResidualNetwork:
     """A network of the right architecture, without values."""
     first = state.get(f"{layout.names[0].conv}.weight")
     width = len(first) if first is not None and first.dim() == 4 else 0
     if not 0 < width <= MAX_WIDTH:
         raise Refusal(f"is in the layout of {layout.name}, but its first convolution is missing or misshapen")
     with torch.device("meta"):
-        return TransformNetwork(Architecture(width, styles, layout.upsampling, layout.eps))
+        return ResidualNetwork(
+            ResidualArchitecture(width=width, styles=styles, upsampling=layout.upsampling, eps=layout.eps)
+        )
 
 
-def _fold(network: TransformNetwork, pixels: Pixels) -> None:
+def _fold(network: ResidualNetwork, pixels: Pixels) -> None:
     """Make a network that takes and gives `pixels` take and give RGB in [0, 1]."""
     std, mean = torch.tensor(pixels.std), torch.tensor(pixels.mean)
     order = list(pixels.order)  # its own inverse
-    first, last = network.blocks()[0].conv, network.last
+    first, last = network.down[0].conv, network.last.conv
     assert last.bias is not None
     with torch.no_grad():
         first.weight = nn.Parameter((first.weight / std[:, None, None])[:, order])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from styler.errors import InputError, OutputError
-from styler.networks.pix2pix import Generator
+from styler.networks.kinds import KINDS
+from styler.networks.layers import Mode
 from styler.storage import cards
-from styler.storage.cards import Statistics, Translation
+from styler.storage.cards import Statistics
 from styler.storage.format import SUFFIX
-from styler.storage.models import library, onnx, onnx_generators
-from styler.storage.models.graphs import Parity
-from styler.storage.models.library import Model
+from styler.storage.models import library, onnx
+from styler.storage.models.library import Translator
+from styler.storage.models.onnx import Parity
 from styler.storage.names import display
 
 
@@ -35,7 +36,7 @@ def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> st
 def export(
     path: Path | str, output: Path | str, style: str, statistics: str, overwrite: bool = False
 ) -> list[Parity]:
-    """Write a style or a blend, or a translator, as an ONNX file; raises and returns as `graphs.write`.
+    """Write a style or a blend, or a translator, as an ONNX file; raises and returns as `onnx.export`.
 
     `statistics` are those of a translator's norms; auto: as its file says.
 
@@ -44,19 +45,21 @@ def export(
         CheckpointError: as `models.read`, or if it makes textures.
     """
     model = library.read(path)
-    if isinstance(model.network, Generator):
+    if KINDS[model.card.kind].takes == "pair":
         library.check_no_style(path, style)
-        return onnx_generators.export(output, model.network, _statistics(path, model, statistics), overwrite)
+        translator = library.generator_of(path, model)
+        return onnx.export(
+            output, translator.network, Mode(_statistics(path, translator, statistics)), overwrite
+        )
     if statistics != "auto":
         raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     network, card, _ = library.transform_of(path, model)
-    return onnx.export(output, network, cards.mix(card, style), overwrite)
+    return onnx.export(output, network, Mode(mix=cards.mix(card, style)), overwrite)
 
 
-def _statistics(path: Path | str, model: Model, asked: str) -> Statistics:
+def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:
     """What is asked, or what the file says; InputError for stored statistics where there are none."""
-    told = Translation.of(model.card.information).statistics
-    stored = asked == "stored" or (asked == "auto" and told == "stored")
-    if asked == "stored" and model.card.network["norm"] != "batch":
+    stored = asked == "stored" or (asked == "auto" and model.about.statistics == "stored")
+    if asked == "stored" and model.network.config.norm != "batch":
         raise InputError(f"{display(path)} has stored no statistics: leave out --statistics stored")
     return "stored" if stored else "picture"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
-from styler.networks.kinds import KINDS, empty
-from styler.networks.pix2pix import Generator
-from styler.networks.transform import TransformNetwork
+from styler.networks.kinds import KINDS, PictureNetwork, described, empty
+from styler.networks.residual import ResidualNetwork
 from styler.storage import disk, format
 from styler.storage.cards import VGG, Card, Style, Translation, mix, weights
 from styler.storage.foreign import pix2pix, residual
@@ -42,7 +41,7 @@ class Model:
 class Transform(NamedTuple):
     """A network that paints photos, its card, and what another tool's file was, as in `Model`."""
 
-    network: TransformNetwork
+    network: ResidualNetwork
     card: Card
     origin: str
 
@@ -50,7 +49,7 @@ class Transform(NamedTuple):
 class Translator(NamedTuple):
     """A network that translates pictures, its card, and what another tool's file was, as in `Model`."""
 
-    network: Generator
+    network: PictureNetwork
     card: Card
     origin: str
 
@@ -106,28 +105,35 @@ def read_transform(path: Path | str) -> Transform:
 def transform_of(path: Path | str, model: Model) -> Transform:
     """As `read_transform`, of what was read."""
     shown = display(path)
-    if isinstance(model.network, Generator):
+    takes = KINDS[model.card.kind].takes
+    if takes == "pair":
         raise CheckpointError(
             f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
         )
-    if not isinstance(model.network, TransformNetwork):
+    if takes == "noise":
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
-    return Transform(model.network, model.card, model.origin)
+    return Transform(cast(ResidualNetwork, model.network), model.card, model.origin)
 
 
 def read_generator(path: Path | str) -> Translator:
     """As `read`, of a network that translates pictures; CheckpointError if it has styles."""
-    model, shown = read(path), display(path)
-    if not isinstance(model.network, Generator):
+    return generator_of(path, read(path))
+
+
+def generator_of(path: Path | str, model: Model) -> Translator:
+    """As `read_generator`, of what was read."""
+    shown = display(path)
+    if KINDS[model.card.kind].takes != "pair":
         raise CheckpointError(
             f"{shown} is a style network and translates nothing: styler fast --model {called(path)}"
         )
-    made = model.network.made
-    if made.inputs > 4 or made.outputs not in (1, 3):
+    network = cast(PictureNetwork, model.network)
+    inputs, outputs = network.config.inputs, network.config.outputs
+    if inputs > 4 or outputs not in (1, 3):
         raise CheckpointError(
-            f"{shown} makes {made.outputs} channels of {made.inputs}: it must make 1 or 3, of 4 at most"
+            f"{shown} makes {outputs} channels of {inputs}: it must make 1 or 3, of 4 at most"
         )
-    return Translator(model.network, model.card, model.origin)
+    return Translator(network, model.card, model.origin)
 
 
 def check_no_style(path: Path | str, style: str) -> None:
@@ -139,7 +145,7 @@ def check_no_style(path: Path | str, style: str) -> None:
 def _read_foreign(path: Path) -> Model:
     """Read another tool's model; a style is called as the file unless that has names for several."""
     state = foreign.read(path)
-    network: nn.Module
+    network: PictureNetwork
     styles: tuple[Style, ...] = ()
     if pix2pix.knows(state):
         network, origin, about = pix2pix.adopt(path, state)
@@ -148,7 +154,7 @@ def _read_foreign(path: Path) -> Model:
         network, origin, titles = residual.adopt(path, state)
         kind, styles, information = "transform", _styles(path.stem, titles), {}
     information = {"origin": origin, "file": path.name, **information}
-    card = Card(kind, asdict(network.made), styles, "unknown", information, disk.sha256_of(path))
+    card = Card(kind, described(network.config), styles, "unknown", information, disk.sha256_of(path))
     return Model(network.eval(), card, origin=origin)
 
 

@@ -12,7 +12,7 @@ from studio import notes, options, same, train, weights
 
 from styler.errors import InputError, OutputError
 from styler.jobs.training.styles import extended, file_of
-from styler.networks.transform import Architecture, TransformNetwork
+from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.storage.models import library
 
 
@@ -86,11 +86,11 @@ def test_a_network_is_trained_further(studio: Path) -> None:
 
 
 def test_new_styles_start_as_the_mean() -> None:
-    network = TransformNetwork(Architecture(width=8, styles=2))
+    network = ResidualNetwork(ResidualArchitecture(width=8, styles=2))
     torch.nn.init.normal_(network.blocks()[0].norm.weight)
     grown = extended(network, 3)
     rows = grown.blocks()[0].norm.weight
-    assert grown.made.styles == 5 and rows.shape[0] == 5
+    assert grown.config.styles == 5 and rows.shape[0] == 5
     assert torch.equal(rows[:2], network.blocks()[0].norm.weight)
     assert torch.allclose(rows[2:], rows[:2].mean(0).expand(3, -1))
     assert {name.split(".")[-2] for name, p in grown.named_parameters() if p.requires_grad} == {"norm"}

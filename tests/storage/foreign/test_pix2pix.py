@@ -10,7 +10,7 @@ from theirs import Levels, Nested, Row, paths, pict, through_paths
 from torch import nn
 
 from styler.errors import CheckpointError
-from styler.networks.pix2pix import Mode
+from styler.networks.layers import Mode
 from styler.storage.cards import Translation
 from styler.storage.foreign import residual
 from styler.storage.foreign.read import read
@@ -98,9 +98,9 @@ def test_every_layout_translates_as_before(tmp_path, name):
     make, side, told = KNOWN[name]
     network = randomized(make())
     found = library.read_generator(saved(network, tmp_path / "net_G.pth"))
-    image = photo(side, found.network.made.inputs)
+    image = photo(side, found.network.config.inputs)
     assert_same(theirs(network, image), found.network(image))
-    if found.network.made.norm == "batch":
+    if found.network.config.norm == "batch":
         assert_same(theirs(network, image, trained=False), found.network(image, Mode("stored")))
     assert re.search(told, found.origin), found.origin
     assert found.card.kind == "translate" and found.card.styles == ()
@@ -123,7 +123,7 @@ def test_what_a_file_tells_of_its_use(tmp_path):
 @pytest.mark.parametrize("halvings, places", [(5, ()), (7, (2, 3)), (8, (2, 3, 4)), (9, (2, 3, 4, 5))])
 def test_dropout_is_where_that_tool_has_it(tmp_path, halvings, places):
     found = library.read_generator(saved(Nested(halvings), tmp_path / "a.pth"))
-    assert found.network.made.dropout == places
+    assert found.network.config.dropout == places
     plain = [layer.place for layer in found.network.up if layer.place]
     assert tuple(plain) == places
 
@@ -137,7 +137,7 @@ def test_a_pict_translates_by_its_rounded_values(tmp_path):
         image = photo(side)
         whole = through_paths(rounded, 2 * image - 1)
         assert_same((whole + 1) / 2, found.network(image))
-        made = found.network.made
+        made = found.network.config
         assert made.bottleneck_norm and made.bias and made.norm == "instance" and made.dropout == (1, 2, 3)
         assert f"affinelayer U-Net, {halvings} halvings, width 3, instance norm, 3 to 3" in found.origin
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from theirs import Doubled, ErikNetwork, Many, Numbered, RustyNetwork, ScaleShift, affine, tracked
 
+from styler.networks.layers import Mode
 from styler.storage.foreign import residual
 from styler.storage.foreign.read import read
 
@@ -79,8 +80,9 @@ def test_every_layout_paints_as_before(tmp_path, name, size):
     network = randomized(make())
     torch.save(network.state_dict(), tmp_path / "theirs.pth")
     found = read_painter(tmp_path / "theirs.pth")
-    assert_same(reference(convention, network, photo(*size)), found.network(photo(*size), torch.ones(1, 1)))
-    assert found.styles == () and found.network.made.eps == (1e-9 if name == "abhiskk" else 1e-5)
+    ours = found.network(photo(*size), Mode(mix=torch.ones(1, 1)))
+    assert_same(reference(convention, network, photo(*size)), ours)
+    assert found.styles == () and found.network.config.eps == (1e-9 if name == "abhiskk" else 1e-5)
     assert re.search(told, found.origin), found.origin
 
 
@@ -95,4 +97,4 @@ def test_many_styles_become_rows(tmp_path, shared):
         for norm in (module for module in network.modules() if isinstance(module, Many)):
             norm.chosen = style
         mix = torch.eye(3)[row : row + 1]
-        assert_same(scaled(network, photo(32, 32)), found.network(photo(32, 32), mix))
+        assert_same(scaled(network, photo(32, 32)), found.network(photo(32, 32), Mode(mix=mix)))

@@ -8,6 +8,7 @@ from theirs import save_johnson, save_unet
 from trained import INK, WAVES, model, texture, translator
 
 from styler.errors import CheckpointError, InputError, OutputError, WeightsError
+from styler.networks.layers import Mode
 from styler.networks.vgg import random_convolutions
 from styler.storage.cards import Style
 from styler.storage.models import convert, library, vgg
@@ -30,7 +31,7 @@ def test_another_tool_s_file_is_a_model_named_as_the_file(tmp_path):
     assert found.card.sha256 == hashlib.sha256((tmp_path / "Starry Night_2.pth").read_bytes()).hexdigest()
     image = torch.rand(1, 3, 20, 20)
     with torch.no_grad():
-        theirs, mine = network(255 * image) / 255, found.network(image, torch.ones(1, 1))
+        theirs, mine = network(255 * image) / 255, found.network(image, Mode(mix=torch.ones(1, 1)))
     assert (theirs - mine).abs().max() < 1e-4 * mine.abs().max()
 
 

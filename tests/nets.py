@@ -1,0 +1,67 @@
+"""Small networks of every architecture, whose norms are not what they start as, and pictures for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
+from styler.networks.layers import Mode, initialize
+from styler.networks.residual import PIX2PIX, ResidualArchitecture
+from styler.networks.unet import UNetArchitecture
+
+MIX = torch.tensor([[0.7, 0.3]])
+STYLED = Mode(mix=MIX)
+"""How a network with two styles runs."""
+TRANSLATORS = ("unet", "encoder-decoder", "residual")
+
+
+def architecture(kind: str = "unet", **fields: Any) -> PictureArchitecture:
+    """Of a translator as `train-translate --generator` names them, or of "johnson" with styles."""
+    if kind == "johnson":
+        return ResidualArchitecture(**fields)
+    if kind == "residual":
+        return replace(PIX2PIX, **fields)
+    return UNetArchitecture(skips=kind == "unet", **fields)
+
+
+def small(kind: str = "unet", **more: Any) -> PictureNetwork:
+    """A network of few channels; with two styles if it is Johnson's."""
+    if kind == "johnson":
+        fields: dict[str, Any] = {"width": 4, "styles": 2}
+    elif kind == "residual":
+        fields = {"width": 4, "blocks": 2}
+    else:
+        fields = {"width": 4, "halvings": 5}
+    return stirred(build(architecture(kind, **{**fields, **more})))
+
+
+def mode_of(network: PictureNetwork, **more: Any) -> Mode:
+    """How it runs, with a mix of styles if it has two."""
+    return replace(STYLED if getattr(network.config, "styles", 0) == 2 else Mode(), **more)
+
+
+def stirred(network: PictureNetwork, seed: int = 0) -> PictureNetwork:
+    """The network with other random values, also in what starts as ones and zeros."""
+    initialize(network, seed)
+    draw = torch.Generator().manual_seed(seed)
+    for name, values in (*network.named_parameters(), *network.named_buffers()):
+        if "norm" not in name and values.dim() > 1:
+            nn.init.normal_(values, 0, values[0].numel() ** -0.5, generator=draw)
+        else:
+            least = 0.5 if "var" in name or "weight" in name else -0.5
+            nn.init.uniform_(values, least, 1.5, generator=draw)
+    return network
+
+
+def picture(height: int, width: int, seed: int = 0, *, count: int = 1, channels: int = 3) -> Tensor:
+    """Noise, an Image [count, channels, height, width]."""
+    return torch.rand(count, channels, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def psnr(x: Tensor, y: Tensor) -> float:
+    """Of pictures; very large for the same."""
+    return -10 * float(torch.log10((x.double() - y.double()).square().mean() + 1e-30))
