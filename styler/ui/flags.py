@@ -79,6 +79,27 @@ def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions
     )
 
 
+def preset_option(
+    presets: Mapping[str, Mapping[str, Any]], text: str, *aliases: str
+) -> Callable[[Command], Command]:
+    """--preset, whose values take the place of defaults; the first is the default, and what is given wins."""
+
+    def choose(ctx: click.Context, param: click.Parameter, name: str) -> None:
+        ctx.default_map = {**(ctx.default_map or {}), **presets[name]}
+
+    return click.option(
+        "--preset",
+        *aliases,
+        type=click.Choice(tuple(presets)),
+        default=next(iter(presets)),
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=choose,
+        help=text,
+    )
+
+
 def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[Command], Command]:
     """Give a command a flag for each field of an options class; it gets `options`, built of them."""
     fields = fields_of(kind)

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from styler.options.fast import FastOptions
-from styler.options.optimize import OptimizeOptions
+from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.ui import completion
-from styler.ui.flags import command_line, options_of, talking
+from styler.ui.flags import command_line, options_of, preset_option, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
 KINDS = {
@@ -41,6 +41,7 @@ KINDS = {
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: CONTENT-STYLE.png, of a folder FOLDER-STYLE]",
 )
+@preset_option(OPTIMIZE_PRESETS, "Defaults of styler, or those of Gatys et al. 2016.")
 @options_of(OptimizeOptions)
 @talking
 @click.pass_obj

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.ui import completion
-from styler.ui.flags import Command, options_of, talking
+from styler.ui.flags import Command, options_of, preset_option, talking
 from styler.ui.follow import Settings, run_job
 
 GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
@@ -30,23 +30,8 @@ FILES = (
 def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
     """Give a command `FILES` and --preset, whose values take the place of defaults; what is given wins."""
 
-    def choose(ctx: click.Context, param: click.Parameter, name: str) -> None:
-        ctx.default_map = {**(ctx.default_map or {}), **presets[name]}
-
-    preset = click.option(
-        "--preset",
-        "--recipe",  # its first name
-        type=click.Choice(tuple(presets)),
-        default="laptop",
-        show_default=True,
-        is_eager=True,
-        expose_value=False,
-        callback=choose,
-        help=text,
-    )
-
     def decorate(command: Command) -> Command:
-        for option in (preset, *reversed(FILES)):
+        for option in (preset_option(presets, text, "--recipe"), *reversed(FILES)):
             command = option(command)
         return command
 
