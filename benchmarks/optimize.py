@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from styler.engine.minimize import minimize
+from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS
 from styler.features import Extractor
@@ -83,7 +83,8 @@ def stepper(extractor: Extractor, size: int, steps: int = 10**6) -> Callable[[],
     walk = partial(extractor.walk, padding=optimize.padding_for(extractor, options))
     terms = optimize.make_terms(content, [style], walk, options, (size, size))
     image = PixelImage(content)
-    events = minimize(image, objective(walk, terms), LBFGS(image.pixels.data, options.history), steps)
+    evaluate = at_once(objective(walk, terms))
+    events = minimize(image, evaluate, LBFGS(image.pixels.data, options.history), steps)
     return lambda: next(events) and None
 
 

@@ -25,7 +25,7 @@ from styler.device import Form
 from styler.image.conditions import Pair
 from styler.networks.kinds import GeneratorArchitecture, build
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
-from styler.tasks.train_translate import contest_for, train_translate
+from styler.tasks.train_translate import new_pix2pix, train_translate
 
 TYPES = (torch.float32, torch.bfloat16)
 SMALL = {"width": 32, "crop": 128, "batch": 4, "halvings": 7}
@@ -101,7 +101,7 @@ def ours(options: TrainTranslateOptions, precision: str) -> Callable[[], None]:
     changed = {**vars(options), "precision": precision, "epochs": 0.0}
     chosen, shape = TrainTranslateOptions(**changed), (options.batch, 3, options.crop, options.crop)
     pair = Pair(torch.rand(shape), torch.rand(shape))
-    steps: Iterator[object] = train_translate(contest_for(chosen, 3, 3), None, lambda index: pair, chosen)
+    steps: Iterator[object] = train_translate(new_pix2pix(chosen, 3, 3), None, lambda index: pair, chosen)
     return lambda: void(next(steps))
 
 

@@ -31,7 +31,7 @@ from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import disk
-from styler.tasks.train_translate import contest_for, train_translate
+from styler.tasks.train_translate import new_pix2pix, train_translate
 
 PAIRS, JUDGED, SIDE, SCORER_STEPS = 400, 100, 64, 500
 PAPER: dict[str, Any] = {
@@ -147,15 +147,15 @@ def key_of(changes: Mapping[str, Any], seed: int, steps: int) -> str:
 
 def trained(options: TrainTranslateOptions, real: Regions) -> PictureNetwork:
     """A generator that was trained as the options say."""
-    contest = contest_for(options, 3, 3)
+    networks = new_pix2pix(options, 3, 3)
     pair = real.pair
 
     def batch(step: int) -> Pair:
         chosen = drawn(len(pair.inputs), options.batch, step, options.seed)
         return Pair(pair.inputs[chosen], pair.targets[chosen])
 
-    deque(train_translate(contest, None, batch, options), 0)  # all of it, and nothing kept
-    return contest.averaged
+    deque(train_translate(networks, None, batch, options), 0)  # all of it, and nothing kept
+    return networks.averaged
 
 
 @torch.inference_mode()

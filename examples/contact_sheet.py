@@ -11,8 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from styler import load, load_network, optimize, save
-from styler.options.optimize import OptimizeOptions
+from styler import OptimizeOptions, load, load_network, optimize, run, save
 from styler.storage.pictures.sheet import sheet
 
 HERE = Path(__file__).parent
@@ -23,7 +22,7 @@ STYLES = ("swirls", "waves", "stained_glass", "mosaic", "ink")
 def options_from(words: list[str]) -> OptimizeOptions:
     """`name=value` words as options; values are numbers where they look like it."""
     values = dict(word.split("=", 1) for word in words)
-    return OptimizeOptions(**{"size": 384, **{name: number(value) for name, value in values.items()}})
+    return OptimizeOptions.of({"size": 384, **{name: number(value) for name, value in values.items()}})
 
 
 def number(text: str) -> int | float | str:
@@ -48,20 +47,11 @@ def main() -> None:
         for style_name, style in zip(STYLES, styles, strict=True):
             painted = folder / f"{name}-{style_name}.png"
             if not painted.exists():
-                save(painted, finish(optimize(row[0], [style], network, options)))
+                save(painted, run(optimize(row[0], [style], network, options)))
                 print(painted)
             row.append(load(painted).image)
     rows.insert(0, [1 + 0 * styles[0][..., :16, :16], *styles])
     save(out, sheet(rows, cell=200), overwrite=True, quality=85)
-
-
-def finish(events):  # type: ignore[no-untyped-def]
-    """Run a generator of events to its end; what it returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 if __name__ == "__main__":

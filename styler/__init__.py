@@ -1,11 +1,23 @@
 """styler: neural style transfer for people who have a photo, a style and a laptop.
 
-What a Python user needs is here: `optimize` is a generator of events that returns the picture.
+The public names, imported when they are asked for:
+
+    load, save        pictures: `load("photo.jpg").image` is a tensor [1, 3, H, W] in [0, 1]
+    load_network      the VGG that `optimize` compares pictures with
+    optimize          a tensor in the style of others; OptimizeOptions
+    fast, translate   files, folders and videos by a trained network; FastOptions, TranslateOptions
+    run               runs any of the three, which are generators of events, to its result
 
     import styler
+
     content, style = styler.load("photo.jpg").image, styler.load("painting.jpg").image
-    network, options = styler.load_network("compact"), styler.OptimizeOptions(size=384)
-    for event in styler.optimize(content, [style], network, options): ...
+    options = styler.OptimizeOptions(size=384)
+    image = styler.run(styler.optimize(content, [style], styler.load_network("compact"), options))
+    styler.save("painted.png", image)
+
+    styler.run(styler.fast(["photo.jpg"], "fast.png", styler.FastOptions(style="ink")))
+
+Whatever goes wrong is a StylerError, whose message says what to do next.
 """
 
 from __future__ import annotations
@@ -17,29 +29,53 @@ from styler.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from styler.errors import StylerError as StylerError
+    from styler.events import result_of as run
     from styler.features import Extractor as Extractor
+    from styler.jobs.fast import fast as fast
+    from styler.jobs.translate import translate as translate
+    from styler.options.fast import FastOptions as FastOptions
     from styler.options.optimize import OptimizeOptions as OptimizeOptions
+    from styler.options.translate import TranslateOptions as TranslateOptions
     from styler.storage.models.vgg import load as load_network
     from styler.storage.pictures.load import load_picture as load
     from styler.storage.pictures.save import save_picture as save
     from styler.tasks.optimize import optimize as optimize
 
-_PLACES = {
+_PUBLIC = {
     "Extractor": ("styler.features", "Extractor"),
+    "FastOptions": ("styler.options.fast", "FastOptions"),
     "OptimizeOptions": ("styler.options.optimize", "OptimizeOptions"),
     "StylerError": ("styler.errors", "StylerError"),
+    "TranslateOptions": ("styler.options.translate", "TranslateOptions"),
+    "fast": ("styler.jobs.fast", "fast"),
     "load": ("styler.storage.pictures.load", "load_picture"),
     "load_network": ("styler.storage.models.vgg", "load"),
     "optimize": ("styler.tasks.optimize", "optimize"),
+    "run": ("styler.events", "result_of"),
     "save": ("styler.storage.pictures.save", "save_picture"),
+    "translate": ("styler.jobs.translate", "translate"),
 }
+"""Module and attribute of each public name."""
 
-__all__ = ["Extractor", "OptimizeOptions", "StylerError", "load", "load_network", "optimize", "save"]
+__all__ = [
+    "Extractor",
+    "FastOptions",
+    "OptimizeOptions",
+    "StylerError",
+    "TranslateOptions",
+    "fast",
+    "load",
+    "load_network",
+    "optimize",
+    "run",
+    "save",
+    "translate",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that `styler --help` never loads torch."""
-    if name not in _PLACES:
+    if name not in _PUBLIC:
         raise AttributeError(f"module 'styler' has no attribute '{name}'")
-    module, attribute = _PLACES[name]
+    module, attribute = _PUBLIC[name]
     return getattr(importlib.import_module(module), attribute)

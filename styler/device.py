@@ -1,4 +1,4 @@
-"""Where the work runs: device, threads, seeds, and whether memory will do."""
+"""Device, number format, random seed, threads and free memory of this process."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from styler.errors import DeviceError
+from styler.options.shared import Precision
 
 
 def choose(name: str = "auto") -> torch.device:
-    """The device of that name; `auto` takes an accelerator (cuda, mps, xpu) where there is one, else the CPU.
+    """The device of that name; `auto` is the accelerator (cuda, mps, xpu) if there is one, else the CPU.
 
     Raises DeviceError for a name that torch does not know or that this machine does not have.
     """
     if name == "auto":
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found or torch.device("cpu")
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -37,7 +37,7 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def prepare(seed: int, threads: int = 0) -> None:
-    """Seed torch and set its number of CPU threads (0 leaves it alone)."""
+    """Set torch's random seed and its number of CPU threads (0 leaves that alone)."""
     torch.manual_seed(seed)
     if threads:
         torch.set_num_threads(threads)
@@ -55,8 +55,8 @@ class Form:
         return x.to(self.dtype, memory_format=self.memory_format)
 
 
-def form_for(precision: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Form:
-    """The form of training on a device; `auto` is bfloat16 where the device multiplies it in hardware.
+def form_for(precision: Precision, device: torch.device) -> Form:
+    """The number format of training on a device; `auto` is bfloat16 where the hardware multiplies it.
 
     CPUs convolve faster with channels last. On a GPU our norms would have to convert it back.
     """
@@ -68,7 +68,7 @@ def form_for(precision: Literal["auto", "float32", "bfloat16"], device: torch.de
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be had on `device`, or None where it cannot be told."""
+    """Free memory of `device` in bytes, or None where the system does not report it."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
@@ -78,7 +78,7 @@ def free_memory(device: torch.device) -> int | None:
 
 @contextmanager
 def peak_memory(device: torch.device) -> Iterator[Callable[[], int | None]]:
-    """Gives a function that tells how far memory rose at its peak, in bytes; None where that is unknown."""
+    """A function that gives the rise of memory at its peak, in bytes; None where that is unknown."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -106,7 +106,7 @@ def require(needed: int, device: torch.device) -> None:
 
 
 def _available_memory() -> int | None:
-    """What the kernel says can be had without swapping; where it does not say, all physical memory."""
+    """Memory that the kernel can give without swapping; where it does not report that, all there is."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         values = _kilobytes(meminfo)
@@ -118,6 +118,6 @@ def _available_memory() -> int | None:
 
 
 def _kilobytes(table: Path) -> dict[str, int]:
-    """The numbers of a table of the kernel's, as in `MemFree:  8024 kB`."""
+    """Numbers of a table of the kernel, of lines such as `MemFree:  8024 kB`."""
     rows = (line.split() for line in table.read_text("utf-8").splitlines())
     return {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) == 3 and row[2] == "kB"}

@@ -1,14 +1,14 @@
-"""The errors that styler raises on purpose; `cli` turns each into one line and an exit code."""
+"""Errors that styler raises on purpose; `ui.cli` turns each into one line and an exit code."""
 
 
 class StylerError(Exception):
-    """Anything that the user can be told in one sentence; the message says what to do next."""
+    """Parent of all; the message is one sentence that says what to do next."""
 
     exit_code = 1
 
 
 class InputError(StylerError):
-    """A picture, an option value or a file that cannot be used as given."""
+    """A picture, an option value or a file that cannot be used."""
 
 
 class OutputError(StylerError):
@@ -24,11 +24,11 @@ class CheckpointError(StylerError):
 
 
 class DeviceError(StylerError):
-    """A device that is not there or has too little memory."""
+    """A device that is not installed or has too little memory."""
 
 
 class DivergedError(StylerError):
-    """An optimization that left the finite numbers for good; `image` is the best that it had."""
+    """An optimization that left the finite numbers for good; `image` is its best picture."""
 
     def __init__(self, message: str, image: object = None) -> None:
         super().__init__(message)

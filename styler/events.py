@@ -1,4 +1,4 @@
-"""What a loop tells its caller; frozen, so that a listener cannot disturb the work."""
+"""Events: progress and results that a generator yields; frozen, so that a listener cannot change them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Stage:
-    """The work enters a new part, for example a scale: its name, size in pixels and number of steps."""
+    """Start of a part of the work, for example a scale: its name, size in pixels and number of steps."""
 
     name: str
     height: int
@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TrainStep:
-    """One step of a training; `index` counts from 1, `losses` are floats and only made on reported steps."""
+    """One step of a training; `index` counts from 1, `losses` are floats, on reported steps only."""
 
     index: int
     total: int
@@ -50,7 +50,7 @@ class TrainStep:
 
 @dataclass(frozen=True)
 class Item:
-    """One of several inputs is begun; `index` counts from 1."""
+    """Start of one of several inputs; `index` counts from 1."""
 
     index: int
     count: int
@@ -59,14 +59,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a person should know but that does not stop the work."""
+    """A remark or a warning for a person, which does not stop the work."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Result:
-    """One of several inputs is done or has failed: the record of it, see `console.JSON_KEYS`."""
+    """End of one of several inputs, done or failed, with its record (keys: `ui.console.JSON_KEYS`)."""
 
     record: Mapping[str, object]
 
@@ -74,8 +74,8 @@ class Result:
 Event = Stage | Step | TrainStep | Item | Note | Result
 
 
-def relayed(run: Generator[E, None, R], answer: Callable[[E], Iterable[F]]) -> Generator[F, None, R]:
-    """Pass on, for each event of a run, what `answer` gives for it; returns what the run returns."""
+def relay(run: Generator[E, None, R], answer: Callable[[E], Iterable[F]]) -> Generator[F, None, R]:
+    """Pass on, for each event of a run, the events that `answer` gives for it; returns the run's result."""
     while True:
         try:
             event = next(run)
@@ -83,3 +83,13 @@ def relayed(run: Generator[E, None, R], answer: Callable[[E], Iterable[F]]) -> G
             result: R = end.value
             return result
         yield from answer(event)
+
+
+def result_of(run: Generator[object, None, R]) -> R:
+    """Run a generator of events to its end; returns its result."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            result: R = end.value
+            return result

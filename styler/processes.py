@@ -1,4 +1,4 @@
-"""Training in several processes at once, as torchrun starts them; alone, all of it comes to nothing."""
+"""Distributed training: the group of processes that torchrun starts, and means over it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from torch.nn.parallel import DistributedDataParallel
 from styler.errors import DeviceError
 
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
-"""By kind of device; all but gradients is told over the CPU, so that a GPU need not be waited for."""
+"""Communication backends by kind of device; all but gradients goes over the CPU, not to wait for a GPU."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train one network, seen from the one of number `rank`.
+    """The group of processes that train one network, seen from process `rank` of `size`.
 
-    All but `main`, `rank` and `size` must be called by each process, in the same order. `restarts` counts how
-    often the group was started again after a process had died.
+    Each process must call the same methods in the same order. `restarts` counts how often the group was
+    started again after a process had died.
     """
 
     rank: int = 0
@@ -34,11 +34,11 @@ class Group:
 
     @property
     def main(self) -> bool:
-        """Whether this process is the one that writes files and talks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     def mean(self, losses: Mapping[str, float]) -> dict[str, float]:
-        """The means over all processes of values that each has under the same names."""
+        """Means over all processes of values that each has under the same names."""
         if self.size == 1:
             return dict(losses)
         values = torch.tensor(list(losses.values()), dtype=torch.float64)
@@ -46,7 +46,7 @@ class Group:
         return dict(zip(losses, (values / self.size).tolist(), strict=True))
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true in one of the processes."""
+        """Whether the flag is set in at least one process."""
         if self.size == 1:
             return flag
         value = torch.tensor(int(flag))
@@ -54,14 +54,14 @@ class Group:
         return bool(value.item())
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """What to call in place of `network` so that its gradients become the means over all processes.
+        """The module to call in place of `network`, whose gradients become means over all processes.
 
         The names in the network's own state dict stay as they are; all start with the weights of rank 0.
         """
         if self.size == 1:
             return network
-        place = next(network.parameters()).device
-        return DistributedDataParallel(network, device_ids=None if place.type == "cpu" else [place])
+        device = next(network.parameters()).device
+        return DistributedDataParallel(network, device_ids=None if device.type == "cpu" else [device])
 
     def barrier(self) -> None:
         """Wait until every process is here."""
@@ -72,7 +72,7 @@ ALONE = Group()
 
 
 def placed(device: torch.device) -> torch.device:
-    """The device that this process is to use: each on a machine has a GPU of its own.
+    """The device of this process, of the kind of `device`: each process on a machine has a GPU of its own.
 
     Raises:
         DeviceError: if there are fewer GPUs than processes, or the kind cannot train in several.
@@ -98,7 +98,7 @@ def launched() -> bool:
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Group]:
-    """Be one of the processes that torchrun started, until the block ends; else ALONE.
+    """Join the group of processes that torchrun started, until the block ends; ALONE without torchrun.
 
     Args:
         device: where this process trains, see `placed`.

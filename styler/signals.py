@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that loops ask for, so that work ends between two steps and is saved."""
+"""Signals (Ctrl-C, SIGTERM, SIGHUP) as a wish to stop, which loops ask for between two steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 
 class Interrupted(BaseException):
-    """Leave at once, and save nothing. Not an Exception, so that nothing handles it by accident."""
+    """A signal to leave at once and save nothing; no Exception, so that nothing handles it by accident."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -19,18 +19,18 @@ class Interrupted(BaseException):
 
 
 class Interrupt:
-    """Remembers the first signal; call it to ask whether to stop."""
+    """The first signal that came, if one did; call it to ask whether to stop."""
 
     number: int | None = None
     asked = False
 
     def __call__(self) -> bool:
-        """True once a signal has come."""
+        """Whether a signal has come."""
         self.asked = True
         return self.number is not None
 
     def receive(self, number: int, frame: FrameType | None = None) -> None:
-        """The handler: the first signal is remembered, the second raises Interrupted.
+        """Handle a signal: remember the first; raise Interrupted for the second.
 
         So does one that comes before anybody asked: there is no work yet that could be saved.
         """
@@ -46,7 +46,7 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """While the block runs, signals are remembered by the Interrupt instead of ending the program."""
+    """Handle signals by an Interrupt while the block runs, in place of ending the program."""
     interrupt = Interrupt()
     before = {number: signal.signal(number, interrupt.receive) for number in SIGNALS}
     try:

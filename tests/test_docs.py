@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 
 import styler
 from styler.options.fast import FastOptions, TrainFastOptions
@@ -134,6 +135,18 @@ def test_the_first_command_can_be_typed_as_it_stands(readme):
 
 def test_the_second_command_is_the_tests(readme):
     assert block(readme, "pip install '.[test]'") == "pip install '.[test]' && pytest"
+
+
+def test_the_python_example_runs(readme, tmp_path, monkeypatch):
+    """At a small size, with pictures of the names in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "holiday").mkdir()
+    for name in ("photo.jpg", "painting.jpg", "holiday/sea.jpg", "sketch.png"):
+        styler.save(name, torch.rand(1, 3, 48, 64))
+    (code,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
+    exec(code.replace("size=384", "size=32, steps=1"), {"print": lambda event: None})
+    assert {path.name for path in tmp_path.glob("*.png")} == {"out.png", "cat.png", "sketch.png"}
+    assert sum(path.is_file() for path in (tmp_path / "painted").rglob("*")) == 2
 
 
 def test_links_in_the_readme_lead_somewhere(readme):

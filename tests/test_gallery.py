@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from styler.storage.models import library
 from styler.storage.pictures.load import load_picture
-from styler.tasks import faults
+from styler.tasks.train_fast import fault_of
 
 SHIPPED = [entry for entry in library.installed() if entry.bundled]
 GALLERY = [entry for entry in SHIPPED if entry.card.kind == "transform"]
@@ -42,7 +42,7 @@ def test_each_paints_a_photo_in_its_colors(entry):
         with torch.inference_mode():
             painted = model.network(photo, mix).clamp(0, 1)
         style = model.thumbnails[index][None] / 255
-        assert faults.found([photo], [painted], style) == ""
+        assert fault_of([photo], [painted], style) == ""
         assert (painted.mean((2, 3)) - style.mean((2, 3))).abs().max() < 0.2
 
 

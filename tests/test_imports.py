@@ -1,142 +1,62 @@
-"""The house rules that a test can hold: who imports whom, what loads what, how long things are."""
+"""Who imports whom, and what is loaded when."""
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from trees import MODULES, ROOT, imported, imports, ours, outside, room
 
 import styler
 
-ROOT = Path(styler.__file__).parent
-
-# A file imports from folders of lower rank only, and from its own.
-RANKS = [
-    {"errors", "version"},
-    {"events", "signals", "options"},
-    {"device", "processes", "image"},
-    {"networks"},
-    {"features"},
-    {"losses"},
-    {"engine", "storage"},
-    {"tasks"},
-    {"jobs"},
-    {"ui"},
-    {"__init__", "__main__"},
-]
-# The same inside folders that have an order of their own; a file that is not named stands last.
-INSIDE = {
+# Ranks, from the lowest: in each folder a file imports from lower ranks only. In "", the package, every room
+# has a rank; in other folders what is not named stands last. Files of one rank do not know each other.
+ORDER = {
+    "": [
+        *("errors version", "events signals options", "device processes image", "networks", "features"),
+        *("losses", "engine storage", "tasks", "jobs", "ui", "__init__ __main__"),
+    ],
     "storage": [
-        {"magic", "names"},
-        {"disk"},
-        {"format", "cards", "translation", "pictures", "runs", "report"},
-        {"films", "datasets", "foreign"},
-        {"models", "inputs"},
+        *("magic names", "disk", "cards", "format pictures runs", "films datasets foreign"),
+        *("models inputs", "doctor"),
     ],
-    "jobs": [{"records"}, {"pictures", "films"}, {"batch"}],
-    "jobs.training": [
-        {"run"},
-        {"diary", "processes", "fast_models", "feeds", "translate_diary", "fast_diary"},
-    ],
-    "tasks": [{"onepass", "optimize"}],
+    "jobs": ["records", "pictures films", "batch"],
+    "jobs.training": ["diary", "run styles"],
+    "tasks": ["onepass optimize"],
+    "ui": ["live flags completion", "console", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}
 
-# Longer than the house allows, each with the reason.
-LONG_FILES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {}
+
+def rank(folder: str, name: str) -> tuple[int, str]:
+    """The rank of a module in a folder that it is in, and the module's or its subfolder's name there."""
+    child = room(name.removeprefix(f"{folder}."))
+    ranks = ORDER.get(folder, [])
+    return next((i for i, names in enumerate(ranks) if child in names.split()), len(ranks)), child
 
 
-def modules() -> dict[str, ast.Module]:
-    """`storage.files` -> its syntax tree, for every module of the package."""
-    paths = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] != "styles"]
-    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
-    return {name: ast.parse(path.read_text("utf-8")) for path, name in names.items()}
-
-
-MODULES = modules()
-
-
-def imports(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """All import statements, in functions too, but not those for the type checker only."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield from imports(node)
-
-
-def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The full names of what a statement imports; of `from package import module` the module."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    assert node.level == 0, "imports are absolute here"
-    names = [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name if name.removeprefix("styler.") in MODULES else str(node.module) for name in names]
-
-
-def ours(tree: ast.AST) -> set[str]:
-    """The modules of styler that a tree imports, without the package's name, and without the package."""
-    names = {name for node in imports(tree) for name in imported(node) if name.startswith("styler.")}
-    return {name.removeprefix("styler.") for name in names}
-
-
-def outside(tree: ast.AST) -> set[str]:
-    """The top-level names of all that a tree imports at module level."""
-    nodes = [node for node in ast.iter_child_nodes(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {name.partition(".")[0] for node in nodes for name in imported(node)}
-
-
-def room(name: str) -> str:
-    """The folder right below the package that a module is in, or the module itself."""
-    return name.partition(".")[0]
-
-
-# Modules and packages that are loaded when `styler --help` is asked for: no torch there.
-LIGHT = (
-    *("__init__", "__main__", "errors", "version", "events", "signals"),
-    *(name for name in MODULES if room(name) in ("options", "ui")),
-)
-HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}
-TORCHVISION = {f"storage.{name}" for name in ("models.vgg", "datasets.photos", "pictures.load", "doctor")}
-
-
-# Who imports whom
-
-
-def rank(name: str, ranks: list[set[str]]) -> int:
-    """The first rank that has the module's room; behind the last for one that is not named."""
-    return next((index for index, rooms in enumerate(ranks) if room(name) in rooms), len(ranks))
+def common(name: str, other: str) -> str:
+    """The innermost folder that two modules are in; "" for the package."""
+    folders = [name.rpartition(".")[0]]
+    while folders[-1]:
+        folders.append(folders[-1].rpartition(".")[0])
+    return next(folder for folder in folders if not folder or other.startswith(f"{folder}."))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_lower_ranks_only(name):
-    assert rank(name, RANKS) < len(RANKS), f"{name} is in no room: give it one, here and in CONTRIBUTING.md"
+    assert rank("", name)[0] < len(ORDER[""]), f"{name} is in no room: give it one, here and in the docs"
     for other in ours(MODULES[name]):
-        same = room(other) == room(name)
-        assert same or rank(other, RANKS) < rank(name, RANKS), (
-            f"{name} imports {other}, of the same rank or above"
-        )
+        folder = common(name, other)
+        (mine, child), (below, sibling) = rank(folder, name), rank(folder, other)
+        free = child == sibling or folder not in ORDER
+        assert free or below < mine, f"{name} imports {other}, which is not below it"
         assert NEVER.get(room(name)) != room(other), f"{name} imports {other}"
-
-
-@pytest.mark.parametrize("folder", INSIDE)
-def test_a_folder_with_an_order_keeps_it(folder):
-    """Files of one rank may know each other, and those behind all ranks may not."""
-    ranks = INSIDE[folder]
-    inside = {name.removeprefix(f"{folder}."): name for name in MODULES if name.startswith(f"{folder}.")}
-    for short, name in inside.items():
-        for other in ours(MODULES[name]) & set(inside.values()):
-            below = other.removeprefix(f"{folder}.")
-            in_order = rank(below, ranks) <= rank(short, ranks) and rank(below, ranks) < len(ranks)
-            assert in_order or room(below) == room(short), f"{name} imports {other}"
 
 
 def test_imports_have_no_circle():
@@ -172,7 +92,13 @@ def test_torchvision_is_imported_in_functions_of_four_modules_only():
         assert "torchvision" not in everywhere or name in TORCHVISION, name
 
 
-# What is loaded when
+# Modules and packages that are loaded when `styler --help` is asked for: no torch there.
+LIGHT = (
+    *("__init__", "__main__", "errors", "version", "events", "signals"),
+    *(name for name in MODULES if room(name) in ("options", "ui")),
+)
+HEAVY = {"torch", "torchvision", "numpy", "scipy", "PIL", "safetensors"}
+TORCHVISION = {f"storage.{name}" for name in ("models.vgg", "datasets.photos", "pictures.load", "doctor")}
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -234,61 +160,3 @@ def test_what_is_tested_is_what_is_installed():
     if not installed:
         pytest.skip("styler is not installed here, or in a way that follows its source")
     assert ROOT.resolve() in installed
-
-
-# How it reads
-
-
-def test_every_module_says_what_it_is_for():
-    for name, tree in MODULES.items():
-        assert ast.get_docstring(tree), f"{name} has no docstring"
-
-
-def test_only_the_console_prints():
-    """ruff's T20 holds it too; the command line itself prints through the console."""
-    for name, tree in MODULES.items():
-        called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        names = {node.id for node in called if isinstance(node, ast.Name)}
-        assert name == "ui.console" or not names & {"print", "input"}, name
-
-
-def test_exits_are_in_the_command_line_only():
-    for name, tree in MODULES.items():
-        text = ast.unparse(tree)
-        assert name == "ui.cli" or "sys.exit" not in text, name
-
-
-def test_pickles_hold_weights_only():
-    """Each `torch.load` says so where it stands, and nothing else opens a pickle."""
-    for name, tree in MODULES.items():
-        assert not re.search(r"pickle\.(load|Unpickler)|shelve|marshal", ast.unparse(tree)), name
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
-                assert "weights_only=True" in ast.unparse(node), name
-
-
-def test_files_are_short():
-    long = {f"{name}.py" for name, tree in MODULES.items() if _lines_of(name) > 400}
-    assert long == LONG_FILES.keys()
-
-
-def _lines_of(name: str) -> int:
-    return len((ROOT / Path(*name.split("."))).with_suffix(".py").read_text("utf-8").splitlines())
-
-
-def test_functions_are_short():
-    found = {f"{name}.{function.name}" for name in MODULES for function in _long_functions(MODULES[name])}
-    assert found == LONG_FUNCTIONS.keys()
-
-
-def _long_functions(tree: ast.Module) -> list[ast.FunctionDef]:
-    """Those of more than 40 lines, the signature counted and the docstring not."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return [function for function in functions if _length(function) > 40]
-
-
-def _length(function: ast.FunctionDef) -> int:
-    first = function.body[0]
-    documented = ast.get_docstring(function, clean=False) is not None
-    text = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
-    return (function.end_lineno or 0) - function.lineno + 1 - text

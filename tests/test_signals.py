@@ -90,11 +90,12 @@ def test_the_second_signal_leaves_nothing(paint, studio, at_step):
 def test_a_signal_before_the_first_step_leaves_nothing(paint, studio, monkeypatch):
     before = set(studio.iterdir())
 
-    def slow(*args, **options):
-        send(INT)
-        return load_picture(*args, **options)
+    def slow(source, **options):
+        if source == "photo.png":
+            send(INT)
+        return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.optimize.load_picture", slow)
+    monkeypatch.setattr("styler.jobs.pictures.load_picture", slow)
     assert paint().code == 130
     assert set(studio.iterdir()) == before
 

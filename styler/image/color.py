@@ -27,9 +27,9 @@ def in_channels(image: Tensor, count: int) -> Tensor:
 
 
 def luminance_only(painted: Tensor, content: Tensor) -> Tensor:
-    """The painted Image with the content's chroma: both [N, 3, H, W] in [0, 1], and so is the result.
+    """The painted Image with the content's chroma; all are [N, 3, H, W] in [0, 1].
 
-    As Gatys et al. 2017 exchange the Y of YIQ, but that has the weights of Rec. 601, which are those of the
+    Gatys et al. 2017, but for the luma: theirs is the Y of YIQ, whose weights (Rec. 601) are those of the
     primaries of 1953 and not sRGB's.
 
     Where the luma is too high or too low for so much chroma, there is less of it, in the same hue, so that

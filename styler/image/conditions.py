@@ -1,4 +1,4 @@
-"""What a translation can be learned from when there are only photos: kinds of input, each made of a photo."""
+"""Pairs of images, and the conditions that stand in for missing inputs: edges, gray, blur, ... of a photo."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from styler.image.edges import draw as draw_edges
 from styler.image.edges import edges_for
 from styler.options.translate import EdgeOptions, PairsOptions
 
-Make = Callable[[Tensor, np.random.Generator], Tensor]
-"""From a photo, an Image [1, 3, H, W], to an input [1, C, H, W] of the same size; draws what is random."""
+InputMaker = Callable[[Tensor, np.random.Generator], Tensor]
+"""From a photo [1, 3, H, W] and a source of randomness to an input [1, C, H, W]."""
 
 SAMPLES, ROUNDS = 4096, 12
-"""Pixels that a palette is found from, and how often it is improved."""
+"""Pixels that a palette is computed from, and rounds of k-means."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Pictures and what they are to become, pixel on pixel: Images [N, I, H, W] and [N, O, H, W]."""
+    """Aligned Images: inputs [N, I, H, W] and targets [N, O, H, W]."""
 
     inputs: Tensor
     targets: Tensor
@@ -35,18 +35,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class Condition:
-    """A kind of input: its channels, the options that it heeds, and what makes it with such options."""
+    """A kind of input: its channels, the names of its options, and the function that prepares its maker."""
 
     channels: int
     heeds: tuple[str, ...]
-    make: Callable[[PairsOptions], Make]
+    make: Callable[[PairsOptions], InputMaker]
 
 
-def condition(name: str, parameters: Mapping[str, object]) -> Make:
-    """What makes inputs of that kind, with parameters as `parameters_for` records them.
+def condition(name: str, parameters: Mapping[str, object]) -> InputMaker:
+    """The maker of inputs of a kind, with parameters from `parameters_for`.
 
     Raises:
-        InputError: for a name, or for parameters, that no such input has; they may come from foreign files.
+        InputError: for an unknown kind or parameter; both may come from foreign files.
     """
     if name not in CONDITIONS:
         raise InputError(f"'{name}' is no kind of input: choose one of {', '.join(CONDITIONS)}")
@@ -61,16 +61,22 @@ def _is_of(value: object, kind: type) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
 
 
+def pair_of(photo: Tensor, shape: size.Size, make: InputMaker, draw: np.random.Generator) -> Pair:
+    """Pair of an input and the photo [1, 3, H, W] that it is made of, both at (height, width) `shape`."""
+    image = size.resize(photo, shape)
+    return Pair(make(image, draw).expand(-1, 3, -1, -1), image)
+
+
 def parameters_for(name: str, options: EdgeOptions) -> dict[str, Any]:
-    """The options that matter for inputs of that kind, as plain data."""
+    """The options of a kind of input, as plain data."""
     values = options.plain()
     return {key: values[key] for key in CONDITIONS[name].heeds}
 
 
 def check_heeded(name: str, options: EdgeOptions) -> None:
-    """Raise InputError for an option that is not at its default and that such inputs do not heed.
+    """Raise InputError for a changed option that a kind of input does not have.
 
-    "" stands for inputs that are there already and heed none.
+    The kind "" is that of inputs from files, which have no options.
     """
     known = {key for kind in CONDITIONS.values() for key in kind.heeds}
     heeded = set(CONDITIONS[name].heeds) if name else set()
@@ -79,16 +85,16 @@ def check_heeded(name: str, options: EdgeOptions) -> None:
         raise InputError(f"{what} no --{strange[0]}: leave it out")
 
 
-def _edges(options: PairsOptions) -> Make:
+def _edges(options: PairsOptions) -> InputMaker:
     edges = edges_for(options)
     return lambda image, draw: draw_edges(image, edges, float(draw.uniform(*edges.sigma)))
 
 
-def _grey(options: PairsOptions) -> Make:
+def _grey(options: PairsOptions) -> InputMaker:
     return lambda image, draw: color.luma(image)
 
 
-def _blur(options: PairsOptions) -> Make:
+def _blur(options: PairsOptions) -> InputMaker:
     sigma = (0, 0, options.radius, options.radius)
 
     def make(image: Tensor, draw: np.random.Generator) -> Tensor:
@@ -97,7 +103,7 @@ def _blur(options: PairsOptions) -> Make:
     return make
 
 
-def _low_resolution(options: PairsOptions) -> Make:
+def _low_resolution(options: PairsOptions) -> InputMaker:
     def make(image: Tensor, draw: np.random.Generator) -> Tensor:
         height, width = image.shape[-2:]
         small = (max(1, round(height / options.factor)), max(1, round(width / options.factor)))
@@ -106,7 +112,7 @@ def _low_resolution(options: PairsOptions) -> Make:
     return make
 
 
-def _palette(options: PairsOptions) -> Make:
+def _palette(options: PairsOptions) -> InputMaker:
     def make(image: Tensor, draw: np.random.Generator) -> Tensor:
         colors = palette(image, options.colors)
         return _filled(colors, nearest(image, colors))
@@ -114,7 +120,7 @@ def _palette(options: PairsOptions) -> Make:
     return make
 
 
-def _segments(options: PairsOptions) -> Make:
+def _segments(options: PairsOptions) -> InputMaker:
     def make(image: Tensor, draw: np.random.Generator) -> Tensor:
         colors = palette(image, options.colors)
         return _filled(colors, smoothed(nearest(image, colors), len(colors), options.radius))
@@ -137,9 +143,9 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def palette(image: Tensor, count: int) -> Tensor:
-    """At most `count` colors [K, 3] that an Image [1, 3, H, W] is best told in, from dark to light: k-means.
+    """At most `count` colors [K, 3] of an Image [1, 3, H, W] by k-means, from dark to light.
 
-    It starts from colors spread evenly over the picture's luma, so that nothing is random.
+    It starts from colors that are spread evenly over the image's luma, so that nothing is random.
     """
     pixels = image[0].flatten(1).T
     pixels = pixels[:: max(1, len(pixels) // SAMPLES)]
@@ -161,18 +167,18 @@ def _by_luma(colors: Tensor) -> Tensor:
 
 
 def nearest(image: Tensor, colors: Tensor) -> NDArray[np.uint8]:
-    """Which of at most 256 colors [K, 3] each pixel of an Image [1, 3, H, W] is nearest to: [H, W]."""
+    """The index [H, W] of the color nearest to each pixel of an Image [1, 3, H, W], of at most 256 [K, 3]."""
     rows = [_distances(row.T, colors).argmin(1).to(torch.uint8) for row in image[0].unbind(1)]
     return torch.stack(rows).numpy()
 
 
 def _distances(pixels: Tensor, colors: Tensor) -> Tensor:
-    """Of each of [N, 3] from each of [K, 3]; exact, unlike torch's faster way by products: [N, K]."""
+    """Distances [N, K] of pixels [N, 3] from colors [K, 3]; exact, unlike torch's faster way by products."""
     return torch.cdist(pixels, colors, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def smoothed(labels: NDArray[np.uint8], count: int, radius: float) -> NDArray[np.uint8]:
-    """The label of `count` that most pixels have in a Gaussian window of `radius` pixels: [H, W]."""
+    """The label [H, W], of `count`, with the largest share in a Gaussian window of `radius` pixels."""
     best, most = labels.copy(), np.zeros(labels.shape, np.float32)
     for label in range(count):
         share = ndimage.gaussian_filter((labels == label).astype(np.float32), radius, mode="reflect")

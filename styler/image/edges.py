@@ -1,4 +1,4 @@
-"""Lines that a picture is made of: edges of a photo, or a drawing cleaned to the same thin lines."""
+"""Thin lines: the edges of a photo, or the lines of a drawing."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Plane = NDArray[np.floating[Any]]  # [H, W]
 Mask = NDArray[np.bool_]  # [H, W]
 
 OPPONENTS = np.array([LUMA, (1, -1, 0), (-0.5, -0.5, 1)], np.float32)
-"""Rows that make luma, red minus green and blue minus yellow of a color: what differs in none is no edge."""
+"""Rows that turn a color into luma, red minus green, and blue minus yellow, in which edges are sought."""
 FAINTEST = 0.03
-"""Difference of two areas, of the range of values, below which the line between them is noise."""
+"""Smallest difference between two areas, of the range of values; below it the line between them is noise."""
 SOFTEST = 0.02
 """Sharpness of the softest edge, relative to a sharp one under the same blur: it is 7 times as wide."""
 WIDE = 3
-"""How many times wider the second blur is, which tells contours from texture."""
+"""Ratio of the second blur to the first, which tells contours from texture."""
 CONNECTED, APART = np.ones((3, 3), bool), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 """Pixels that touch at a corner are of one line, and not of one area between lines."""
 FAINTEST_INK = 0.1
-"""How much darker than its paper, relative to it, the faintest stroke of a drawing is."""
+"""Darkness of the faintest stroke of a drawing, relative to its paper."""
 GRAIN = 0.7
-"""Blur in pixels that takes the grain off a drawing's paper."""
+"""Blur, in pixels, that removes the grain of a drawing's paper."""
 REACH = 5
-"""Pixels around, of which a stroke's are at least half as dark as the darkest: so blurred ones stay thin."""
+"""Radius, in pixels, within which a stroke is at least half as dark as the darkest pixel."""
 WIDTHS, WIDER = (1 / 50, 1 / 16), 2.5
-"""Half the width of the widest stroke: of the long side at least and at most, and of most strokes' own."""
+"""Half the width of the widest stroke: its bounds relative to the long side, and its ratio to the median."""
 SAMPLES, FITS = 96, 6
-"""Of the surface of light on a paper: points along the long side, and how often it is fitted."""
+"""Fit of the paper's brightness: points along the long side, and rounds."""
 
 
 @dataclass(frozen=True)
 class Edges:
-    """How edges are drawn, in pixels of the picture that they are drawn of; see `EdgeOptions`."""
+    """Parameters of the edge detection, in pixels of the photo; see `EdgeOptions`."""
 
     sigma: tuple[float, float] = (1.0, 3.0)
     strong: float = 90.0
@@ -65,7 +65,7 @@ def draw(image: Tensor, edges: Edges, sigma: float) -> Tensor:
 
     Canny 1986, with these differences: the gradient is that of the colors (Di Zenzo 1986), the thresholds are
     percentiles of its strength, so that contrast does not matter, and the strength is the mean of that at
-    `sigma` and at three times as wide a blur, so that contours outlast texture. Lines of few pixels go.
+    `sigma` and at a blur three times as wide, so that contours outlast texture. Short lines are left out.
     """
     colors = np.tensordot(OPPONENTS, image[0].float().cpu().numpy(), 1)
     strength, angle = gradient(colors, sigma)
@@ -90,7 +90,7 @@ def gradient(colors: Plane, sigma: float) -> tuple[Plane, Plane]:
 
 
 def ridges(strength: Plane, angle: Plane, sharpness: float) -> Mask:
-    """Where the strength is largest along its own direction: non-maximum suppression, interpolated.
+    """Non-maximum suppression with interpolation: pixels whose strength is largest along its direction.
 
     The neighbors must be lower by `sharpness` of it in sum: an even slope has no line at its end. On a
     plateau of two pixels the one further right, or down, is kept, so that lines are a pixel wide.
@@ -116,13 +116,13 @@ def ridges(strength: Plane, angle: Plane, sharpness: float) -> Mask:
 
 
 def lines(candidates: Mask, certain: Mask, shortest: int, touching: Mask = CONNECTED) -> Mask:
-    """The connected candidates of which a pixel is certain, and that have `shortest` pixels: hysteresis."""
+    """Hysteresis: connected candidates of at least `shortest` pixels, one of which is certain."""
     labels, count = ndimage.label(candidates, touching)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    kept = np.isin(np.arange(count + 1), labels[certain & candidates]) & (sizes >= shortest)
-    kept[0] = False
-    found: Mask = kept[labels]
-    return found
+    chosen = np.isin(np.arange(count + 1), labels[certain & candidates]) & (sizes >= shortest)
+    chosen[0] = False
+    result: Mask = chosen[labels]
+    return result
 
 
 # Of a drawing
@@ -149,33 +149,33 @@ def clean(sketch: Tensor, shortest: int = 10) -> Tensor:
     return _drawn(lines(thin, thin, shortest))
 
 
-def ink(grey: Plane) -> Plane:
-    """How much darker than the paper around it each pixel [H, W] is, relative to the paper: about 0 to 1.
+def ink(gray: Plane) -> Plane:
+    """The darkness [H, W] of each pixel relative to the paper around it, about 0 to 1.
 
-    Of light lines on a dark ground, how much lighter. The paper's light is a quadratic surface fitted to what
+    Light lines on a dark ground are inverted first. The paper's light is a quadratic surface fitted to what
     is not ink, that is to what is not much darker than the surface fitted before.
     """
-    grey = ndimage.gaussian_filter(grey, GRAIN, mode="reflect")
-    low, middle, high = np.percentile(grey, (0.5, 50, 99.5))
+    gray = ndimage.gaussian_filter(gray, GRAIN, mode="reflect")
+    low, middle, high = np.percentile(gray, (0.5, 50, 99.5))
     if high - middle > middle - low:
-        grey = 1 - grey
-    paper = np.maximum(_surface(grey), FAINTEST)
-    darkness: Plane = 1 - grey / paper
+        gray = 1 - gray
+    paper = np.maximum(_surface(gray), FAINTEST)
+    darkness: Plane = 1 - gray / paper
     return darkness
 
 
-def _surface(grey: Plane) -> Plane:
-    """The quadratic surface [H, W] of what is brightest everywhere."""
-    y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in grey.shape)
-    step = max(1, max(grey.shape) // SAMPLES)
+def _surface(gray: Plane) -> Plane:
+    """The brightness of the paper as a quadratic surface [H, W]."""
+    y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in gray.shape)
+    step = max(1, max(gray.shape) // SAMPLES)
     terms = _quadratic(y[::step, None], x[None, ::step])
-    bright = grey[::step, ::step].ravel()
-    kept = np.ones(len(bright), bool)
+    bright = gray[::step, ::step].ravel()
+    paper = np.ones(len(bright), bool)
     for _ in range(FITS):
-        factors = np.linalg.lstsq(terms[kept], bright[kept], rcond=None)[0]
+        factors = np.linalg.lstsq(terms[paper], bright[paper], rcond=None)[0]
         rest = bright - terms @ factors
-        kept = rest >= -max(FAINTEST, np.median(np.abs(rest[kept])))
-    surface: Plane = (_quadratic(y[:, None], x[None]) @ factors).reshape(grey.shape)
+        paper = rest >= -max(FAINTEST, np.median(np.abs(rest[paper])))
+    surface: Plane = (_quadratic(y[:, None], x[None]) @ factors).reshape(gray.shape)
     return surface
 
 
@@ -185,7 +185,7 @@ def _quadratic(y: Plane, x: Plane) -> Plane:
 
 
 def shapes(marks: Mask) -> Mask:
-    """The parts of the marks that are much wider than most of them, or than any pen draws."""
+    """The parts of the marks that are much wider than the median mark, or than any pen draws."""
     depth = ndimage.distance_transform_edt(marks)
     ridge = depth[marks & (depth == ndimage.maximum_filter(depth, 3))]
     narrow, wide = (share * max(marks.shape) for share in WIDTHS)
@@ -194,17 +194,17 @@ def shapes(marks: Mask) -> Mask:
     if not core.any():
         return core
     # Half as far again as the disk that was taken off, so that right angles are whole.
-    found: Mask = marks & (ndimage.distance_transform_edt(~core) <= 1.5 * radius)
-    return found
+    solid: Mask = marks & (ndimage.distance_transform_edt(~core) <= 1.5 * radius)
+    return solid
 
 
 # Of either
 
 
 def thinned(marks: Mask) -> Mask:
-    """The marks with all pixels off that neither end a line nor hold two parts together.
+    """Thin marks to lines by removing pixels that neither end a line nor connect two parts.
 
-    From each side in turn, those at that side at once, which keeps what is connected connected (Rosenfeld
+    Pixels at one side are removed at once, from each side in turn, which preserves connectivity (Rosenfeld
     1975).
     """
     thin = np.pad(marks, 1)
@@ -221,7 +221,7 @@ NEIGHBORS = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1
 
 
 def _around(padded: Mask) -> NDArray[np.uint8]:
-    """Which neighbors each pixel but the outermost has, as bits in the order of NEIGHBORS."""
+    """The neighbors of each pixel but the outermost, as bits in the order of NEIGHBORS."""
     height, width = padded.shape[0] - 2, padded.shape[1] - 2
     code = np.zeros((height, width), np.uint8)
     for bit, (y, x) in enumerate(NEIGHBORS):
@@ -230,7 +230,7 @@ def _around(padded: Mask) -> NDArray[np.uint8]:
 
 
 def _removable() -> Mask:
-    """For each set of neighbors, whether it stays one part without the pixel: Yokoi's number is 1; [256]."""
+    """Whether each set of neighbors stays connected without the pixel (Yokoi's number is 1): [256]."""
     on = (np.arange(256)[:, None] >> np.arange(8)) & 1
     off = 1 - on
     number = sum(off[:, k] - off[:, k] * off[:, k + 1] * off[:, (k + 2) % 8] for k in range(0, 8, 2))

@@ -1,4 +1,4 @@
-"""Sizes and resampling: what an image looks like at another size, and through which sizes the work goes."""
+"""Sizes, resampling, and scales from coarse to fine."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ COARSEST = 128
 """Long side in pixels below which coarse to fine does not go: a VGG sees too few positions there."""
 
 
-def fit(size: Size, wanted: OutputSize) -> Size:
+def fit(size: Size, target: OutputSize) -> Size:
     """The size of the same aspect with that long side, or the largest in that box; no side under 1."""
-    if wanted is None:
+    if target is None:
         return size
     height, width = size
-    box = (wanted, wanted) if isinstance(wanted, int) else wanted
+    box = (target, target) if isinstance(target, int) else target
     if height * box[1] > width * box[0]:  # the height is what limits it
         return box[0], max(1, round(width * (box[0] / height)))
     return max(1, round(height * (box[1] / width))), box[1]
 
 
-def long_side(wanted: OutputSize) -> int | None:
+def long_side(target: OutputSize) -> int | None:
     """The longest side in pixels that an output of that size can have, None for the input's own."""
-    return max(wanted) if isinstance(wanted, tuple) else wanted
+    return max(target) if isinstance(target, tuple) else target
 
 
 def resize(image: Tensor, size: Size) -> Tensor:
@@ -41,7 +41,7 @@ def resize(image: Tensor, size: Size) -> Tensor:
 
 
 def scales(size: Size, count: int = 0) -> list[Size]:
-    """Sizes from coarse to fine that end at `size`, each half as long as the next.
+    """Sizes from coarse to fine that end at `size`, each half the next.
 
     Args:
         size: the last of them.

@@ -1,36 +1,32 @@
-"""From files, folders and films to what a trained network makes of them. A generator of events."""
+"""Batches of inputs: plan, share out, skip, go on after failures, sum up. Generators of events."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from torch import Tensor
 
 from styler import processes
 from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Note, Result
-from styler.image import size as geometry
-from styler.image.size import SMALLEST, Size
-from styler.jobs import films
-from styler.jobs.records import Record, Studio
-from styler.options.shared import BatchOptions, OutputOptions, PassOptions
+from styler.jobs import films, pictures
+from styler.jobs.pictures import Session
+from styler.jobs.records import Record, prove
+from styler.options.shared import BatchOptions, PassOptions
 from styler.storage import disk, inputs
-from styler.storage.films import encode, read
+from styler.storage.films import encode
 from styler.storage.inputs import Job, Plan
 from styler.storage.names import display
-from styler.storage.pictures.load import Picture, load_picture, measure
-from styler.storage.pictures.save import save_picture
-from styler.tasks.onepass import SAMPLE, Bounded
+
+Doer = Callable[[Job], Generator[Event, None, Record]]
+"""Does one job, and returns its record."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many inputs were worked on, left alone as their output exists, given up, and not come to."""
+    """Numbers of inputs: done, skipped as their output exists, failed, and not begun."""
 
     done: int = 0
     skipped: int = 0
@@ -39,7 +35,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 if an input failed, else 0; what was skipped is no failure."""
+        """1 if an input failed, else 0; a skipped one is no failure."""
         return int(self.failed > 0)
 
     def __str__(self) -> str:
@@ -52,105 +48,65 @@ class Summary:
         return ", ".join(f"{count} {what}" for what, count in parts.items() if count or what == "done")
 
 
-def apply(
-    sources: Sequence[str],
-    output: str | None,
-    label: str,
-    options: PassOptions,
-    studio_for: Callable[[int], Studio],
-    stop: Callable[[], bool] = lambda: False,
-) -> Generator[Event, None, Summary]:
-    """Let a network work on pictures, folders of pictures and films; a Result for each.
+@dataclass(frozen=True)
+class Selection:
+    """This process's share of a plan.
 
-    Args:
-        sources: files, folders, globs and "-".
-        output: file, folder or "-", see `inputs.plan`.
-        label: what distinguishes an output's name from the input's.
-        options: everything else; with `dry_run` nothing is written, and the Results tell what would be.
-        studio_for: the network at its place, for so many inputs.
-        stop: asked between pictures and between frames; once true, what is in hand is finished.
-
-    Raises:
-        StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
-            what is wrong with one is in its Result, as `error` and `message`.
+    Attributes:
+        jobs: to do.
+        skipped: how many are finished already.
+        many: whether it is a batch, in which a job may fail alone, even if it is a batch of one.
+        notes: about inputs that are left out.
     """
-    plan = inputs.plan(sources, output, label, read.is_film)
-    batch = plan.many or options.dry_run
 
-    def begin(count: int) -> Doer:
-        return partial(do, studio=studio_for(count), many=plan.many, stop=stop)
-
-    return (yield from run(plan, options, lambda job: batch and finished(job, options), begin, stop))
+    jobs: tuple[Job, ...]
+    skipped: int
+    many: bool
+    notes: tuple[str, ...]
 
 
-Doer = Callable[[Job], Generator[Event, None, Record]]
-"""Does one job, and returns its record."""
+def select(plan: Plan, options: BatchOptions, finished: Callable[[Job], bool]) -> Selection:
+    """The jobs of this process's share of a plan that are not finished.
 
-
-def run(
-    plan: Plan,
-    options: BatchOptions,
-    finished: Callable[[Job], bool],
-    begin: Callable[[int], Doer],
-    stop: Callable[[], bool],
-) -> Generator[Event, None, Summary]:
-    """Do this process's share of a plan but what is finished; `begin` gives what does so many jobs."""
-    for text in plan.notes:
-        yield Note(text)
-    jobs = inputs.part(plan.jobs, options.shard, *process())
+    Raises InputError for a shard that is none.
+    """
+    jobs, notes = inputs.part(plan.jobs, options.shard, *process()), plan.notes
     if len(jobs) < len(plan.jobs):
-        yield Note(f"{len(jobs)} of {len(plan.jobs)} inputs are in this part")
-    todo = [job for job in jobs if not finished(job)]
-    done, failed = yield from work(todo, begin(len(todo)), plan.many, stop)
-    return Summary(done, len(jobs) - len(todo), failed, len(todo) - done - failed)
+        notes += (f"{len(jobs)} of {len(plan.jobs)} inputs are in this part",)
+    todo = tuple(job for job in jobs if not finished(job))
+    return Selection(todo, len(jobs) - len(todo), plan.many, notes)
 
 
 def process() -> tuple[int, int]:
-    """The number of this process and how many there are, as torchrun says; (0, 1) without it."""
+    """Number of this process and of all, as torchrun says; (0, 1) without it."""
     if not processes.launched():
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
-def finished(job: Job, options: PassOptions) -> bool:
-    """Whether a job's output is there already and is to be left alone."""
-    return not replaces(job, options) and Path(job.target).exists()
-
-
-def replaces(job: Job, options: PassOptions) -> bool:
-    """Whether an output that exists is to be replaced: if asked, or if it is an unfinished film."""
-    return options.overwrite or (job.film and encode.parts_of(job.target).exists())
-
-
-# Many inputs
-
-
-def work(
-    jobs: Sequence[Job], doer: Doer, many: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, tuple[int, int]]:
-    """Do the jobs one after another; returns how many were done and how many failed.
-
-    Of many, one that fails is told in its Result, and the next is begun.
-    """
-    done = failed = 0
+def work(selection: Selection, do: Doer, stop: Callable[[], bool]) -> Generator[Event, None, Summary]:
+    """Do the jobs one after another; of many, one that fails has a Result too, and the next is begun."""
+    jobs, done, failed = selection.jobs, 0, 0
+    for text in selection.notes:
+        yield Note(text)
     for index, job in enumerate(jobs, 1):
-        if stop():
-            break
-        if many:
+        if selection.many:
+            if stop():
+                break
             yield Item(index, len(jobs), display(job.source))
         try:
-            record = yield from doer(job)
+            record = yield from do(job)
             done += 1
         except Exception as error:
-            if not many or ends_all(error, job):
+            if not selection.many or ends_all(error, job):
                 raise
             record, failed = failure(job, error), failed + 1
         yield Result(record)
-    return done, failed
+    return Summary(done, selection.skipped, failed, len(jobs) - done - failed)
 
 
 def ends_all(error: Exception, job: Job) -> bool:
-    """Whether an error would come again with each input: the disk is full, or the place cannot be written."""
+    """Whether an error would come again with each input: the disk is full, or the folder not writable."""
     if not isinstance(error, OutputError):
         return False
     if getattr(error.__cause__, "errno", None) in disk.FULL:
@@ -163,128 +119,72 @@ def ends_all(error: Exception, job: Job) -> bool:
 
 
 def failure(job: Job, error: Exception) -> Record:
-    """The record of an input of which nothing could be made."""
+    """Record of an input that failed."""
     text = " ".join(str(error).split())
     message = text if display(job.source) in text else f"{display(job.source)}: {text}"
     return {"input": job.source, "output": None, "error": type(error).__name__, "message": message}
 
 
-def do(job: Job, studio: Studio, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Do one job; returns its record."""
-    if refusal := studio.refusal(job):
-        raise InputError(refusal)
-    if not studio.options.dry_run:
-        sources = [] if job.source == inputs.STREAM else [job.source]
-        disk.prove_writable(job.target, overwrite=replaces(job, studio.options), inputs=sources)
-    if job.film:
-        return (yield from do_film(job, studio, stop))
-    return (yield from do_picture(job, studio, many))
+# One pass of a trained network
 
 
-# One input
+def apply(
+    sources: Sequence[str],
+    output: str | None,
+    label: str,
+    session: Session,
+    stop: Callable[[], bool],
+) -> Generator[Event, None, Summary]:
+    """Let a network work on pictures, folders of pictures and videos; a Result for each.
+
+    Args:
+        sources: files, folders, globs and "-".
+        output: file, folder or "-", see `inputs.plan`.
+        label: what distinguishes an output's name from the input's.
+        session: the network; with `dry_run` nothing is written, and the Results are forecasts.
+        stop: asked between pictures and between frames; once true, the picture in hand is finished.
+
+    Raises:
+        StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
+            what is wrong with one is in its Result, as `error` and `message`.
+    """
+    options = session.options
+    plan = inputs.plan(sources, output, label)
+    batch = plan.many or options.dry_run
+    selection = select(plan, options, lambda job: batch and finished(job, options))
+    session.count = len(selection.jobs)
+    return work(selection, partial(do, session=session, many=plan.many, stop=stop), stop)
 
 
-def do_picture(job: Job, studio: Studio, many: bool) -> Generator[Event, None, Record]:
-    """Load a picture, let the network work and save, or with `dry_run` tell what that would take."""
-    begun, options = time.monotonic(), studio.options
+def finished(job: Job, options: PassOptions) -> bool:
+    """Whether a job's output exists and is to be left alone."""
+    return not replaces(job, options) and Path(job.target).exists()
+
+
+def replaces(job: Job, options: PassOptions) -> bool:
+    """Whether an output that exists is to be replaced: if asked, or if it is an unfinished video."""
+    return options.overwrite or (job.film and encode.parts_of(job.target).exists())
+
+
+def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+    """Events of one job, after what can be checked before it is begun."""
+    if job.film and session.passes > 1:
+        raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
+    if not session.options.dry_run:
+        prove(job.target, replaces(job, session.options), [job.source])
+    return video(job, session, stop) if job.film else pictures.apply(job, session, many)
+
+
+def video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+    """Let a network work on a video, or with `dry_run` forecast it; returns its record."""
+    source, options = Path(job.source), session.options
+    footage, frame = films.glance(source, options)
     if options.dry_run:
-        return forecast_picture(job, studio)
-    picture = load_picture(
-        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
-    )
-    for text in picture.warnings:
-        yield Note(f"{display(job.source)}: {text}" if many else text)
-    size = output_size((picture.image.shape[-2], picture.image.shape[-1]), options)
-    picture = replace(picture, image=geometry.resize(picture.image, size))
-    worker = studio.worker(picture.image, size[0] * size[1])
-    made = studio.finish(picture, worker)
-    yield from told(worker)
-    save(job.target, made.image, studio, made)
-    return studio.record(job, (made.image.shape[-2], made.image.shape[-1]), begun)
-
-
-def do_film(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Let the network work on a film, or with `dry_run` tell what that would take."""
-    source, options = Path(job.source), studio.options
-    found, frame = films.glance(source, options)
-    if options.dry_run:
-        count = found.frames or round(found.seconds * found.rate)
-        return forecast(job, studio, films.output_size(options.size, found), frame, count)
+        size = films.output_size(options.size, footage)
+        return pictures.forecast(job, session, size, frame, films.frame_count(footage))
     content = {"name": source.name, "sha256": disk.sha256_of(source)}
-    worker = studio.worker(frame, precision=films.begun_with(Path(job.target), options))
-    recipe = studio.recipe({"content": content})
-    record = yield from films.film(source, Path(job.target), worker, options, recipe, stop)
-    yield from told(worker)
+    network = session.suit(frame, precision=films.begun_with(Path(job.target), options))
+    recipe = session.recipe(content=content)
+    record = yield from films.film(source, Path(job.target), network, options, recipe, stop)
+    yield from session.notes()
     return record
-
-
-def told(worker: Bounded) -> Generator[Event, None, None]:
-    """What the worker has to tell, which is once."""
-    while worker.notes:
-        yield Note(worker.notes.pop(0))
-
-
-def output_size(size: Size, options: PassOptions) -> Size:
-    """The (height, width) of a picture's output; raises InputError if it is too thin or too large."""
-    wanted = geometry.fit(size, options.size)
-    check_size(wanted, options)
-    return wanted
-
-
-def check_size(size: Size, options: OutputOptions) -> None:
-    """Raise InputError for a (height, width) that is too thin for the network, or over the limit."""
-    shown = f"the output would be {size[1]}x{size[0]} pixels"
-    if min(size) < SMALLEST:
-        raise InputError(f"{shown}, and {SMALLEST} a side is the least: use a larger --size")
-    if size[0] * size[1] > options.max_pixels:
-        raise InputError(
-            f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
-        )
-
-
-def save(target: str, image: Tensor, studio: Studio, picture: Picture | None = None) -> None:
-    """Write a picture with its recipe, and with the transparency and the credits of what it was made of."""
-    options = studio.options
-    content = {"content": {"name": picture.name, "sha256": picture.sha256}} if picture else {}
-    recipe = studio.recipe({**content, "size": [image.shape[-1], image.shape[-2]]})
-    save_picture(
-        target,
-        image,
-        alpha=picture.alpha if picture else None,
-        recipe=recipe if options.metadata else None,
-        credits=picture.credits if picture and options.metadata else None,
-        overwrite=options.overwrite,
-        quality=options.quality,
-    )
-
-
-# Dry runs
-
-
-def forecast_picture(job: Job, studio: Studio) -> Record:
-    """What a picture would take, by its header; the first one is a sample, and seen small."""
-    options = studio.options
-    if job.source == inputs.STREAM:  # which can be read once only
-        image = load_picture(job.source, max_pixels=options.max_pixels).image
-        return forecast(job, studio, output_size((image.shape[-2], image.shape[-1]), options), image)
-    size = output_size(measure(job.source, max_pixels=options.max_pixels), options)
-    if not studio.sampled:
-        sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE)
-        return forecast(job, studio, size, sample.image)
-    return forecast(job, studio, size)
-
-
-def forecast(job: Job, studio: Studio, size: Size, sample: Tensor | None = None, frames: int = 1) -> Record:
-    """What the work would take, as a record with no output and a `message` that says it."""
-    pixels = frames * size[0] * size[1]
-    rows, needed = studio.worker(sample, pixels).plan(*size)
-    seconds = pixels * studio.pace(sample)
-    facts = (
-        f"{size[1]} x {size[0]}" + (f", {frames} frames" if job.film else ""),
-        *([f"a sheet of {studio.passes} such"] if studio.passes > 1 else []),
-        f"strips of {rows} rows" if rows < size[0] else "whole",
-        f"{needed / 1e9:.1f} GB",
-        f"about {seconds:.1f} s",
-    )
-    message = f"{display(job.source)} -> {display(job.target)}: {', '.join(facts)}"
-    return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}

@@ -1,39 +1,27 @@
-"""From files, folders and films to painted ones, by a network of styles. A generator of events."""
+"""Painting files, folders and videos with a trained network of styles. A generator of events."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from styler import device
 from styler.errors import InputError
 from styler.events import Event, Note, Result
-from styler.image.size import Size
-from styler.jobs.batch import Summary, apply, check_size, save
-from styler.jobs.records import Record, Studio
-from styler.networks.residual import ResidualNetwork
-from styler.networks.texture import TextureNetwork
+from styler.jobs.batch import Summary, apply
+from styler.jobs.pictures import Session, check_size, precision_name
+from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save
+from styler.networks.kinds import KINDS
 from styler.options.fast import FastOptions
-from styler.options.fields import OutputSize
-from styler.options.shared import PassOptions
-from styler.storage import cards, disk, inputs
-from styler.storage.inputs import Job
+from styler.storage.cards import mix, weights
+from styler.storage.inputs import Job, picture_target
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.names import display, fit_name
-from styler.storage.pictures.save import format_of
+from styler.storage.names import display
 from styler.tasks import fast as task
-from styler.tasks import sampling
-from styler.tasks.fast import Painter
-
-TEXTURE_SIDE = 512
-"""Height and width in pixels of a texture of which no size is asked."""
 
 
 def fast(
@@ -42,103 +30,91 @@ def fast(
     options: FastOptions,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Summary]:
-    """Paint pictures, folders of pictures and films with a trained network; a Result for each.
+    """Paint pictures, folders of pictures and videos with a trained network; a Result for each.
 
     Args:
         sources: files, folders, globs and "-"; none for a texture network, which makes one picture.
         output: file, folder or "-", see `inputs.plan`.
-        options: everything else; with `dry_run` nothing is written, and the Results tell what would be.
-        stop: asked between pictures and between frames; once true, what is in hand is finished.
+        options: everything else; with `dry_run` nothing is written, and the Results are forecasts.
+        stop: asked between pictures and between frames; once true, the picture in hand is finished.
 
     Raises:
-        StylerError: as `apply`.
+        StylerError: as `batch.apply`.
     """
     path = library.locate(options.model, options.style)
     model = library.read(path)
     if model.origin:
         yield Note(f"{display(path.name)}: {model.origin}")
     check_kind(model, path, sources)
-    library.mix(model.card, options.style)  # raises for a style that the model does not have
-    label = "-".join(styles_of(model, options))
-    device.prepare(options.seed, options.threads)
+    blend = Blend.of(model, path, options)
     if not sources:
-        yield Result(texture(output, label, StyleStudio(path, model, options, 1)))
+        yield Result(texture(output, blend, options))
         return Summary(done=1)
-    studio_for = partial(StyleStudio, path, model, options)
-    return (yield from apply(sources, output, label, options, studio_for, stop))
+    painter = task.painter(blend.network, blend.mix, options)
+    session = Session("fast", blend.entry, blend.certain, options, painter)
+    return (yield from apply(sources, output, blend.label, session, stop))
 
 
 def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
-    shown = display(path.name)
-    if model.card.kind == "translate":
+    shown, takes = display(path.name), KINDS[model.card.kind].takes
+    if takes == "pair":
         advice = f"styler translate --checkpoint {library.called(path)}"
         raise InputError(f"{shown} is a translator and has no styles: {advice}")
-    if model.card.kind == "texture" and sources:
+    if takes == "noise" and sources:
         raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
-    if model.card.kind == "transform" and not sources:
+    if takes == "photo" and not sources:
         raise InputError(f"{shown} paints pictures: give one, or a folder of them")
 
 
-class StyleStudio(Studio):
-    """A network of styles with its styles mixed."""
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """A trained network with a mix of its styles, on its device.
 
-    command = "fast"
+    Attributes:
+        mix: weights of the styles, [1, S].
+        label: names of the styles, for the names of outputs.
+        entry: name and sha256 of the network, for recipes.
+        certain: options that recipes always have.
+    """
 
-    def __init__(self, path: Path, model: Model, options: FastOptions, count: int) -> None:
-        super().__init__(Path(options.model).name or path.stem, model.card.sha256, options, count)
-        self.model, self.wishes = model, options
-        self.mix = library.mix(model.card, options.style).to(self.place)
-        self.network = model.network.to(self.place).eval()
+    network: nn.Module
+    mix: Tensor
+    label: str
+    entry: Record
+    certain: Record
 
-    def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Painter:
-        """As in `Studio`."""
-        network = cast(ResidualNetwork, self.network)
-        wishes = replace(self.wishes, precision=options.precision)
-        return task.painter(network, self.mix, wishes, self.place, sample, work)
-
-    def particulars(self) -> Record:
-        """The network and the style."""
-        return {"model": self.name, "style": self.wishes.style or styles_of(self.model, self.wishes)[0]}
-
-    def texture(self, size: Size) -> Tensor:
-        """Texture of that (height, width) as an Image [1, 3, H, W] on the CPU."""
-        form = sampling.form_of(self.wishes, self.place)
-        return sampling.sample(cast(TextureNetwork, self.network), self.mix, size, self.wishes, form)
-
-    @property
-    def precision(self) -> str:
-        """As in `Studio`, also of textures, which no worker makes."""
-        if self.model.card.kind != "texture":
-            return super().precision
-        return str(sampling.form_of(self.wishes, self.place).dtype).removeprefix("torch.")
+    @classmethod
+    def of(cls, model: Model, path: Path, options: FastOptions) -> Blend:
+        """The blend that the options ask for; raises InputError for a style that the model does not have."""
+        shares = mix(model.card, options.style).to(prepare(options))
+        names = list(weights(options.style)) if options.style else [model.card.styles[0].name]
+        model_name = Path(options.model).name or path.stem
+        return cls(
+            model.network.to(shares.device).eval(),
+            shares,
+            "-".join(names),
+            {"name": model_name, "sha256": model.card.sha256},
+            {"model": model_name, "style": options.style or names[0]},
+        )
 
 
-def styles_of(model: Model, options: FastOptions) -> list[str]:
-    """The names in "waves:0.6,ink:0.4", or the model's only style if none is named."""
-    return list(cards.weights(options.style)) if options.style else [model.card.styles[0].name]
+# Texture, which has no input
 
 
-# No input: texture
-
-
-def texture(output: str | None, label: str, studio: StyleStudio) -> Record:
+def texture(output: str | None, blend: Blend, options: FastOptions) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
-    begun, options = time.monotonic(), studio.options
-    name = fit_name(f"{label}-texture", ".png")
-    job = Job("", output if output and not inputs.is_folder_name(output) else str(Path(output or ".") / name))
-    size = texture_size(options.size)
+    begun, size = time.monotonic(), task.texture_size(options)
+    job = Job("", picture_target(output, f"{blend.label}-texture"))
     check_size(size, options)
-    if job.target != inputs.STREAM:
-        format_of(job.target)
     if options.dry_run:
-        return {**studio.record(job, size, begun), "output": None, "message": f"would make {job.target}"}
-    disk.prove_writable(job.target, overwrite=options.overwrite)
-    save(job.target, studio.texture(size), studio)
-    return studio.record(job, size, begun)
-
-
-def texture_size(size: OutputSize) -> Size:
-    """The (height, width) of a texture of that size: exactly a box, or a square with that side."""
-    side = TEXTURE_SIDE if size is None else size
-    return (side, side) if isinstance(side, int) else side
+        record = record_of(job, options, blend.mix.device, begun, [size])
+        return {**record, "output": None, "message": f"would make {display(job.target)}"}
+    prove(job.target, options.overwrite, [])
+    image = task.texture(blend.network, blend.mix, size, options)
+    precision = precision_name(task.texture_form(options, blend.mix.device).dtype)
+    recipe = recipe_of(
+        "fast", options, {**blend.certain, "precision": precision}, model=blend.entry, size=[size[1], size[0]]
+    )
+    save(job.target, image, recipe, options)
+    return record_of(job, options, blend.mix.device, begun, [size])

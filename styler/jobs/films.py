@@ -25,7 +25,7 @@ from styler.storage import disk
 from styler.storage.films import animation, encode, join, read
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display
-from styler.tasks.onepass import Bounded
+from styler.tasks.onepass import OnePass
 from styler.tasks.steady import Shot, followed, from_tensors, to_tensors
 
 CUT_OFF = 0.9  # of the time that a file promises; with less it is told to break off
@@ -46,7 +46,7 @@ class _Source:
 def film(
     source: Path,
     target: Path,
-    worker: Bounded,
+    network: OnePass,
     options: PassOptions,
     recipe: Mapping[str, Any],
     stop: Callable[[], bool] = lambda: False,
@@ -75,7 +75,7 @@ def film(
     whole = {**recipe, "size": [found.size[1], found.size[0]]}
     sink = yield from _sink(found, target, options, whole)
     with closing(sink):
-        last = yield from _made(found, sink, worker, options.steady, stop)
+        last = yield from _made(found, sink, network, options.steady, stop)
         if stop():
             whole["interrupted"] = True
         yield from _written(found, target, sink, options, whole, last)
@@ -87,7 +87,7 @@ def film(
         "input": str(source),
         "output": str(target),
         "seed": options.seed,
-        "device": str(worker.place),
+        "device": str(network.device),
         "seconds": round(time.monotonic() - begun, 2),
         "sizes": [list(found.size)],
         "losses": {},
@@ -163,23 +163,23 @@ def _sink(
 
 
 def _made(
-    found: _Source, sink: Sink, worker: Bounded, steady: bool, stop: Callable[[], bool]
+    found: _Source, sink: Sink, network: OnePass, steady: bool, stop: Callable[[], bool]
 ) -> Generator[Event, None, int | None]:
     """Make all frames that are not done yet, into `sink`; returns the duration of the last one."""
-    total, last = _count(found.footage), None
-    steady = steady and worker.measures
-    shot = from_tensors(sink.state, worker.place) if sink.state else None
+    total, last = frame_count(found.footage), None
+    steady = steady and network.measures
+    shot = from_tensors(sink.state, network.device) if sink.state else None
     yield Stage("film", *found.size, total)
     for frame in ahead(_readable(found, sink.done)):
         if isinstance(frame, Note):
             yield frame
             continue
-        shot = followed(shot, frame.image, worker.moments) if steady else None
-        image = worker(frame.image, shot.moments if shot else None)
+        shot = followed(shot, frame.image, network.moments) if steady else None
+        image = network(frame.image, shot.moments if shot else None)
         sink.add(replace(frame, image=image), partial(_carried, shot))
         last = frame.duration
-        while worker.notes:
-            yield Note(worker.notes.pop(0))
+        while network.budget.notes:
+            yield Note(network.budget.notes.pop(0))
         yield Step(sink.done, max(total, sink.done), image=image)
         if stop():
             break
@@ -215,7 +215,7 @@ def _carried(shot: Shot | None) -> dict[str, Tensor] | None:
     return None if shot is None else to_tensors(shot)
 
 
-def _count(footage: Footage) -> int:
+def frame_count(footage: Footage) -> int:
     """How many frames there are or are to be expected, 0 if nothing tells."""
     return footage.frames or round(footage.seconds * footage.rate)
 

@@ -1,182 +1,236 @@
-"""From picture files to a picture file: open, plan, paint, save with the recipe. A generator of events."""
+"""Style transfer by optimization, from picture files to picture files. A generator of events."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import time
 import typing
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from styler import device
 from styler.errors import DivergedError, InputError
-from styler.events import Event, Note, Step, relayed
-from styler.image import size as geometry
+from styler.events import Event, Note, Step, relay
+from styler.features import Extractor
+from styler.jobs.batch import Summary, select, work
+from styler.jobs.pictures import open_picture, own_size, size_of
+from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
 from styler.options.optimize import INITS, OptimizeOptions
-from styler.storage import disk
+from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
 from styler.storage.names import display, fit_name
-from styler.storage.pictures.load import Picture, load_picture
-from styler.storage.pictures.save import format_of, save_picture
-from styler.tasks import optimize as transfer
-from styler.version import __version__
+from styler.storage.pictures.load import Picture
+from styler.tasks import optimize as task
+
+MOST = 8
+"""Styles that can be told from contents by their place on the command line alone."""
 
 
 def optimize(
-    content: str,
+    pictures: Sequence[str],
     styles: Sequence[str],
     output: str | None,
     options: OptimizeOptions,
     stop: Callable[[], bool] = lambda: False,
-) -> Generator[Event, None, dict[str, Any]]:
-    """Paint a picture file in the manner of others; returns the record of what was done.
+) -> Generator[Event, None, Summary]:
+    """Paint pictures and folders of pictures in the style of others; a Result for each.
 
     Args:
-        content: file, or "-" for standard input.
-        styles: files; several are blended.
-        output: file, folder, "-" for standard output, or None for CONTENT-STYLE.png in this folder.
-        options: everything else.
-        stop: asked after each step; once true, the picture is saved as it stands.
+        pictures: contents: files, folders, globs and "-". Without `styles`, one content and then its styles.
+        styles: files, or "-"; several are blended.
+        output: file, folder or "-", see `inputs.plan`.
+        options: everything else; with `dry_run` nothing is written, and the Results are forecasts.
+        stop: asked between steps and between pictures; once true, the picture in hand is saved as it stands.
 
     Raises:
-        StylerError: each kind; DivergedError comes after the best picture was saved beside as -partial.
+        StylerError: for one content, what is wrong with it; DivergedError comes after the best picture was
+            saved beside as -partial. For many, only what would stop all of them; what is wrong with one is in
+            its Result, as `error` and `message`.
     """
-    begun = time.monotonic()
-    init = [] if options.init in INITS else [options.init]
-    sources, target = [content, *styles, *init], output_for(output, content, styles)
-    check(target, sources, options)
-    place = device.choose(options.device)
-    device.prepare(options.seed, options.threads)
-    name = yield from network_for(options)
-    extractor = vgg.load(name).until(transfer.layers(options)).to(place)
-    pictures = yield from open_pictures(sources, options)
-    opened = [picture.image.to(place) for picture in pictures]
-    size = transfer.output_size((opened[0].shape[-2], opened[0].shape[-1]), options)
-    device.require(transfer.memory(extractor, options, size), place)
-    task = transfer.optimize(
-        opened[0], opened[1 : 1 + len(styles)], extractor, options, opened[-1] if init else None, stop
-    )
-    recipe = recipe_of(options, name, pictures, len(styles), size)
+    contents, styles, note = roles(pictures, styles)
+    if note:
+        yield Note(note)
+    inits = [] if options.init in INITS else [options.init]
+    if [*contents, *styles, *inits].count(STREAM) > 1:
+        raise InputError("standard input (-) can only be one of the pictures")
+    planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
+    skips = (planned.many or options.dry_run) and not options.overwrite
+    selection = select(planned, options, lambda job: skips and Path(job.target).exists())
+    if selection.jobs and not options.dry_run:  # before the work that would be lost
+        job = selection.jobs[0]
+        prove(job.target, options.overwrite, [job.source, *styles, *inits])
+    studio = yield from open_studio(styles, inits, options)
+    paint = partial(paint_content, studio=studio, many=planned.many, stop=stop)
+    return (yield from work(selection, paint, stop))
+
+
+# Contents and styles
+
+
+def roles(pictures: Sequence[str], styles: Sequence[str]) -> tuple[Sequence[str], Sequence[str], str]:
+    """Contents, styles, and a note where photos may have been taken for styles.
+
+    Raises InputError for pictures without `styles` that cannot be one content and its styles.
+    """
+    if styles:
+        return pictures, styles, ""
+    advice = "name the styles with --style FILE, and all others are painted"
+    for word in pictures:
+        if is_several(word):
+            raise InputError(f"{display(word)} is a folder or a pattern, of several pictures: {advice}")
+    content, *styles = pictures
+    if not styles:
+        raise InputError(f"{display(content)} has no style: add --style FILE")
+    if len(styles) > MOST:
+        raise InputError(
+            f"these are {len(pictures)} pictures, and {len(styles)} is too many styles: {advice}"
+        )
+    if len(styles) == 1 and not _alike(content, styles[0]):
+        return [content], styles, ""
+    *some, last = map(display, styles)
+    named = f"{', '.join(some)} and {last} are its styles" if some else f"{last} is its style"
+    return [content], styles, f"{display(content)} is the content and {named}; if not, {advice}"
+
+
+def _alike(content: str, style: str) -> bool:
+    """Whether two names are of one series, as of one camera: equal but for their numbers."""
+    return content != style and re.sub(r"\d+", "0", content) == re.sub(r"\d+", "0", style)
+
+
+def _stem(source: str) -> str:
+    return "stdin" if source == STREAM else Path(source).stem
+
+
+# The work
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """A feature network on its device, and the pictures that all contents have in common.
+
+    Attributes:
+        network: name and sha256, for recipes.
+        sources: files of the styles, and of the picture to start from if there is one.
+        pictures: what those hold, in the same order.
+        images: the same pictures' Images [1, 3, H, W] on the device.
+        count: how many of them are styles.
+    """
+
+    options: OptimizeOptions
+    network: Record
+    extractor: Extractor
+    sources: Sequence[str]
+    pictures: Sequence[Picture]
+    images: Sequence[Tensor]
+    count: int
+    device: torch.device
+
+    def paint(self, content: Tensor, stop: Callable[[], bool]) -> Generator[Event, None, Tensor]:
+        """Paint an Image [1, 3, H, W] on the device."""
+        styles, init = self.images[: self.count], next(iter(self.images[self.count :]), None)
+        return task.optimize(content, styles, self.extractor, self.options, init, stop)
+
+    def recipe(self, content: Picture, size: Sequence[int]) -> Record:
+        """Recipe of a picture of (height, width) `size`."""
+        entries = [source_of(picture) for picture in self.pictures]
+        certain, init = {"network": self.network["name"]}, {}
+        if len(entries) > self.count:
+            init = {"init": entries[-1]}
+            certain["init"] = entries[-1]["name"]
+        return recipe_of(
+            "optimize",
+            self.options,
+            certain,
+            network=self.network,
+            size=[size[1], size[0]],
+            content=source_of(content),
+            styles=entries[: self.count],
+            **init,
+            losses={},
+        )
+
+
+def open_studio(
+    styles: Sequence[str], inits: Sequence[str], options: OptimizeOptions
+) -> Generator[Event, None, Studio]:
+    """Load the network, the styles, and the picture to start from if there is one."""
+    device = prepare(options)
+    sources, pictures = [*styles, *inits], []
+    for source in sources:
+        pictures.append((yield from open_picture(source, options, task.style_side(options), many=True)))
+    name = options.network
+    if name == "auto":
+        name = vgg.default_network()
+        if name == vgg.BUILT_IN:
+            yield Note(vgg.DEFAULT_NOTE)
+    extractor = vgg.load(name).until(task.layers(options)).to(device)
+    network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
+    images = [picture.image.to(device) for picture in pictures]
+    return Studio(options, network, extractor, sources, pictures, images, len(styles), device)
+
+
+def paint_content(
+    job: Job, studio: Studio, many: bool, stop: Callable[[], bool]
+) -> Generator[Event, None, Record]:
+    """Paint one content, or with `dry_run` forecast that; returns the record."""
+    begun, options = time.monotonic(), studio.options
+    if options.dry_run:
+        return forecast(job, studio)
+    prove(job.target, options.overwrite, [job.source, *studio.sources])
+    prepare(options)  # of many, each is as if alone
+    content = yield from open_picture(job.source, options, options.size, many)
+    image = content.image.to(studio.device)
+    sizes = task.sizes(size_of(image), options)
+    task.require_memory(studio.extractor, options, sizes[-1], studio.device)
+    recipe = studio.recipe(content, sizes[-1])
     try:
-        image = yield from _noting_losses(task, recipe)
+        image = yield from _noting_losses(studio.paint(image, stop), recipe)
     except DivergedError as error:
-        partial = partial_for(target)
-        save(partial, typing.cast(Tensor, error.image), recipe, pictures[0], options)
+        partial = partial_for(job.target)
+        save(partial, typing.cast(Tensor, error.image), recipe, options, content)
         raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
     if stop():
         recipe["interrupted"] = True
-    save(target, image, recipe, pictures[0], options)
-    record = {"input": content, "output": target, "seed": options.seed, "device": str(place)}
-    sizes = [list(scale) for scale in geometry.scales(size, options.scales)]
-    seconds = round(time.monotonic() - begun, 2)
-    return {**record, "seconds": seconds, "sizes": sizes, "losses": recipe["losses"]}
+    save(job.target, image, recipe, options, content)
+    return record_of(job, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
-def output_for(output: str | None, content: str, styles: Sequence[str]) -> str:
-    """The file to write: as given, or CONTENT-STYLE.png in the folder given or in this one."""
-    if output is not None and not disk.is_folder(output):
-        return output
-    stems = ["stdin" if source == "-" else Path(source).stem for source in (content, *styles)]
-    return str(Path(output or ".") / fit_name("-".join(stems), ".png"))
+def forecast(job: Job, studio: Studio) -> Record:
+    """Forecast of one content, by its header: size, scales, steps and memory."""
+    options = studio.options
+    sizes = task.sizes(own_size(job.source, options), options)
+    task.require_memory(studio.extractor, options, sizes[-1], studio.device)
+    shown = [f"{width} x {height}" for height, width in sizes]
+    needed = task.memory(studio.extractor, options, sizes[-1])
+    steps = (
+        f"{options.steps} steps"
+        if len(sizes) == 1
+        else f"{options.steps} steps at each of {', '.join(shown)}"
+    )
+    return forecast_of(job, sizes, [shown[-1], steps, f"{needed / 1e9:.1f} GB"])
 
 
 def partial_for(target: str) -> str:
-    """Where the best picture goes if the work diverges: NAME-partial.png, or with a number if that exists."""
-    if target == "-":
+    """File of the best picture if the work diverges: NAME-partial.png, or with a number if that exists."""
+    if target == STREAM:
         return target
     path = Path(target)
-    stems = (f"{path.stem}-partial" + f"-{n}" * (n > 1) for n in itertools.count(1))
-    places = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
-    return str(next(place for place in places if not (place.exists() or place.is_symlink())))
+    stems = (f"{path.stem}-partial" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
+    paths = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
+    return str(next(path for path in paths if not (path.exists() or path.is_symlink())))
 
 
-def check(target: str, sources: Sequence[str], options: OptimizeOptions) -> None:
-    """Refuse now what would only fail after the work: an unwritable output, an input that is not there."""
-    if sources.count("-") > 1:
-        raise InputError("standard input (-) can only be one of the pictures")
-    if target != "-":
-        format_of(target)
-    for source in sources:
-        if source != "-":
-            disk.open_input(source).close()
-    inputs = [source for source in sources if source != "-"]
-    disk.prove_writable(target, overwrite=options.overwrite, inputs=inputs)
-
-
-def network_for(options: OptimizeOptions) -> Generator[Event, None, str]:
-    """The name of the network, or its file, that `options.network` means here."""
-    if options.network != "auto":
-        return options.network
-    name = vgg.default_network()
-    if name == vgg.BUILT_IN:
-        yield Note(vgg.DEFAULT_NOTE)
-    return name
-
-
-def open_pictures(sources: Sequence[str], options: OptimizeOptions) -> Generator[Event, None, list[Picture]]:
-    """The pictures, shrunk as they are read to what the output needs of them, so that memory is bounded."""
-    size = geometry.long_side(options.size)
-    # As many pixels as a style is looked at with, if that is more than the content's.
-    long_side = None if size is None else round(size * max(1.0, options.style_scale))
-    pictures = [
-        load_picture(source, max_pixels=options.max_pixels, long_side=long_side if index else size)
-        for index, source in enumerate(sources)
-    ]
-    for text in (text for picture in pictures for text in picture.warnings):
-        yield Note(text)
-    return pictures
-
-
-def recipe_of(
-    options: OptimizeOptions, network: str, pictures: Sequence[Picture], styles: int, size: tuple[int, int]
-) -> dict[str, Any]:
-    """What made a picture and can make it again; no path, no time."""
-    inputs = [{"name": picture.name, "sha256": picture.sha256} for picture in pictures]
-    certain = {"seed": options.seed, "threads": torch.get_num_threads(), "network": Path(network).name}
-    changed = options.changed() | certain
-    if len(inputs) > 1 + styles:
-        changed["init"] = inputs[-1]["name"]
-    return {
-        "version": 1,
-        "command": "optimize",
-        "options": dict(sorted(changed.items())),
-        "network": {"name": Path(network).name, "sha256": vgg.sha256(network)},
-        "size": [size[1], size[0]],
-        "content": inputs[0],
-        "styles": inputs[1 : 1 + styles],
-        **({"init": inputs[-1]} if len(inputs) > 1 + styles else {}),
-        "versions": {"styler": __version__, "torch": torch.__version__},
-        "losses": {},
-    }
-
-
-def save(
-    target: str, image: Tensor, recipe: Mapping[str, object], content: Picture, options: OptimizeOptions
-) -> None:
-    """Write a picture with the content's transparency, and with its recipe and credits unless unwanted."""
-    save_picture(
-        target,
-        image,
-        alpha=content.alpha,
-        recipe=recipe if options.metadata else None,
-        credits=content.credits if options.metadata else None,
-        overwrite=options.overwrite,
-        quality=options.quality,
-    )
-
-
-def _noting_losses(
-    task: Generator[Event, None, Tensor], recipe: dict[str, Any]
-) -> Generator[Event, None, Tensor]:
-    """Pass on what a task yields and returns; the recipe gets the losses of its last step."""
+def _noting_losses(task: Generator[Event, None, Tensor], recipe: Record) -> Generator[Event, None, Tensor]:
+    """Pass on the events and the picture of a run; the recipe gets the losses of its last step."""
 
     def noted(event: Event) -> Iterator[Event]:
         if isinstance(event, Step) and event.losses:
             recipe["losses"] = {name: float(f"{value:.4g}") for name, value in event.losses.items()}
         yield event
 
-    return relayed(task, noted)
+    return relay(task, noted)

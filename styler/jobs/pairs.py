@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from styler import device
 from styler.errors import InputError, OutputError
-from styler.events import Event, Note
+from styler.events import Event
 from styler.image import conditions
-from styler.image import size as geometry
-from styler.image.conditions import Pair
-from styler.image.size import Size
+from styler.image.conditions import Pair, pair_of
 from styler.jobs import batch
 from styler.jobs.batch import Summary
-from styler.jobs.records import Record
-from styler.options.fields import format_size
+from styler.jobs.pictures import open_picture, output_size, own_size, size_of
+from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
 from styler.options.translate import PairsOptions
-from styler.storage import disk, inputs
 from styler.storage.datasets import find_pairs
-from styler.storage.datasets import photos as data
-from styler.storage.films import read
-from styler.storage.inputs import Job
+from styler.storage.inputs import STREAM, Job, plan
 from styler.storage.names import display
-from styler.storage.pictures.load import Picture, load_picture, measure
-from styler.storage.pictures.save import save_picture
-from styler.version import __version__
+from styler.storage.pictures.load import Picture
 
 ENDING = ".png"
 """Of all pictures that are written: another format would blur lines and invent colors."""
@@ -43,7 +33,7 @@ INPUTS, PHOTOS = "A", "B"
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """What is to be made of photos, and where: a kind of `conditions.CONDITIONS`, and a folder."""
 
     kind: str
@@ -64,7 +54,7 @@ class Order:
             "names": [self.kind, "photo"],
             "condition": self.condition,
             "layout": options.layout,
-            "size": format_size(options.size),
+            "size": options.plain()["size"],
             "seed": options.seed,
         }
 
@@ -97,133 +87,81 @@ def pairs(
     Raises:
         StylerError: for what would stop all of them; what is wrong with one photo is in its Result.
     """
-    order = Order(kind, output, options)
+    request = Request(kind, output, options)
     conditions.check_heeded(kind, options)
     make = conditions.condition(kind, conditions.parameters_for(kind, options))
-    if output == inputs.STREAM:
+    if output == STREAM:
         raise OutputError("pairs do not fit into standard output: give a folder with -o")
-    device.prepare(options.seed, options.threads)
-    plan = inputs.plan(photos, output, kind, read.is_film, batch=True, ending=ENDING)
+    prepare(options)
+    planned = plan(photos, output, kind, batch=True, ending=ENDING)
     if not options.dry_run:
-        check_alike(order, plan.jobs)
-    doer = partial(pair_up, order=order, make=make)
-    return (yield from batch.run(plan, options, partial(finished, order=order), lambda _: doer, stop))
+        check_alike(request, planned.jobs)
+    doer = partial(pair_up, request=request, make=make)
+    selection = batch.select(planned, options, partial(finished, request=request))
+    return (yield from batch.work(selection, doer, stop))
 
 
-def finished(job: Job, order: Order) -> bool:
+def finished(job: Job, request: Request) -> bool:
     """Whether all that a job writes is there and is to be left alone."""
-    return not order.options.overwrite and all(path.exists() for path in order.targets(job))
+    return not request.options.overwrite and all(path.exists() for path in request.targets(job))
 
 
-def check_alike(order: Order, jobs: Sequence[Job]) -> None:
+def check_alike(request: Request, jobs: Sequence[Job]) -> None:
     """Raise InputError if the folder has pairs that were made otherwise and would not all be replaced."""
-    folder = Path(order.output)
+    folder, overwrite = Path(request.output), request.options.overwrite
     before = find_pairs.read_record(folder)
-    if before and before != order.record:
-        there = {path for path in folder.rglob(f"*{ENDING}") if data.is_picture(path)}
-        replaced = {path for job in jobs for path in order.targets(job)} if order.options.overwrite else set()
-        if there - replaced:
-            advice = "it leaves some of them" if order.options.overwrite else "or add --overwrite"
+    if before and before != request.record:
+        replaced = {path for job in jobs for path in request.targets(job)} if overwrite else set()
+        if find_pairs.pictures_in(folder, ENDING) - replaced:
+            advice = "it leaves some of them" if overwrite else "or add --overwrite"
             raise InputError(
-                f"{display(order.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
+                f"{display(request.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
                 f"choose another folder, {advice}"
             )
-    disk.prove_writable(folder / find_pairs.RECORD, overwrite=True)
+    prove(folder / find_pairs.RECORD, True, [])
 
 
-def tell(order: Order) -> None:
-    """Say in the folder how its pairs are made, unless it says so already."""
-    if find_pairs.read_record(Path(order.output)) != order.record:
-        text = json.dumps(order.record, indent=2) + "\n"
-        disk.write(Path(order.output, find_pairs.RECORD), text.encode())
-
-
-def pair_up(job: Job, order: Order, make: conditions.Make) -> Generator[Event, None, Record]:
+def pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generator[Event, None, Record]:
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
-    begun, options = time.monotonic(), order.options
-    targets, shown = order.targets(job), display(job.source)
+    begun, options = time.monotonic(), request.options
+    targets = request.targets(job)
     if job.film:
-        raise InputError(f"{shown} is a video, and pairs are made of photos: leave it out")
+        raise InputError(f"{display(job.source)} is a video, and pairs are made of photos: leave it out")
     if options.dry_run:
-        return forecast(job, order)
-    sources = [] if job.source == inputs.STREAM else [job.source]
+        return forecast(job, request)
     for target in targets:
-        disk.prove_writable(target, overwrite=True, inputs=sources)
-    photo = load_picture(
-        job.source, max_pixels=options.max_pixels, long_side=geometry.long_side(options.size)
-    )
-    for text in photo.warnings:
-        yield Note(f"{shown}: {text}")
-    size = sized(_size(photo.image), options)
-    pair = pair_of(photo, size, make, options.seed)
-    tell(order)
-    save(pair, targets, photo, order)
-    return {
-        "input": job.source,
-        "output": str(targets[-1]),
-        "seed": options.seed,
-        "device": "cpu",
-        "seconds": round(time.monotonic() - begun, 2),
-        "sizes": [list(size)],
-    }
+        prove(target, True, [job.source])
+    photo = yield from open_picture(job.source, options, options.size, many=True)
+    size = output_size(size_of(photo.image), options.size, options)
+    draw = np.random.default_rng((options.seed, int(photo.sha256[:16], 16)))  # the same for equal photos
+    pair = pair_of(photo.on_white, size, make, draw)
+    find_pairs.write_record(Path(request.output), request.record)
+    save_pair(pair, targets, photo, request)
+    return record_of(replace(job, target=str(targets[-1])), options, "cpu", begun, [size])
 
 
-def pair_of(photo: Picture, size: Size, make: conditions.Make, seed: int) -> Pair:
-    """An input [1, 3, H, W] and the photo, on white, that it is made of; the photo settles what is random."""
-    image = geometry.resize(photo.on_white, size)
-    draw = np.random.default_rng((seed, int(photo.sha256[:16], 16)))
-    return Pair(make(image, draw).expand(-1, 3, -1, -1), image)
-
-
-def sized(size: Size, options: PairsOptions) -> Size:
-    """The (height, width) of a photo's pair; raises InputError if it is too thin or too large."""
-    wanted = geometry.fit(size, options.size)
-    batch.check_size(wanted, options)
-    return wanted
-
-
-def save(pair: Pair, targets: Sequence[Path], photo: Picture, order: Order) -> None:
+def save_pair(pair: Pair, targets: Sequence[Path], photo: Picture, request: Request) -> None:
     """Write a pair, side by side into one file or into two, each with the recipe and the photo's credits."""
-    pictures: list[Tensor] = [pair.inputs, pair.targets]
+    images: list[Tensor] = [pair.inputs, pair.targets]
     if len(targets) == 1:
-        pictures = [torch.cat(pictures, 3)]
-    recipe = recipe_of(photo, _size(pair.targets), order)
-    for target, picture in zip(targets, pictures, strict=True):
-        save_picture(
-            target,
-            picture,
-            recipe=recipe if order.options.metadata else None,
-            credits=photo.credits if order.options.metadata else None,
-            overwrite=True,  # of two files one may be there, and what is finished never comes here
-        )
+        images = [torch.cat(images, 3)]
+    height, width = size_of(pair.targets)
+    recipe = recipe_of(
+        "pairs",
+        request.options,
+        {request.kind.replace("-", "_"): True, "output": Path(request.output).name},
+        condition=request.condition,
+        content=source_of(photo),
+        size=[width, height],
+    )
+    # Of two files one may be there, and what is finished never comes here.
+    options, content = replace(request.options, overwrite=True), replace(photo, alpha=None)
+    for target, image in zip(targets, images, strict=True):
+        save(target, image, recipe, options, content)
 
 
-def recipe_of(photo: Picture, size: Size, order: Order) -> dict[str, Any]:
-    """What makes a pair and can make it again; no path, no time."""
-    chosen = {order.kind.replace("-", "_"): True, "output": Path(order.output).name}
-    return {
-        "version": 1,
-        "command": "pairs",
-        "options": {**chosen, **order.options.changed(), "seed": order.options.seed},
-        "condition": order.condition,
-        "content": {"name": photo.name, "sha256": photo.sha256},
-        "styles": [],
-        "size": [size[1], size[0]],
-        "versions": {"styler": __version__, "torch": torch.__version__},
-    }
-
-
-def forecast(job: Job, order: Order) -> Record:
-    """What would be made of a photo, by its header."""
-    if job.source == inputs.STREAM:
-        size = _size(load_picture(job.source, max_pixels=order.options.max_pixels).image)
-    else:
-        size = measure(job.source, max_pixels=order.options.max_pixels)
-    size = sized(size, order.options)
-    shown = " and ".join(display(path) for path in order.targets(job))
-    message = f"{display(job.source)} -> {shown}: {size[1]} x {size[0]}"
-    return {"input": job.source, "output": None, "sizes": [list(size)], "message": message}
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]
+def forecast(job: Job, request: Request) -> Record:
+    """Forecast of the pair of one photo, by its header."""
+    options = request.options
+    height, width = size = output_size(own_size(job.source, options), options.size, options)
+    return forecast_of(job, [size], [f"{width} x {height}"], request.targets(job))

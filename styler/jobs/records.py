@@ -1,125 +1,111 @@
-"""A trained network at its place, and what is told of a picture that it made."""
+"""Recipes in pictures, records of results, and saving: once for all commands."""
 
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from styler import device, processes
 from styler.image.size import Size
-from styler.options.shared import PassOptions, Precision
-from styler.storage.inputs import Job
+from styler.options.shared import MachineOptions, OutputOptions
+from styler.storage import disk
+from styler.storage.inputs import STREAM, Job
+from styler.storage.names import display
 from styler.storage.pictures.load import Picture
-from styler.tasks import onepass
-from styler.tasks.onepass import Bounded
+from styler.storage.pictures.save import save_picture
 from styler.version import __version__
 
 Record = dict[str, Any]
+"""Plain data about a result, by `console.JSON_KEYS`."""
 
 
-class Studio(ABC):
-    """A network and its options at their place: what the `count` inputs of a batch have in common.
+def prepare(options: MachineOptions) -> torch.device:
+    """Seed, set the number of threads, and choose this process's device, which recipes and records name."""
+    chosen = processes.placed(device.choose(options.device))
+    device.prepare(options.seed, options.threads)
+    return chosen
 
-    Attributes:
-        command: which command it works for.
-        name, sha256: of the network, for recipes.
-        passes: how often the network goes over each picture.
+
+def recipe_of(
+    command: str, options: MachineOptions, certain: Mapping[str, object], **entries: object
+) -> Record:
+    """Recipe of a picture: all that makes it and can make it again; no path, no time.
+
+    Args:
+        options: those that differ from their defaults are in the recipe.
+        certain: further options, or the values that were chosen, which always are.
+        entries: whatever else a command knows: networks, inputs, size.
     """
+    machine = {"seed": options.seed, "threads": torch.get_num_threads()}
+    chosen = {**options.changed(), **machine, **certain}
+    return {
+        "version": 1,
+        "command": command,
+        "options": dict(sorted(chosen.items())),
+        "styles": [],
+        **entries,
+        "versions": {"styler": __version__, "torch": torch.__version__},
+    }
 
-    command: ClassVar[str]
 
-    def __init__(self, name: str, sha256: str, options: PassOptions, count: int) -> None:
-        self.name, self.sha256, self.options, self.count = name, sha256, options, count
-        self.place = processes.placed(device.choose(options.device))
-        self.passes = 1
-        self._worker: Bounded | None = None
-        self._pace: float | None = None
+def source_of(picture: Picture) -> Record:
+    """Entry of a recipe for an input: its base name and its hash."""
+    return {"name": picture.name, "sha256": picture.sha256}
 
-    @abstractmethod
-    def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Bounded:
-        """What works on all pictures, suited to a sample [1, 3, H, W]; `work` as in `worker`."""
 
-    @abstractmethod
-    def particulars(self) -> Record:
-        """Options that recipes have besides those that differ from the default and those of every command."""
+def record_of(
+    job: Job,
+    options: MachineOptions,
+    place: torch.device | str,
+    begun: float,
+    sizes: Iterable[Size],
+    **more: object,
+) -> Record:
+    """Record of a result that was begun at `begun`, by the monotonic clock, on the device `place`."""
+    return {
+        "input": job.source,
+        "output": job.target,
+        "seed": options.seed,
+        "device": str(place),
+        "seconds": round(time.monotonic() - begun, 2),
+        "sizes": [list(size) for size in sizes],
+        **more,
+    }
 
-    def refusal(self, job: Job) -> str:
-        """Why a job does not suit the options, for an InputError; "" if it does."""
-        return ""
 
-    def finish(self, picture: Picture, worker: Bounded) -> Picture:
-        """The picture that is made of one, which has the output's size already."""
-        return replace(picture, image=worker(picture.image))
+def forecast_of(
+    job: Job, sizes: Iterable[Size], facts: Iterable[str], targets: Sequence[object] = ()
+) -> Record:
+    """Record of a dry run, with no output and a `message`; `targets` if it is not the job's alone."""
+    shown = " and ".join(display(str(target)) for target in targets or (job.target,))
+    message = f"{display(job.source)} -> {shown}: {', '.join(facts)}"
+    return {"input": job.source, "output": None, "sizes": [list(size) for size in sizes], "message": message}
 
-    @property
-    def sampled(self) -> bool:
-        """Whether it has seen a sample and needs no other."""
-        return self._pace is not None
 
-    def worker(
-        self, sample: Tensor | None, pixels: int | None = None, precision: Precision | None = None
-    ) -> Bounded:
-        """What works on pictures; it finds out on the first sample [1, 3, H, W] how to work on all.
+def prove(target: str | Path, overwrite: bool, sources: Iterable[str]) -> None:
+    """Raise OutputError unless `target` can be written and is none of the sources; streams are ignored."""
+    disk.prove_writable(target, overwrite=overwrite, inputs=[name for name in sources if name != STREAM])
 
-        `pixels` are those of one picture out of `count`, None for many. `precision`, if given, holds from
-        here on.
-        """
-        if self._worker is None:
-            assert sample is not None
-            options = replace(self.options, precision=precision or self.options.precision)
-            self._worker = self.employ(options, sample, pixels and pixels * self.count * self.passes)
-        elif precision:
-            self._worker.form = device.form_for(precision, self.place)
-        return self._worker
 
-    @property
-    def precision(self) -> str:
-        """The number type that the work is done in, as `--precision` takes it."""
-        assert self._worker is not None
-        return str(self._worker.form.dtype).removeprefix("torch.")
-
-    def pace(self, sample: Tensor | None) -> float:
-        """Seconds that a pixel takes, measured on the first sample."""
-        if self._pace is None:
-            assert sample is not None
-            work, piece = self.worker(sample), onepass.shrunk(sample)
-            work(piece)  # the first time takes longer
-            begun = time.monotonic()
-            work(piece)
-            self._pace = self.passes * (time.monotonic() - begun) / (piece.shape[-2] * piece.shape[-1])
-        return self._pace
-
-    def recipe(self, more: Mapping[str, object]) -> Record:
-        """What makes a picture and can make it again; no path, no time."""
-        certain = {
-            **self.particulars(),
-            "seed": self.options.seed,
-            "threads": torch.get_num_threads(),
-            "precision": self.precision,
-        }
-        return {
-            "version": 1,
-            "command": self.command,
-            "options": dict(sorted((self.options.changed() | certain).items())),
-            "model": {"name": self.name, "sha256": self.sha256},
-            "styles": [],
-            **more,
-            "versions": {"styler": __version__, "torch": torch.__version__},
-        }
-
-    def record(self, job: Job, size: Size, begun: float) -> Record:
-        """What is told of a picture that is done, by `console.JSON_KEYS`; it was begun at that time."""
-        return {
-            "input": job.source,
-            "output": job.target,
-            "seed": self.options.seed,
-            "device": str(self.place),
-            "seconds": round(time.monotonic() - begun, 2),
-            "sizes": [list(size)],
-        }
+def save(
+    target: str | Path,
+    image: Tensor,
+    recipe: Mapping[str, object],
+    options: OutputOptions,
+    content: Picture | None = None,
+) -> None:
+    """Write a picture with its recipe, and with the content's transparency and credits."""
+    save_picture(
+        target,
+        image,
+        alpha=content.alpha if content else None,
+        recipe=recipe if options.metadata else None,
+        credits=content.credits if content and options.metadata else None,
+        overwrite=options.overwrite,
+        quality=options.quality,
+    )

@@ -1,4 +1,4 @@
-"""From files, folders and films to translated ones, by a trained generator. A generator of events."""
+"""Translation of files, folders and videos with a trained generator. A generator of events."""
 
 from __future__ import annotations
 
@@ -9,34 +9,30 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from styler import device
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image import size as geometry
-from styler.image.color import colored
+from styler.image.size import fit
 from styler.jobs.batch import Summary, apply
-from styler.jobs.records import Record, Studio
+from styler.jobs.pictures import Session, size_of
+from styler.jobs.records import prepare
 from styler.networks.kinds import PictureArchitecture
 from styler.networks.layers import Mode, norms_of
-from styler.options.shared import PassOptions
 from styler.options.translate import TranslateOptions
-from styler.storage.inputs import Job
 from styler.storage.models import library
-from styler.storage.models.library import Translation
+from styler.storage.models.library import Translation, Translator
 from styler.storage.names import display, slug
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
-from styler.tasks.onepass import Bounded
-from styler.tasks.translate import Preparation, Reading, Spread, Translator
+from styler.tasks.onepass import OnePass
+from styler.tasks.translate import Reading
 
 CELL, LEAST_CELL = 512, 128
 """Sides in pixels of the largest and the smallest cells of a sheet of samples."""
 CHANNELS = (1, 3)
-"""How many a network may take and make, here where pictures are grey or in color."""
+"""Channels that a network may take and make."""
 
 
 def translate(
@@ -45,43 +41,55 @@ def translate(
     options: TranslateOptions,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Summary]:
-    """Translate pictures, folders of pictures and films with a trained generator; a Result for each.
+    """Translate pictures, folders of pictures and videos with a trained generator; a Result for each.
 
     Args:
         sources: files, folders, globs and "-".
         output: file, folder or "-", see `inputs.plan`.
-        options: everything else; with `dry_run` nothing is written, and the Results tell what would be.
-        stop: asked between pictures and between frames; once true, what is in hand is finished.
+        options: everything else; with `dry_run` nothing is written, and the Results are forecasts.
+        stop: asked between pictures and between frames; once true, the picture in hand is finished.
 
     Raises:
-        StylerError: as `apply`, and where options contradict the checkpoint or leave out what it leaves open.
+        StylerError: as `batch.apply`; also where options contradict the checkpoint, or leave something open.
     """
     path = library.locate_generator(options.checkpoint)
     model = library.read_generator(path)
     if model.origin:
         yield Note(f"{display(path.name)}: {model.origin}")
-    way = way_of(model, options, display(path.name))
+    settings = settings_of(model, options, display(path.name))
     if not sources:
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
-    device.prepare(options.seed, options.threads)
-    studio_for = partial(TranslateStudio, path, model, way, options)
-    return (yield from apply(sources, output, slug(path.stem), options, studio_for, stop))
+    network = model.network.to(prepare(options)).eval()
+    name = Path(options.checkpoint).name or path.stem
+    mode = Mode(settings.statistics, options.seed if settings.dropout else None)
+    preparation = task.Preparation(network.config.inputs, settings.reading, model.about.condition)
+    session = Session(
+        "translate",
+        {"name": name, "sha256": model.card.sha256},
+        {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
+        options,
+        task.translator(network, mode, preparation),
+        partial(translate_picture, settings=settings, name=name, options=options),
+        passes=options.samples,
+    )
+    return (yield from apply(sources, output, slug(path.stem), session, stop))
 
 
-# What options and checkpoint say together
+# Options and checkpoint together
 
 
 @dataclass(frozen=True)
-class Way:
-    """How pictures are translated."""
+class TranslateSettings:
+    """Statistics of the norms, dropout, kind of the inputs, and the condition they were made by, or ""."""
 
     statistics: Literal["picture", "stored"]
     dropout: bool
     reading: Reading
+    made_by: str
 
 
-def way_of(model: library.Translator, options: TranslateOptions, name: str) -> Way:
-    """How to translate by a checkpoint, called `name` in messages, as it was trained to and as is asked for.
+def settings_of(model: Translator, options: TranslateOptions, name: str) -> TranslateSettings:
+    """Settings from the options and a checkpoint, called `name` in messages.
 
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
@@ -89,12 +97,15 @@ def way_of(model: library.Translator, options: TranslateOptions, name: str) -> W
     check_channels(model.network.config, name)
     check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
-        told = f"was trained {about.direction} ({about})"
-        raise InputError(f"{name} {told}, and --direction is {options.direction}: leave it out")
-    return Way(
+        raise InputError(
+            f"{name} was trained {about.direction} ({about}), and --direction is {options.direction}: "
+            "leave it out"
+        )
+    return TranslateSettings(
         statistics_of(model, options, name),
         dropout_of(model, options, name),
         reading_of(about, options, name),
+        (about.condition or {"name": ""})["name"],
     )
 
 
@@ -118,18 +129,16 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
         raise InputError(f"{name} does not tell how it was trained: add {', and '.join(flags)}")
 
 
-def statistics_of(
-    model: library.Translator, options: TranslateOptions, name: str
-) -> Literal["picture", "stored"]:
-    """By which statistics its norms work."""
-    kept = any(norm.running_mean is not None for norm in norms_of(model.network))
-    if options.statistics == "stored" and not kept:
+def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Literal["picture", "stored"]:
+    """Statistics that the norms work by."""
+    stored = any(norm.running_mean is not None for norm in norms_of(model.network))
+    if options.statistics == "stored" and not stored:
         raise InputError(f"{name} has stored no statistics, and --statistics is stored: leave it out")
-    wanted = model.about.statistics if options.statistics == "auto" else options.statistics
-    return wanted if kept else "picture"
+    chosen = model.about.statistics if options.statistics == "auto" else options.statistics
+    return chosen if stored else "picture"
 
 
-def dropout_of(model: library.Translator, options: TranslateOptions, name: str) -> bool:
+def dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
     able = bool(model.network.config.dropout) and model.about.dropout is not False
     if not able and (options.dropout or options.samples > 1):
@@ -141,7 +150,7 @@ def dropout_of(model: library.Translator, options: TranslateOptions, name: str) 
 
 
 def reading_of(about: Translation, options: TranslateOptions, name: str) -> Reading:
-    """What the inputs are."""
+    """Kind of the inputs."""
     made_by = (about.condition or {"name": ""})["name"]
     if options.from_photo and options.from_sketch:
         raise InputError("an input is either a photo or a drawing: give --from-photo or --from-sketch")
@@ -160,80 +169,39 @@ def reading_of(about: Translation, options: TranslateOptions, name: str) -> Read
 # The work
 
 
-class TranslateStudio(Studio):
-    """A generator with the way in which it translates."""
-
-    command = "translate"
-
-    def __init__(
-        self, path: Path, model: library.Translator, way: Way, options: TranslateOptions, count: int
-    ) -> None:
-        super().__init__(Path(options.checkpoint).name or path.stem, model.card.sha256, options, count)
-        self.network, self.about = model.network.to(self.place).eval(), model.about
-        self.way, self.wishes, self.passes = way, options, options.samples
-
-    def employ(self, options: PassOptions, sample: Tensor, work: int | None) -> Translator:
-        """As in `Studio`."""
-        mode = Mode(self.way.statistics, self.options.seed if self.way.dropout else None)
-        prepare = Preparation(self.network.config.inputs, self.way.reading, self.about.condition)
-        wishes = replace(self.wishes, precision=options.precision)
-        return task.translator(self.network, mode, prepare, wishes, sample, work)
-
-    def particulars(self) -> Record:
-        """The network and the way."""
-        return {"checkpoint": self.name, "statistics": self.way.statistics, "dropout": self.way.dropout}
-
-    def refusal(self, job: Job) -> str:
-        """Films have no samples."""
-        refused = job.film and self.wishes.samples > 1
-        return f"{display(job.source)} is a video, and only pictures have --samples" if refused else ""
-
-    def finish(self, picture: Picture, worker: Bounded) -> Picture:
-        """The translation, or a sheet of samples."""
-        assert isinstance(worker, Translator)
-        # Inputs that styler makes are made of pictures on white.
-        made_here = self.way.reading != "picture" or self.about.condition
-        x = worker.seen(picture.on_white if made_here else picture.image)
-        if self.takes_lines and not task.is_drawn(x):
-            worker.notes.append(
-                f"{display(picture.name)} is no drawing on white, which {self.name} takes: "
-                "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
-            )
-        if self.wishes.samples > 1:
-            return replace(
-                picture, image=sheet_of(worker, x, self.options.seed, self.wishes.samples), alpha=None
-            )
-        drawn = self.takes_lines or self.way.reading == "sketch"  # whose transparency is paper
-        return replace(picture, image=worker.finished(x), alpha=None if drawn else picture.alpha)
-
-    @property
-    def takes_lines(self) -> bool:
-        """Whether inputs should be drawings, and are given as they are."""
-        made_by = self.about.condition or {"name": ""}
-        return self.way.reading == "picture" and made_by["name"] == "edges"
+def translate_picture(
+    picture: Picture, network: OnePass, settings: TranslateSettings, name: str, options: TranslateOptions
+) -> Generator[Event, None, Picture]:
+    """Translate a picture by a checkpoint called `name`, or make a sheet of samples of it."""
+    reading, takes_lines = settings.reading, settings.reading == "picture" and settings.made_by == "edges"
+    # Inputs that styler makes are made of pictures on white.
+    image = picture.on_white if reading != "picture" or settings.made_by else picture.image
+    x = network.prepare(image)
+    if takes_lines and not task.is_drawn(x):
+        yield Note(
+            f"{display(picture.name)} is no drawing on white, which {name} takes: "
+            "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
+        )
+    if options.samples > 1:
+        return replace(picture, image=sheet_of(network, x, options.seed, options.samples), alpha=None)
+    opaque = takes_lines or reading == "sketch"  # whose transparency is paper
+    image = network.finish(image, network.run(x))
+    return replace(picture, image=image, alpha=None if opaque else picture.alpha)
 
 
-def sheet_of(worker: Translator, x: Tensor, seed: int, count: int) -> Tensor:
-    """What the network was given, samples of what it makes of that, and a map of where they differ.
+def sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
+    """Sheet of the network's input, samples of its output, and a map of where they differ.
 
     Each is shrunk to a cell and has its seed written below, by which it alone comes at full size.
     """
-    side = min(max(*x.shape[-2:], LEAST_CELL), CELL)
-    size = geometry.fit((x.shape[-2], x.shape[-1]), side)
-    samples = worker.samples(x, count)
-    spread = Spread(first := next(samples))
-    pictures = [colored(x), geometry.resize(first, size)]
-    for sample in samples:
-        spread.add(sample)
-        pictures.append(geometry.resize(sample, size))
-    differences = F.interpolate(spread.map(), size, mode="area")
-    most = float(differences.max())
-    pictures.append(colored(differences / max(most, 1e-6)))
+    own = size_of(x)
+    size = fit(own, min(max(*own, LEAST_CELL), CELL))
+    cells, most = task.sample_cells(network, x, count, size)
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
-    columns = math.ceil(math.sqrt(len(pictures)))
-    rows = range(0, len(pictures), columns)
+    columns = math.ceil(math.sqrt(len(cells)))
+    rows = range(0, len(cells), columns)
     return sheet(
-        [pictures[row : row + columns] for row in rows],
+        [cells[row : row + columns] for row in rows],
         captions=[captions[row : row + columns] for row in rows],
         cell=size,
     )

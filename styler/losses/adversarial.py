@@ -1,4 +1,4 @@
-"""What generator and discriminator want of the discriminator's answers, as logits, and of its layers."""
+"""Adversarial losses on logits, and feature matching."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from styler.options.translate import Adversary
 
 Maps = Sequence[Sequence[Tensor]]
-"""What a discriminator gives: for each of its scales its layers' maps [N, C, h, w], the logits last."""
+"""Discriminator output: for each scale the maps [N, C, h, w] of its layers, the logits last."""
 
 
 @dataclass(frozen=True)
-class Game:
-    """The losses of one logit; each is 0 or least where its side has what it wants.
+class AdversarialLoss:
+    """Losses of one logit, least where the logit is right for their side.
 
     Attributes:
-        real: the discriminator's, of an answer to a real picture.
-        fake: the discriminator's, of an answer to a fake.
-        fooled: the generator's, of an answer to a fake.
-        even: the logit that says neither real nor fake.
+        real: the discriminator's loss of a real picture.
+        fake: the discriminator's loss of a generated picture.
+        fooled: the generator's loss of a generated picture.
+        even: the logit between real and fake.
     """
 
     real: Callable[[Tensor], Tensor]
@@ -37,26 +37,25 @@ def _to_one(logit: Tensor) -> Tensor:
     return (logit - 1).square()
 
 
-GAMES: Mapping[Adversary, Game] = {
+ADVERSARIAL_LOSSES: Mapping[Adversary, AdversarialLoss] = {
     # Goodfellow et al. 2014, with -log D in place of log(1 - D) for the generator.
-    "bce": Game(lambda x: F.softplus(-x), F.softplus, lambda x: F.softplus(-x)),
+    "bce": AdversarialLoss(lambda x: F.softplus(-x), F.softplus, lambda x: F.softplus(-x)),
     # Mao et al. 2017 with a = 0, b = c = 1.
-    "least-squares": Game(_to_one, torch.square, _to_one, even=0.5),
+    "least-squares": AdversarialLoss(_to_one, torch.square, _to_one, even=0.5),
     # Lim and Ye 2017.
-    "hinge": Game(lambda x: F.relu(1 - x), lambda x: F.relu(1 + x), torch.neg),
+    "hinge": AdversarialLoss(lambda x: F.relu(1 - x), lambda x: F.relu(1 + x), torch.neg),
 }
 
 
-def judged(loss: Callable[[Tensor], Tensor], answers: Maps) -> Tensor:
-    """The mean of a loss over all patches, then over scales, in float32."""
-    return torch.stack([loss(maps[-1].float()).mean() for maps in answers]).mean()
+def patch_loss(loss: Callable[[Tensor], Tensor], output: Maps) -> Tensor:
+    """Mean of a loss over patches, then over scales, in float32."""
+    return torch.stack([loss(maps[-1].float()).mean() for maps in output]).mean()
 
 
 def feature_matching(fake: Maps, real: Maps) -> Tensor:
-    """How far the layers' maps of a fake are from those of the real picture, the logits left out.
+    """Feature matching loss of a discriminator's maps, logits left out (Wang et al. 2018, eq. 4).
 
-    Wang et al. 2018 (pix2pixHD), eq. 4: mean absolute differences, summed over layers; a mean over scales.
-    Only the fake's maps get a gradient.
+    Mean absolute differences, summed over layers; a mean over scales. Only the fake's maps get a gradient.
     """
     errors = [
         F.l1_loss(x.float(), y.detach().float())
@@ -66,8 +65,8 @@ def feature_matching(fake: Maps, real: Maps) -> Tensor:
     return torch.stack(errors).sum() / len(fake)
 
 
-def share_right(real: Maps, fake: Maps, even: float) -> Tensor:
-    """The share of patches, half real and half fake, that a discriminator calls right; a mean over scales."""
+def accuracy(real: Maps, fake: Maps, even: float) -> Tensor:
+    """Balanced accuracy of a discriminator over patches; a mean over scales."""
     shares = [
         0.5 * ((some[-1] > even).float().mean() + (others[-1] < even).float().mean())
         for some, others in zip(real, fake, strict=True)
@@ -76,44 +75,43 @@ def share_right(real: Maps, fake: Maps, even: float) -> Tensor:
 
 
 def both_sides(discriminator: nn.Module, image: Tensor) -> tuple[Maps, Maps]:
-    """What a discriminator makes of a fake, for the generator and for itself, in one pass.
+    """Maps of a generated picture for the generator's and for the discriminator's loss, in one pass.
 
-    Gradients of the first maps go to the image [N, C, H, W] alone, those of the second to the weights alone:
-    so neither side is moved by what the other wants.
+    Gradients of the first go to the image [N, C, H, W] alone, those of the second to the weights alone: so
+    neither side is moved by the other's losses.
     """
     scales: list[int] = []
-    found = _Judged.apply(discriminator, image, scales, *discriminator.parameters())
-    maps = iter(found)
+    maps = iter(_BothSides.apply(discriminator, image, scales, *discriminator.parameters()))
     own, other = ([[next(maps) for _ in range(count)] for count in scales] for _ in range(2))
     return own, other
 
 
-class _Judged(torch.autograd.Function):
+class _BothSides(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, discriminator: nn.Module, image: Tensor, scales: list[int], *weights: Tensor
     ) -> tuple[Tensor, ...]:
         with torch.enable_grad():
             ctx.image = image.detach().requires_grad_()
-            judged = discriminator(ctx.image)
-        ctx.maps = [x for maps in judged for x in maps]
+            output = discriminator(ctx.image)
+        ctx.maps = [x for maps in output for x in maps]
         ctx.weights = weights
         ctx.set_materialize_grads(False)  # most maps have none
-        scales.extend(map(len, judged))
+        scales.extend(map(len, output))
         return tuple(x.detach() for _ in range(2) for x in ctx.maps)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         count = len(ctx.maps)
-        (on_image,) = _sent(ctx.maps, gradients[:count], (ctx.image,))
-        return None, on_image, None, *_sent(ctx.maps, gradients[count:], ctx.weights)
+        (on_image,) = _backpropagated(ctx.maps, gradients[:count], (ctx.image,))
+        return None, on_image, None, *_backpropagated(ctx.maps, gradients[count:], ctx.weights)
 
 
-def _sent(
+def _backpropagated(
     maps: Sequence[Tensor], gradients: Sequence[Tensor | None], to: Sequence[Tensor]
 ) -> Sequence[Tensor | None]:
-    """Gradients of maps, where there are any, sent back to some tensors and nowhere else."""
-    known = [(x, gradient) for x, gradient in zip(maps, gradients, strict=True) if gradient is not None]
-    if not known:
+    """Backpropagate the gradients of maps, where there are any, to some tensors alone."""
+    pairs = [(x, gradient) for x, gradient in zip(maps, gradients, strict=True) if gradient is not None]
+    if not pairs:
         return [None] * len(to)
-    return torch.autograd.grad([x for x, _ in known], to, [y for _, y in known], retain_graph=True)
+    return torch.autograd.grad([x for x, _ in pairs], to, [y for _, y in pairs], retain_graph=True)

@@ -1,4 +1,4 @@
-"""How near pictures are to the ones that they should be: pixels, structure, what a network sees, and kind."""
+"""Image quality metrics: PSNR, SSIM, perceptual distance, kernel distance."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from styler.features import Extractor
 from styler.image.color import colored
 
-SEEN = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-"""Layers at which pictures are compared; they want 16 pixels a side."""
-KINDS = SEEN[2:]
-"""Layers whose channel means tell what kind of picture it is."""
+PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+"""Layers of the perceptual distance, for 16 pixels a side at least."""
+KERNEL_LAYERS = PERCEPTUAL_LAYERS[2:]
+"""Layers whose channel means are the features of the kernel distance."""
 WINDOW = 11
 """Side in pixels of the window of SSIM."""
 
@@ -29,7 +29,7 @@ def ssim(image: Tensor, other: Tensor) -> float:
     """Structural similarity of two Images, sides of 11 pixels at least: 1 if they are equal, at worst -1.
 
     Wang et al. 2004: Gaussian window of 11 pixels and standard deviation 1.5 where it lies within the
-    picture, K 0.01 and 0.03; the mean over positions and channels.
+    picture, K1 0.01 and K2 0.03; the mean over positions and channels.
     """
     x, y = image, other
     parts = torch.cat([x, y, x * x, y * y, x * y]).flatten(0, 1)[:, None]
@@ -40,44 +40,44 @@ def ssim(image: Tensor, other: Tensor) -> float:
 
 
 def _smoothed(x: Tensor) -> Tensor:
-    """Gaussian means of x [N, 1, H, W] over the windows within it."""
-    places = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
-    bell = (-places.square() / (2 * 1.5**2)).exp()
+    """Gaussian filter of x [N, 1, H, W], valid windows only."""
+    offsets = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
+    bell = (-offsets.square() / (2 * 1.5**2)).exp()
     bell = bell / bell.sum()
     return F.conv2d(F.conv2d(x, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
 
 
 @torch.no_grad()
 def perceptual_distance(extractor: Extractor, image: Tensor, other: Tensor) -> float:
-    """How different two Images look to a network: 0 if they are equal, 1 if they share nothing.
+    """Perceptual distance of two Images: 0 if they are equal, 1 if they share no feature.
 
-    Zhang et al. 2018 without trained weights: at each of SEEN and each position half the squared distance of
-    the channels' directions; the mean over positions, pictures and layers.
+    Zhang et al. 2018 (LPIPS) without trained weights: half the squared distance of the channels' directions,
+    at each position of PERCEPTUAL_LAYERS; the mean over positions, pictures and layers.
     """
-    both = extractor.walk(colored(torch.cat([image, other])), SEEN)
-    distances = [_angle(*features.float().chunk(2)) for _, features in both]
+    both = extractor.walk(colored(torch.cat([image, other])), PERCEPTUAL_LAYERS)
+    distances = [_direction_distance(*features.float().chunk(2)) for _, features in both]
     return torch.stack(distances).mean().item()
 
 
-def _angle(x: Tensor, y: Tensor) -> Tensor:
-    """Half the mean squared distance of directions over channels; where there is no feature, none."""
+def _direction_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Half the mean squared distance of directions over channels; 0 where there is no feature."""
     return 0.5 * (F.normalize(x, dim=1) - F.normalize(y, dim=1)).square().sum(1).mean()
 
 
 @torch.no_grad()
-def embedded(extractor: Extractor, image: Tensor) -> Tensor:
-    """What kind of picture each of an Image [N, C, H, W] is, for `kernel_distance`: [N, D]."""
-    features = extractor.walk(colored(image), KINDS)
+def embed(extractor: Extractor, image: Tensor) -> Tensor:
+    """Features [N, D] of an Image [N, C, H, W] for `kernel_distance`."""
+    features = extractor.walk(colored(image), KERNEL_LAYERS)
     return torch.cat([x.float().mean((2, 3)) for _, x in features], 1)
 
 
 def kernel_distance(real: Tensor, fake: Tensor) -> float:
-    """How far apart two kinds of pictures are, given as `embedded` [N, D] and [M, D], two of each at least.
+    """Kernel distance of two sets of pictures, by their features [N, D] and [M, D]; N, M >= 2.
 
-    Kernel inception distance (Binkowski et al. 2018) on our own features: the squared maximum mean
-    discrepancy with kernel (x.y / D + 1)^3. It is unbiased: 0 on average for pictures of one kind, and so
-    below it now and then, however few there are; but the fewer, the more it scatters, so say how many.
-    Features are first divided by the root mean square of the real ones, so that any network will do.
+    Kernel inception distance (Binkowski et al. 2018) on features of a VGG: the squared maximum mean
+    discrepancy with kernel (x.y / D + 1)^3. Unbiased: 0 on average for sets of one distribution, and below 0
+    now and then; its variance is large for small sets. Features are first divided by the root mean square of
+    the real ones, so that any network will do.
     """
     scale = real.double().square().mean().sqrt().clamp_min(1e-12)
     x, y = real.double() / scale, fake.double() / scale
@@ -86,7 +86,7 @@ def kernel_distance(real: Tensor, fake: Tensor) -> float:
 
 
 def _within(x: Tensor) -> Tensor:
-    """The mean kernel of all pairs of different rows."""
+    """Mean kernel over all pairs of different rows."""
     values = _kernel(x, x)
     return (values.sum() - values.trace()) / (len(x) * (len(x) - 1))
 

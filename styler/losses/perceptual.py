@@ -1,10 +1,10 @@
-"""Loss functions, pure and differentiable, and the objective that a list of weighted terms makes of them."""
+"""Perceptual losses: content, style statistics, total variation, grid pattern; weighted sums of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +14,16 @@ from styler.errors import InputError
 from styler.options.fields import Layers
 
 Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
+"""Image [N, 3, H, W] and layer names -> activations by name, as `Extractor.walk`."""
 Objective = Callable[[Tensor], dict[str, Tensor]]
-"""Image [N, 3, H, W] -> weighted scalar by term name; what is minimized is their sum."""
-Statistics = tuple[Tensor, Tensor]
-"""What `moments` gives: mean [N, C] and second moment [N, C, C]."""
+"""Image [N, 3, H, W] -> weighted scalar by term name; their sum is minimized."""
+
+
+class StyleMoments(NamedTuple):
+    """Channel mean [N, C] and second moment [N, C, C] of features over positions."""
+
+    mean: Tensor
+    second: Tensor
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Term:
 
 
 def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
-    """The objective of `terms`, all from one pass of `walk(image, layers)`, which is as `Extractor.walk`."""
+    """Objective of weighted `terms`, computed in one pass of the network."""
     layers = {term.layer for term in terms}
 
     def evaluate(image: Tensor) -> dict[str, Tensor]:
@@ -46,18 +52,17 @@ def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
     return evaluate
 
 
-def moments(features: Tensor) -> Statistics:
-    """Mean [N, C] and second moment [N, C, C] over the positions of features [N, C, H, W].
+def moments(features: Tensor) -> StyleMoments:
+    """Channel moments of features [N, C, H, W].
 
-    One matrix product forward and one backward; what autograd makes of the plain formula takes three.
+    One matrix product forward and one backward; autograd takes three for the plain formula.
     """
-    mean, second = _Moments.apply(features)
-    return mean, second
+    return StyleMoments(*_Moments.apply(features))
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     """Gram matrices [N, C, C] of features [N, C, H, W] (Gatys et al. 2016, eq. 3), divided by H*W only."""
-    return moments(features)[1]
+    return moments(features).second
 
 
 def covariance(mean: Tensor, second: Tensor) -> Tensor:
@@ -66,11 +71,11 @@ def covariance(mean: Tensor, second: Tensor) -> Tensor:
 
 
 def relative_error(x: Tensor, target: Tensor) -> Tensor:
-    """Squared distance over the target's own squared norm, [N]: 0 at the target, 1 at zero, at any size.
+    """Squared distance to a target over its squared norm, [N]: 0 at the target, 1 at zero, at any size.
 
     Args:
         x: [N, ...].
-        target: the same, or [1, ...] for one that all share.
+        target: [N, ...], or [1, ...] for all.
     """
     return _squares(x - target) / _squares(target).clamp_min(_floor(target))
 
@@ -86,33 +91,33 @@ def content_error(x: Tensor, target: Tensor) -> Tensor:
     return _squares(x - target) / scale
 
 
-def gram_error(x: Tensor, target: Statistics) -> Tensor:
-    """Relative squared distance of the Gram matrix of features [N, C, H, W] to the target's, [N].
+def gram_error(x: Tensor, target: StyleMoments) -> Tensor:
+    """Relative squared distance of Gram matrices, of features [N, C, H, W] and the target; [N].
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    return relative_error(gram_matrix(x), target[1])
+    return relative_error(gram_matrix(x), target.second)
 
 
-def covariance_error(x: Tensor, target: Statistics) -> Tensor:
-    """Half the relative squared distance to a channel mean plus half that to a centred covariance, [N].
+def covariance_error(x: Tensor, target: StyleMoments) -> Tensor:
+    """Mean of the relative squared distances of channel means and of centred covariances, [N].
 
-    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it:
-    matching the two apart keeps them from hiding what the covariance says of strokes and colors.
+    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it: matched
+    apart, they do not hide the covariance, which holds strokes and colors.
     """
     mean, second = moments(x)
     own = covariance(mean, second)
-    return 0.5 * relative_error(mean, target[0]) + 0.5 * relative_error(own, covariance(*target))
+    return 0.5 * relative_error(mean, target.mean) + 0.5 * relative_error(own, covariance(*target))
 
 
-STYLE_ERRORS: Mapping[str, Callable[[Tensor, Statistics], Tensor]] = {
+STYLE_ERRORS: Mapping[str, Callable[[Tensor, StyleMoments], Tensor]] = {
     "covariance": covariance_error,
     "gram": gram_error,
 }
 
 
 def shares(layers: Layers) -> list[tuple[str, float]]:
-    """Layers with their weights made to sum to 1."""
+    """Normalize layer weights to a sum of 1; InputError if all are 0."""
     whole = sum(weight for _, weight in layers)
     if not whole:
         raise InputError("all weights of the layers are 0; give one of them a weight")
@@ -131,25 +136,25 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
-    """How strongly an Image [N, C, H, W] repeats itself in step with a grid of `period` pixels; a scalar.
+    """Power of patterns of an Image [N, C, H, W] in step with a grid of `period` pixels; a scalar.
 
-    Strokes come at any place and average out over the periods of a window, of `window` pixels a side; what a
-    network's upsampling leaves comes at the same place in each and stays. The mean square of what stays.
+    Strokes average out over the periods of a window of `window` pixels a side; artifacts of upsampling are at
+    the same place in each period. The variance of the mean period of each window, averaged.
     """
     channels, (height, width) = image.shape[1], (side // period * period for side in image.shape[-2:])
     cells = F.pixel_unshuffle(image[..., :height, :width], period)
     side = [min(window // period, length) for length in cells.shape[-2:]]
-    usual = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
-    return torch.var(usual, 2, correction=0).mean()
+    means = F.avg_pool2d(cells, side).reshape(len(image), channels, period * period, -1)
+    return torch.var(means, 2, correction=0).mean()
 
 
 def _squares(x: Tensor) -> Tensor:
-    """The squared norm of each picture's part, [N, ...] -> [N]."""
+    """Squared norm of each picture's values, [N, ...] -> [N]."""
     return x.square().flatten(1).sum(1)
 
 
 def _floor(x: Tensor) -> float:
-    """The least denominator: far below any real energy, far above what float32 rounds to 0."""
+    """Least denominator: far below any real energy, far above the underflow of float32."""
     return 1e-12 * x[0].numel()
 
 
@@ -177,5 +182,5 @@ class _Moments(torch.autograd.Function):
 
 
 def total(losses: Mapping[str, Tensor]) -> Tensor:
-    """The sum that is minimized."""
+    """Sum of losses, which is minimized."""
     return torch.stack(list(losses.values())).sum()

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from styler.options.fields import OutputSize, opt
-from styler.options.shared import LossOptions, MachineOptions, NetworkOptions, OutputOptions, SolverOptions
+from styler.options.shared import (
+    BatchOptions,
+    LossOptions,
+    MachineOptions,
+    NetworkOptions,
+    OutputOptions,
+    SolverOptions,
+)
 
 INITS = ("content", "noise", "style", "gray")
 """Values of `--init` besides a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizeOptions(LossOptions, NetworkOptions, SolverOptions, MachineOptions, OutputOptions):
+class OptimizeOptions(
+    LossOptions, NetworkOptions, SolverOptions, BatchOptions, MachineOptions, OutputOptions
+):
     """Options of `styler optimize`."""
 
     size: OutputSize = opt(

@@ -29,7 +29,7 @@ class Translation:
     """How a generator is to be used; `asdict` of it is what stands in the file.
 
     Attributes:
-        direction: which side of its pairs became which; None where another tool's file does not tell.
+        direction: which side of its pairs became which; None where that is unknown.
         batch: pairs in a training batch; None where that is unknown.
         statistics: which statistics its norms use by default.
         dropout: whether it was trained with dropout; None where that is unknown.
@@ -115,7 +115,7 @@ class Card:
     def of(cls, about: Mapping[str, Any]) -> Card:
         """Make the card of a header's JSON; what it says of its network's fields is not checked.
 
-        Raises ValueError, KeyError, TypeError or AttributeError, whose text tells what is wrong.
+        Raises ValueError, KeyError, TypeError or AttributeError, whose text says what is wrong.
         """
         kind, network = about["kind"], about["network"]
         if kind not in (*KINDS, VGG):

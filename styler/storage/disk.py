@@ -1,4 +1,4 @@
-"""Files read safely and written whole or not at all; everything that styler writes goes through `atomic`."""
+"""Read files safely, and write them whole or not at all: everything that is written goes through `atomic`."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_paren
 
 
 def is_folder(name: str) -> bool:
-    """Whether a folder has that name, whatever the name."""
+    """Whether there is a folder of that name; never raises."""
     try:
         return Path(name).is_dir()
     except OSError:  # a name that is too long for the system even to ask
@@ -306,7 +306,7 @@ def _hold(file: BinaryIO, certain: bool = False) -> bool:
 
 
 def _write_error(error: Exception) -> OSError | None:
-    """The system's error that `error` is, or that an encoder wrapped because the disk was full."""
+    """The system's error behind `error`: itself, or a full disk that an encoder met."""
     if isinstance(error, OSError):
         return error
     cause: BaseException | None = error
@@ -322,15 +322,15 @@ def _exists(path: Path | str) -> str:
 
 
 def _refusal(path: Path | str, error: Exception, need: int) -> str:
-    """One sentence on why `path` cannot be written, with the space needed and free if that is the cause."""
+    """A sentence on why `path` cannot be written; on a full disk with the space needed and free."""
     if getattr(error, "errno", None) not in FULL:
         reason = getattr(error, "strerror", None) or error
         return f"{display(path)} cannot be written: {reason}. Choose another place with --output"
     folder = Path(path).resolve().parent
-    wanted = f"{_size(need)} needed, " if need else ""
+    needed = f"{_size(need)} needed, " if need else ""
     free = _size(shutil.disk_usage(folder).free)
     return (
-        f"{display(path)} cannot be written: no space ({wanted}{free} free in {display(folder)}). Free some"
+        f"{display(path)} cannot be written: no space ({needed}{free} free in {display(folder)}). Free some"
     )
 
 

@@ -1,4 +1,4 @@
-"""What `styler doctor` says of versions, codecs, devices, memory and weights, and the cure for each fault."""
+"""The report of `styler doctor`: versions, codecs, devices, memory, weights, and a cure for each fault."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXTRAS = {"HEIC": ("pillow_heif", "heif"), "video": ("av", "video")}
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; "warn" means that something will be missed, "bad" that something will fail."""
+    """A line of the report; at "warn" something is missing that some may need, at "bad" something fails."""
 
     area: str
     text: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def report() -> list[Finding]:
-    """Everything, in the order in which it is read; takes a second, as all files of weights are hashed."""
+    """All findings in the order of reading; takes a second, as all files of weights are hashed."""
     return [*versions(), torchvision(), *codecs(), *extras(), *devices(), memory(), *weight_files()]
 
 
@@ -69,15 +69,15 @@ def torchvision() -> Finding:
     finding = _version("torchvision")
     if finding.level == "bad":
         return finding
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             importlib.import_module("torchvision")
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
             text = f"{finding.text} does not work with torch {torch.__version__} ({_line(error)}): {UPGRADE}"
             return Finding("torchvision", text, "bad")
-    if told:
-        return Finding("torchvision", f"{finding.text}, which warns: {_line(told[0].message)}", "warn")
+    if caught:
+        return Finding("torchvision", f"{finding.text}, which warns: {_line(caught[0].message)}", "warn")
     return finding
 
 
@@ -96,7 +96,7 @@ def _codec_version(kind: str) -> str:
 
 
 def extras() -> list[Finding]:
-    """The packages that are not needed but open more kinds of files."""
+    """Optional packages, which open more kinds of files."""
     findings = []
     for name, (module, extra) in EXTRAS.items():
         try:
@@ -128,12 +128,12 @@ def _accelerator(kind: str, index: int) -> Finding:
 
 
 def memory() -> Finding:
-    """Main memory, as far as the system tells."""
+    """Main memory, where the system tells how much there is."""
     try:
         page = os.sysconf("SC_PAGE_SIZE")
         total = page * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return Finding("memory", "this system does not tell how much there is")
+        return Finding("memory", "unknown on this system")
     free = free_memory(torch.device("cpu"))
     free_text = "" if free is None else f", {free / 1e9:.1f} GB of it free"
     level: Level = "warn" if free is not None and free < 1e9 else "ok"
@@ -158,7 +158,7 @@ def weight_files() -> list[Finding]:
 
 def _missing(name: str) -> Finding:
     if WEIGHTS[name].url:
-        return Finding(name, f"not here; to get it: {_remedy(name)}")
+        return Finding(name, f"not installed; to get it: {_remedy(name)}")
     return Finding(name, f"missing from this installation: {_remedy(name)}", "bad")
 
 

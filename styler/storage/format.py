@@ -30,13 +30,13 @@ from styler.storage import disk, magic
 from styler.storage.cards import VGG, Card
 from styler.storage.names import display
 
-FORMAT = 2
+_FORMAT = 2
 SUFFIX = ".safetensors"
-KEY = "styler"
-BLANK = "0" * 64
-HEADER_BYTES = 1 << 20  # far above the 10 kB of a VGG-19's header
-THUMBNAIL_SIDE = 512  # pixels
-THUMBNAILS = "thumbnails"
+_KEY = "styler"
+_BLANK = "0" * 64
+_HEADER_BYTES = 1 << 20  # far above the 10 kB of a VGG-19's header
+_THUMBNAIL_SIDE = 512  # pixels
+_THUMBNAILS = "thumbnails"
 
 _FOREIGN = "not one of styler's networks: styler models add or styler weights add makes one of another tool's"
 _FEATURE_FIELDS = {"format", "network", "normalization", "padding", "licence", "sha256"}
@@ -80,7 +80,7 @@ def write(
         OutputError: if the file cannot be written, or exists without `overwrite`.
     """
     values = {key: tensor.detach().to(dtype) for key, tensor in tensors.items()}
-    pictures = {} if thumbnails is None else {THUMBNAILS: thumbnails}
+    pictures = {} if thumbnails is None else {_THUMBNAILS: thumbnails}
     data = _pack({**values, **pictures}, card)
     try:
         _check_values(values)
@@ -107,7 +107,7 @@ def read(path: Path | str) -> Contents:
     try:
         stored = safetensors.torch.load(data)
         tensors = {own: stored[key] for key, own in header.keys.items()}
-        thumbnails = tensors.pop(THUMBNAILS, None)
+        thumbnails = tensors.pop(_THUMBNAILS, None)
         _check_values(tensors)
     except (safetensors.SafetensorError, ValueError) as error:
         raise _damaged(path, error) from error
@@ -135,21 +135,21 @@ def read_thumbnails(path: Path | str) -> Tensor | None:
     """Read uint8 thumbnails [S, 3, h, w] of a file of ours, None where it has none; raises as `read`."""
     read_card(path)  # which proves type and shape
     with safetensors.safe_open(path, "pt") as file:
-        return file.get_tensor(THUMBNAILS).clone() if THUMBNAILS in file.keys() else None  # noqa: SIM118
+        return file.get_tensor(_THUMBNAILS).clone() if _THUMBNAILS in file.keys() else None  # noqa: SIM118
 
 
 def is_ours(path: Path | str) -> bool:
     """Whether a file claims to be one of ours, whatever its state."""
-    mark = f'"{KEY}":'.encode()
+    mark = f'"{_KEY}":'.encode()
     with disk.open_input(path) as file:
-        head = file.read(HEADER_BYTES)
+        head = file.read(_HEADER_BYTES)
     return _is_safetensors(head) and mark in head
 
 
 # The header
 
 
-class TensorEntry(NamedTuple):
+class _TensorEntry(NamedTuple):
     """A tensor in a header: its type as safetensors writes it ("F16"), and its shape."""
 
     dtype: str
@@ -157,7 +157,7 @@ class TensorEntry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Header:
+class _Header:
     """The beginning of a file of ours.
 
     Attributes:
@@ -168,7 +168,7 @@ class Header:
     """
 
     card: Card
-    entries: Mapping[str, TensorEntry]
+    entries: Mapping[str, _TensorEntry]
     keys: Mapping[str, str]
     raw: bytes
 
@@ -181,16 +181,16 @@ class Header:
 
 def _pack(tensors: Mapping[str, Tensor], card: Card) -> bytes:
     """The bytes of a sealed file."""
-    text = json.dumps({**asdict(card), "format": FORMAT, "sha256": BLANK}, sort_keys=True)
+    text = json.dumps({**asdict(card), "format": _FORMAT, "sha256": _BLANK}, sort_keys=True)
     flat = {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
-    data = safetensors.torch.save(flat, {KEY: text})
-    return data.replace(BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
+    data = safetensors.torch.save(flat, {_KEY: text})
+    return data.replace(_BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 
-def _fault(header: Header, data: bytes) -> str:
+def _fault(header: _Header, data: bytes) -> str:
     """What is wrong with the seal of the whole file `data`, "" if it is right."""
     seal = header.card.sha256
-    whole = hashlib.sha256(header.raw.replace(seal.encode(), BLANK.encode(), 1))
+    whole = hashlib.sha256(header.raw.replace(seal.encode(), _BLANK.encode(), 1))
     whole.update(memoryview(data)[len(header.raw) :])
     digest = whole.hexdigest()
     return "" if digest == seal else f"its sha256 is {digest[:16]}..., and it was written with {seal[:16]}..."
@@ -199,7 +199,7 @@ def _fault(header: Header, data: bytes) -> str:
 def _is_safetensors(data: bytes) -> bool:
     """Whether a file that begins with `data` is one, with a header of a size that we read."""
     is_one = magic.kind_of(data[: magic.HEAD_BYTES]) == "a safetensors file"
-    return is_one and _header_size(data) <= 8 + HEADER_BYTES
+    return is_one and _header_size(data) <= 8 + _HEADER_BYTES
 
 
 def _header_size(data: bytes) -> int:
@@ -207,7 +207,7 @@ def _header_size(data: bytes) -> int:
     return 8 + int.from_bytes(data[:8], "little")
 
 
-def _read_header(path: Path | str, file: BinaryIO) -> Header:
+def _read_header(path: Path | str, file: BinaryIO) -> _Header:
     """The header of a file of ours, checked but for the shapes of the network's tensors."""
     shown, data = display(path), file.read(magic.HEAD_BYTES)
     if not _is_safetensors(data):
@@ -231,38 +231,38 @@ def _damaged(path: Path | str, error: Exception) -> DamagedError:
     return DamagedError(f"{display(path)} is damaged ({display(str(error))}): get it again")
 
 
-def _parse(data: bytes) -> Header:
+def _parse(data: bytes) -> _Header:
     """The header in the first bytes of a file; raises one of `_FAULTS`, or FormatError if it is not ours."""
     raw = data[: _header_size(data)]
     try:
         tensors = json.loads(raw[8:])
-        about = json.loads(tensors.pop("__metadata__", {}).get(KEY, "null"))
+        about = json.loads(tensors.pop("__metadata__", {}).get(_KEY, "null"))
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     if about is None:
         raise DamagedError(f"is a safetensors file, {_FOREIGN}")
-    if about["format"] > FORMAT:
+    if about["format"] > _FORMAT:
         raise FormatError(
-            f"has format {about['format']:.6g}, and this styler reads up to {FORMAT}: "
+            f"has format {about['format']:.6g}, and this styler reads up to {_FORMAT}: "
             "pip install --upgrade styler"
         )
     entries = {
-        key: TensorEntry(str(one["dtype"]), tuple(int(side) for side in one["shape"]))
+        key: _TensorEntry(str(one["dtype"]), tuple(int(side) for side in one["shape"]))
         for key, one in tensors.items()
     }
     keys = {key: key for key in entries}
-    if about["format"] < FORMAT:
+    if about["format"] < _FORMAT:
         about, keys = _upgraded(about, entries)
     card = Card.of(about)
-    if THUMBNAILS in entries:
-        _check_thumbnails(entries[THUMBNAILS], len(card.styles))
-    return Header(card, entries, keys, raw)
+    if _THUMBNAILS in entries:
+        _check_thumbnails(entries[_THUMBNAILS], len(card.styles))
+    return _Header(card, entries, keys, raw)
 
 
 def _upgraded(
-    about: dict[str, Any], entries: Mapping[str, TensorEntry]
+    about: dict[str, Any], entries: Mapping[str, _TensorEntry]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """A description of format 1 in the words of format 2, and `Header.keys`."""
+    """A description of format 1 in the words of format 2, and `_Header.keys`."""
     if "kind" in about:
         network = _upgraded_network(about["kind"], about["network"])
         keys = {key: _upgraded_key(about["kind"], network, key) for key in entries}
@@ -314,7 +314,7 @@ def _upgraded_key(kind: str, network: Mapping[str, Any], key: str) -> str:
 # Checks
 
 
-def _prove(path: Path | str, header: Header) -> None:
+def _prove(path: Path | str, header: _Header) -> None:
     """Raise DamagedError unless the tensors in a header are those of its network."""
     try:
         _check_tensors(header)
@@ -322,10 +322,10 @@ def _prove(path: Path | str, header: Header) -> None:
         raise _damaged(path, error) from error
 
 
-def _check_tensors(header: Header) -> None:
+def _check_tensors(header: _Header) -> None:
     """Raise one of `_FAULTS` unless the tensors are floating-point ones, and those of the card's network."""
     expected = _shapes(header.card)
-    entries = {own: header.entries[key] for key, own in header.keys.items() if own != THUMBNAILS}
+    entries = {own: header.entries[key] for key, own in header.keys.items() if own != _THUMBNAILS}
     shapes = {key: entry.shape for key, entry in entries.items()}
     odd = sorted(expected.keys() ^ shapes.keys())
     if odd := odd or sorted(key for key in expected if expected[key] != shapes[key]):
@@ -342,9 +342,9 @@ def _shapes(card: Card) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
 
 
-def _check_thumbnails(entry: TensorEntry, styles: int) -> None:
+def _check_thumbnails(entry: _TensorEntry, styles: int) -> None:
     fits = entry.dtype == "U8" and len(entry.shape) == 4 and entry.shape[:2] == (styles, 3)
-    if not (fits and all(0 < side <= THUMBNAIL_SIDE for side in entry.shape[2:])):
+    if not (fits and all(0 < side <= _THUMBNAIL_SIDE for side in entry.shape[2:])):
         raise ValueError(f"its thumbnails are {entry.dtype} {list(entry.shape)}")
 
 

@@ -1,4 +1,4 @@
-"""What a batch works on: files, globs, folders and standard input as a sorted list of sources and targets."""
+"""Plan a batch: sources and targets of files, globs, folders and standard input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -19,16 +19,17 @@ from styler.storage.pictures.save import FORMATS, format_of
 
 STREAM = "-"
 PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
-"""Endings, in lower case, of what is a picture, moving or not, when it is found in a folder."""
+"""Endings of files in a folder that are taken as pictures and animations."""
 ANIMATIONS = animation.FORMATS.keys()
-"""Endings of moving pictures, which keep their format."""
+"""Endings of animations, which keep their format."""
 FILMS = read.CONTAINERS.keys()
-MAGIC = "*?["
+"""Endings of videos."""
+WILDCARDS = "*?["
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and its output; either may be "-". `film` tells a film or an animation from a picture."""
+    """One input and its output; either may be "-". `film` is true for videos and animations."""
 
     source: str
     target: str
@@ -37,9 +38,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs, sorted by source; `many` are treated as a batch, even if the batch turns out to be of one.
+    """The jobs, sorted by source; with `many` they are a batch, which may have a single job.
 
-    `notes` tell what was found and is not worked on.
+    `notes` name what was left out.
     """
 
     jobs: tuple[Job, ...]
@@ -48,12 +49,12 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Find:
-    """An input and where its output belongs: under `home`, at `place`, the input's name or a path to it."""
+class _Input:
+    """An input and the path `home / name` of its output, to which a label is added if `labelled`."""
 
     source: str
     home: Path
-    place: Path
+    name: Path
     labelled: bool
 
 
@@ -61,19 +62,19 @@ def plan(
     inputs: Sequence[str],
     output: str | None,
     label: str,
-    is_film: Callable[[Path], bool] = lambda path: False,
     *,
+    films: bool = True,
     batch: bool = False,
     ending: str = "",
 ) -> Plan:
-    """Find out what to work on and where its results go; nothing is written, and nothing decoded.
+    """The jobs of a command line; nothing is written, and nothing decoded.
 
     Args:
         inputs: files, "-", folders, which are searched below too, and globs that the shell left alone.
         output: one input: file, folder, "-", or None for STEM-LABEL.png in the current folder. A folder, a
             glob or several inputs: a folder, or None for FOLDER-LABEL and for STEM-LABEL.* in this folder.
-        label: what distinguishes an output's name from the input's.
-        is_film: tells films and animations from pictures.
+        label: added to the input's name in the output's.
+        films: whether videos and animations are told from pictures, or are pictures like others.
         batch: treat even one input as a batch, whose output is a folder.
         ending: of all outputs of a batch, with its dot; "" keeps those of pictures that can be written.
 
@@ -84,24 +85,29 @@ def plan(
         InputError: for an input that is not there or holds no picture.
         OutputError: for an output that does not suit, that two inputs would get, or that is an input.
     """
-    many = batch or len(inputs) > 1 or any(disk.is_folder(word) or _is_glob(word) for word in inputs)
+    many = batch or len(inputs) > 1 or any(map(is_several, inputs))
     if not many:
-        return Plan((_single(inputs[0], output, label, is_film),), False)
+        return Plan((_single(inputs[0], output, label, films),), False)
     _check_folder(inputs, output)
-    finds, notes = _search(inputs, output, label)
-    jobs = [_job(find, label, is_film, ending) for find in finds]
+    items, notes = _search(inputs, output, label)
+    jobs = [_job(item, label, films, ending) for item in items]
     _refuse_clashes(jobs)
-    kept = _without_results(jobs)
-    _refuse_losses(kept)
-    if len(kept) < len(jobs):
-        notes.append(f"{_files(len(jobs) - len(kept))} left out: outputs of others")
-    return Plan(tuple(sorted(kept, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
+    chosen = _without_results(jobs)
+    _refuse_losses(chosen)
+    if len(chosen) < len(jobs):
+        notes.append(f"{_files(len(jobs) - len(chosen))} left out: outputs of others")
+    return Plan(tuple(sorted(chosen, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
+
+
+def is_several(word: str) -> bool:
+    """Whether a word of a command line stands for several files: a folder, or a glob."""
+    return disk.is_folder(word) or _is_glob(word)
 
 
 def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[Job]:
-    """The share of one process: the I-th of N parts for the shard "I/N", dealt out like cards.
+    """The I-th of N parts for the shard "I/N", dealt out like cards, and of that the part of one process.
 
-    Of `size` processes that share it, the one of number `rank`, from 0, gets its own part of that.
+    `rank` is the number of the process among `size`, from 0.
 
     Raises InputError if `shard` is not I/N with 1 <= I <= N.
     """
@@ -115,36 +121,47 @@ def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[
 # One input
 
 
-def _single(source: str, output: str | None, label: str, is_film: Callable[[Path], bool]) -> Job:
+def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     if source != STREAM:
         disk.open_input(source).close()
-    film = source != STREAM and is_film(Path(source))
+    film = films and source != STREAM and read.is_film(source)
+    stem = "stdin" if source == STREAM else Path(source).stem
+    if not film:
+        return Job(source, picture_target(output, f"{stem}-{label}"))
     if output is None or is_folder_name(output):
-        stem = "stdin" if source == STREAM else Path(source).stem
-        name = fit_name(f"{stem}-{label}", _ending(source, film, kept=False))
+        name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
         return Job(source, str(Path(output or ".") / name), film)
-    if film:
-        _check_film(source, output)
-    elif output != STREAM:
-        format_of(output)
+    _check_film(source, output)
     return Job(source, output, film)
 
 
+def picture_target(output: str | None, stem: str) -> str:
+    """The file of a picture: as given, or STEM.png in the folder given or in the current one.
+
+    Raises OutputError for an ending that is not written.
+    """
+    if output is None or is_folder_name(output):
+        return str(Path(output or ".") / fit_name(stem, ".png"))
+    if output != STREAM:
+        format_of(output)
+    return output
+
+
 def _check_film(source: str, output: str) -> None:
-    wanted = sorted(FILMS | ANIMATIONS)
+    endings = sorted(FILMS | ANIMATIONS)
     if output == STREAM:
         raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
-    if Path(output).suffix.lower() not in wanted:
-        raise OutputError(f"{display(output)} must end in one of {', '.join(wanted)} to hold a video")
+    if Path(output).suffix.lower() not in endings:
+        raise OutputError(f"{display(output)} must end in one of {', '.join(endings)} to hold a video")
 
 
-def _ending(source: str, film: bool, *, kept: bool) -> str:
-    """The ending of an output, with its dot: the input's if that is wanted and can be written."""
+def _ending(source: str, film: bool, *, keep: bool) -> str:
+    """The ending of an output, with its dot: the input's if `keep` and if it can be written."""
     suffix = Path(source).suffix
     if film:
-        held = ANIMATIONS | (FILMS if kept else set())
-        return suffix if suffix.lower() in held else ".mp4"
-    return suffix if kept and suffix.lower() in FORMATS else ".png"
+        endings = ANIMATIONS | (FILMS if keep else set())
+        return suffix if suffix.lower() in endings else ".mp4"
+    return suffix if keep and suffix.lower() in FORMATS else ".png"
 
 
 # Many inputs
@@ -165,28 +182,29 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
             raise OutputError(f"{display(output)} is also an input: choose another output folder")
 
 
-def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list[_Find], list[str]]:
-    """What the words of a command line stand for, each file once; and notes on what was left out."""
+def _search(inputs: Sequence[str], output: str | None, label: str) -> tuple[list[_Input], list[str]]:
+    """The inputs that the words of a command line name, each once, and notes on what was left out."""
     homes = {word: _home(word, output, label) for word in inputs}
     shut = {os.path.realpath(home) for home in homes.values()}
-    finds: dict[str, _Find] = {}
+    items: dict[str, _Input] = {}
     notes: list[str] = []
     for word in inputs:
         if word == STREAM:
-            found = [_Find(STREAM, homes[word], Path("stdin"), output is None)]
+            members = [_Input(STREAM, homes[word], Path("stdin"), output is None)]
         elif disk.is_folder(word):
             inside = Path(_name_of(word)) if output is not None and len(inputs) > 1 else Path()
-            found = [
-                _Find(str(p), homes[word], inside / q, False) for p, q in _below(Path(word), shut, notes)
-            ]
+            files = _visible(Path(word), shut, notes)
+            pictures = _select(files, Path(word), f"{display(word)} holds no pictures", notes)
+            members = [_Input(str(path), homes[word], inside / name, False) for path, name in pictures]
         elif _is_glob(word):
-            found = [_Find(str(p), homes[word], q, output is None) for p, q in _matching(word, shut, notes)]
+            pictures = _matching(word, shut, notes)
+            members = [_Input(str(path), homes[word], name, output is None) for path, name in pictures]
         else:
             disk.open_input(word).close()
-            found = [_Find(word, homes[word], Path(Path(word).name), output is None)]
-        for find in found:
-            finds.setdefault(_key(find.source), find)
-    return list(finds.values()), notes
+            members = [_Input(word, homes[word], Path(Path(word).name), output is None)]
+        for item in members:
+            items.setdefault(_key(item.source), item)
+    return list(items.values()), notes
 
 
 def _home(word: str, output: str | None, label: str) -> Path:
@@ -201,31 +219,20 @@ def _name_of(folder: str) -> str:
     return Path(os.path.realpath(folder)).name or "root"
 
 
-def _job(find: _Find, label: str, is_film: Callable[[Path], bool], ending: str) -> Job:
-    film = find.source != STREAM and is_film(Path(find.source))
-    ending, name = ending or _ending(find.source, film, kept=True), find.place.name
-    stem = Path(name).stem + f"-{label}" * find.labelled
-    if find.labelled or ending != find.place.suffix:
+def _job(item: _Input, label: str, films: bool, ending: str) -> Job:
+    film = films and item.source != STREAM and read.is_film(item.source)
+    ending, name = ending or _ending(item.source, film, keep=True), item.name.name
+    stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
+    if item.labelled or ending != item.name.suffix:
         name = fit_name(stem, ending)
-    return Job(find.source, str(find.home / find.place.with_name(name)), film)
-
-
-def _below(root: Path, shut: Iterable[str], notes: list[str]) -> list[tuple[Path, Path]]:
-    """The pictures and films in a folder and below, each with its path from there."""
-    found, ignored = [], 0
-    for path in _visible(root, set(shut), notes):
-        if path.suffix.lower() in PICTURES | FILMS and path.is_file():
-            found.append((path, path.relative_to(root)))
-        else:
-            ignored += 1
-    return _some(found, ignored, f"{display(root)} holds no pictures", notes)
+    return Job(item.source, str(item.home / item.name.with_name(name)), film)
 
 
 def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
-    """Whatever is no folder and not hidden, below `root` and not in a folder of `shut` or of a training.
+    """The files below `root` that are not hidden, nor in a folder of `shut` or of a training.
 
-    Each folder is entered once. Links to folders come last, so that a picture is found where it really is,
-    and those that lead up and out of `root` are not followed: they would bring in all that surrounds it.
+    Each folder is entered once. Links to folders come last, so that a picture is found at its real path;
+    those to a folder around `root` are not followed.
     """
     waiting, top = deque([root]), os.path.realpath(root)
     done = set(shut)
@@ -247,41 +254,44 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
 
 
 def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple[Path, Path]]:
-    """The pictures and films that a glob means, each with its path from where the glob begins to be open."""
-    fixed = takewhile(lambda name: not any(mark in name for mark in MAGIC), Path(pattern).parts)
+    """The pictures and videos that match a glob, each with its path from the fixed part of the glob."""
+    fixed = takewhile(lambda name: not any(mark in name for mark in WILDCARDS), Path(pattern).parts)
     root = Path(*fixed)
-    # The shell's rules, unlike Path.glob's: hidden files are not meant.
+    # By the shell's rules, unlike Path.glob's, hidden files do not match.
     names = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path))  # noqa: PTH207
     if not names:
         raise InputError(f"nothing matches {display(pattern)}: check the name")
     closed = [folder for folder in shut if _inside(folder, os.path.realpath(root))]
-    found, ignored = [], 0
-    for path in names:
-        parent = os.path.realpath(path.parent)
-        if any(folder == parent or _inside(parent, folder) for folder in closed) or path.is_dir():
-            continue
+    files = (path for path in names if not path.is_dir() and not _lies_in(path, closed))
+    return _select(files, root, f"no pictures match {display(pattern)}", notes)
+
+
+def _lies_in(path: Path, folders: Iterable[str]) -> bool:
+    parent = os.path.realpath(path.parent)
+    return any(folder == parent or _inside(parent, folder) for folder in folders)
+
+
+def _select(paths: Iterable[Path], root: Path, nothing: str, notes: list[str]) -> list[tuple[Path, Path]]:
+    """The pictures and videos among files, each with its path from `root`, and a note on the others.
+
+    Raises InputError, whose text begins with `nothing`, if there are none.
+    """
+    selected, ignored = [], 0
+    for path in paths:
         if path.suffix.lower() in PICTURES | FILMS and path.is_file():
-            found.append((path, path.relative_to(root)))
+            selected.append((path, path.relative_to(root)))
         else:
             ignored += 1
-    return _some(found, ignored, f"no pictures match {display(pattern)}", notes)
-
-
-def _some(
-    found: list[tuple[Path, Path]], ignored: int, nothing: str, notes: list[str]
-) -> list[tuple[Path, Path]]:
-    """The same, with a note on the others; InputError, which `nothing` begins, if there are none."""
     others = f"{_files(ignored)} neither picture nor video" if ignored else ""
-    if not found:
-        raise InputError(
-            f"{nothing}{f' ({others})' * bool(others)}: give some that end in .jpg, .png or .mp4"
-        )
+    if not selected:
+        reason = f"{nothing} ({others})" if others else nothing
+        raise InputError(f"{reason}: give some that end in .jpg, .png or .mp4")
     if others:
         notes.append(f"{others}, and left out")
-    return found
+    return selected
 
 
-# What must not happen
+# Conflicts
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
@@ -332,7 +342,7 @@ def _inside(path: str, folder: str) -> bool:
 
 def _is_glob(word: str) -> bool:
     """Whether a word is a pattern and not the odd name of a file that is there."""
-    return any(mark in word for mark in MAGIC) and _identity(word) is None
+    return any(mark in word for mark in WILDCARDS) and _identity(word) is None
 
 
 def is_folder_name(output: str) -> bool:

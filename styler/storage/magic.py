@@ -1,4 +1,4 @@
-"""What a file really is, told by its first bytes, so that a wrong file gets the right sentence."""
+"""Identify a file by its magic bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 
 
 def kind_of(head: bytes) -> str | None:
-    """What the file that begins with `head` is, with its article ("a PNG picture"), or None if unknown."""
+    """The kind of a file by its first bytes, with an article ("a PNG picture"), or None if unknown."""
     if head.startswith(b"PK\x03\x04"):
         return "a PyTorch checkpoint" if b"/data.pkl" in head[:256] else "a ZIP archive"
     for offset, magic, kind in _MAGIC:

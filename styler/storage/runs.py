@@ -1,23 +1,80 @@
-"""Training states on disk: the last one and the one before, so that a broken write never costs the run."""
+"""OUTPUT.training, the folder of a training: lock, states, log."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
 
-from styler.errors import CheckpointError
+from styler.errors import CheckpointError, OutputError
 from styler.storage import disk
-from styler.storage.names import display
+from styler.storage.names import STATES, display
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
+"""States: the last one and the one before, so that a broken write never costs the run."""
+LOCK, OWNER = ".lock", ".pid"
+LOG = "log.jsonl"
+
+Entry = Mapping[str, Any]
+
+
+def folder_for(output: Path | str) -> Path:
+    """The folder of the training whose network is written to `output`."""
+    return Path(f"{output}{STATES}")
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Be the only process that trains in `folder`, which is made, and removed if nothing is left in it.
+
+    Raises:
+        OutputError: if another process trains there, with its number; if the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{display(folder)} cannot be made: {error.strerror}") from error
+    owner, file = folder / OWNER, filelock.FileLock(folder / LOCK)
+    try:
+        file.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise OutputError(
+            f"process {_read_owner(owner)} is training with {display(folder)}: "
+            "wait for it, stop it, or choose another --output"
+        ) from error
+    except (OSError, NotImplementedError):
+        yield  # a file system without locks
+        return
+    try:
+        disk.write(owner, str(os.getpid()).encode())
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows does not remove an open file
+            (folder / LOCK).unlink(missing_ok=True)
+        file.release()
+        with contextlib.suppress(OSError):  # something is in it
+            folder.rmdir()
+
+
+def _read_owner(file: Path) -> str:
+    try:
+        return display(file.read_text("ascii"))
+    except (OSError, ValueError):
+        return "of unknown number"
+
+
+# States
 
 
 def save_state(folder: Path | str, state: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, texts and containers of these to `folder`; the former state stays as previous.
+    """Write tensors, numbers, texts and containers of these; the last state becomes the previous one.
 
     Raises:
         OutputError: if the folder cannot be written.
@@ -30,13 +87,13 @@ def save_state(folder: Path | str, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), file)
 
 
-def exists(folder: Path | str) -> bool:
-    """Whether there is a state in `folder`, readable or not."""
+def has_state(folder: Path | str) -> bool:
+    """Whether there is a state, readable or not."""
     return any((Path(folder) / name).is_file() for name in (LAST, PREVIOUS))
 
 
-def discard(folder: Path | str) -> None:
-    """Remove the states in `folder`, and the folder if nothing else is in it."""
+def remove_states(folder: Path | str) -> None:
+    """Remove the states, and the folder if nothing else is in it."""
     for name in (LAST, PREVIOUS):
         (Path(folder) / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not there, or something else is in it
@@ -44,7 +101,7 @@ def discard(folder: Path | str) -> None:
 
 
 def load_state(folder: Path | str) -> dict[str, Any]:
-    """The last state in `folder` that can be read; no code in it is run.
+    """Load the last state that can be read; no code in it is run.
 
     Raises:
         CheckpointError: if there is none.
@@ -59,3 +116,71 @@ def load_state(folder: Path | str) -> dict[str, Any]:
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
             reason = f"{name} is damaged ({type(error).__name__})"
     raise CheckpointError(f"no training state in {display(folder)} ({reason}): start without --resume")
+
+
+# The log
+
+
+class Log:
+    """Log of a training: one JSON object a line, with its `step` and maybe `losses`.
+
+    Args:
+        folder: of the training; it exists.
+        done: steps done. Entries of later steps, which an interrupted run had logged, are removed, as those
+            steps are done again: no step is logged twice.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+
+    def __init__(self, folder: Path, done: int = 0) -> None:
+        self.path = folder / LOG
+        self.entries: list[Entry] = [entry for entry in _read_entries(self.path) if entry["step"] <= done]
+        disk.write(self.path, "".join(map(_line, self.entries)).encode())
+
+    def add(self, entry: Entry) -> None:
+        """Append an entry; raises OutputError."""
+        self.entries.append(entry)
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(entry))
+        except OSError as error:
+            raise OutputError(f"{display(self.path)} cannot be written: {error.strerror}") from error
+
+    @property
+    def last(self) -> Entry:
+        """The newest entry with losses; one of step 0 if somebody has removed the file."""
+        entries = (entry for entry in reversed(self.entries) if "losses" in entry)
+        return next(entries, {"step": 0, "losses": {}, "seconds": 0.0})
+
+    def curves(self) -> dict[str, list[tuple[float, float]]]:
+        """Losses by name, their total first, as points (step, value)."""
+        curves: dict[str, list[tuple[float, float]]] = {"total": []}
+        for step, losses in self.values("losses"):
+            for name, value in {"total": sum(losses.values()), **losses}.items():
+                curves.setdefault(name, []).append((step, value))
+        return curves
+
+    def values(self, key: str) -> list[tuple[int, Any]]:
+        """Steps and values of the entries that have `key`."""
+        return [(entry["step"], entry[key]) for entry in self.entries if key in entry]
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(entry) + "\n"
+
+
+def _read_entries(path: Path) -> list[dict[str, Any]]:
+    """Entries of a log, up to the first broken line: a killed process leaves half of one."""
+    entries: list[dict[str, Any]] = []
+    if not path.is_file():
+        return entries
+    with disk.open_input(path) as file:
+        for line in file.read().decode(errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+                losses = {"losses": dict(entry["losses"])} if "losses" in entry else {}
+                entries.append({**entry, "step": int(entry["step"]), **losses})
+            except (ValueError, KeyError, TypeError):
+                break
+    return entries

@@ -1,91 +1,99 @@
-"""Painting pictures with a trained network of styles."""
+"""Painting with a trained network of styles: photos in one pass, and texture from noise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from styler.device import Form, form_for
+from styler.errors import DeviceError
 from styler.image.color import luminance_only
-from styler.networks import strips
-from styler.networks.layers import Mode, Moments
+from styler.image.size import SMALLEST, Size, fit
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
+from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
-from styler.tasks.onepass import Bounded, suited
+from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, too_large
+
+TEXTURE_SIDE = 512
+"""Height and width in pixels of a texture of which no size is asked."""
+MAPS = 10
+"""Maps of the finest scale alive at once in a texture network, as measured on a CPU: 7 to 10."""
 
 
-@dataclass(eq=False)
-class Painter(Bounded):
-    """A network that paints Images, one at a time.
-
-    Attributes:
-        network: on its device.
-        mix: weights of the styles, [1, S], on the same.
-        options: `strength` and `color` apply to the result.
-    """
-
-    network: ResidualNetwork
-    mix: Tensor
-    options: FastOptions
-
-    @property
-    def place(self) -> torch.device:
-        """Where the network is."""
-        return self.mix.device
-
-    @property
-    def measures(self) -> bool:
-        """Without strength the network is not asked."""
-        return self.options.strength > 0
-
-    def __call__(self, image: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
-        """As in `Bounded`: the painted Image."""
-        content = self.seen(image)
-        if self.options.strength == 0:
-            return content.clone()
-        painted = self.made(content, moments).clamp_(0, 1)
-        if self.options.color == "luminance":
-            painted = luminance_only(painted, content)
-        return torch.lerp(content, painted, self.options.strength)
-
-    def seen(self, image: Tensor) -> Tensor:
-        """The Image itself."""
-        return image.to("cpu", torch.float32)
-
-    def run(
-        self, x: Tensor, rows: int, moments: Sequence[Moments] | None, found: list[Moments] | None
-    ) -> Tensor:
-        """As in `Bounded`."""
-        mode = Mode(mix=self.mix, moments=moments)
-        return strips.paint(self.network, x, mode, rows, record=found, form=self.form)
-
-    def needed(self, height: int, width: int, rows: int) -> int:
-        """As in `Bounded`."""
-        return strips.memory(self.network, height, width, rows, self.form.dtype)
-
-    def thinnest(self, width: int) -> int:
-        """As in `Bounded`."""
-        return strips.thinnest(self.network, width, self.form.dtype)
-
-
-def painter(
-    network: ResidualNetwork,
-    mix: Tensor,
-    options: FastOptions,
-    place: torch.device,
-    sample: Tensor,
-    work: int | None = None,
-) -> Painter:
-    """A Painter on `place` that obeys `options`.
+def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
+    """One pass that paints photos.
 
     Args:
-        network: it is moved to `place`.
+        network: a ResidualNetwork on the device of `mix`.
         mix: weights of the styles, [1, S].
-        options: precision and memory are obeyed, or chosen where they are left open.
-        place: where to paint.
-        sample: an Image [1, 3, H, W] such as will be painted.
-        work: pixels that will be painted in all, or None for many.
+        options: `strength` and `color` apply to the result.
     """
-    return suited(Painter(network.to(place).eval(), mix.to(place), options), options, sample, work)
+    assert isinstance(network, ResidualNetwork)
+
+    def finish(photo: Tensor, painted: Tensor) -> Tensor:
+        painted = painted.clamp_(0, 1)
+        if options.color == "luminance":
+            painted = luminance_only(painted, photo)
+        return torch.lerp(photo, painted, options.strength)
+
+    mode, measures = Mode(mix=mix), options.strength > 0
+    return OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
+
+
+# Texture
+
+
+def texture(network: nn.Module, mix: Tensor, size: Size, options: FastOptions) -> Tensor:
+    """Texture from noise as an Image, float32 [1, 3, H, W] on the CPU, clamped; equal for equal seeds.
+
+    Args:
+        network: a TextureNetwork on the device of `mix`.
+        mix: weights of the styles, [1, S].
+        size: height and width in pixels.
+        options: `seed`, `memory` and `precision` are obeyed.
+
+    Raises:
+        DeviceError: if memory does not suffice, with a size for which it would.
+    """
+    assert isinstance(network, TextureNetwork)
+    form, room = texture_form(options, mix.device), room_for(options, mix.device)
+    needed = texture_memory(network, size, form.dtype)
+    if needed > room:
+        height, width = _possible(network, size, room, form)
+        raise DeviceError(f"{too_large(size)}: {shortage(needed, room)}; use --size {width}x{height}")
+    try:
+        with torch.inference_mode():
+            return network.sample(*size, mix, options.seed, form).float().cpu()
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        raise DeviceError(f"{too_large(size)}: use a smaller --size") from error
+
+
+def texture_size(options: FastOptions) -> Size:
+    """(height, width) of a texture: exactly `size` if that is a box, else a square with that side."""
+    side = TEXTURE_SIDE if options.size is None else options.size
+    return (side, side) if isinstance(side, int) else side
+
+
+def texture_form(options: FastOptions, device: torch.device) -> Form:
+    """Number type of textures: float32 unless asked otherwise, as one is too little work to compare them."""
+    return form_for("bfloat16" if options.precision == "bfloat16" else "float32", device)
+
+
+def texture_memory(network: TextureNetwork, size: Size, dtype: torch.dtype) -> int:
+    """Bytes that a texture takes at its peak, the weights left out."""
+    height, width = (math.ceil(side / network.stride) * network.stride for side in size)
+    return MAPS * network.config.channels * network.config.scales * dtype.itemsize * height * width
+
+
+def _possible(network: TextureNetwork, size: Size, room: float, form: Form) -> Size:
+    """Height and width of about the largest texture of the same aspect for which there is room."""
+    side, smaller = max(size), size
+    while side > SMALLEST and texture_memory(network, smaller, form.dtype) > room:
+        side = side * 19 // 20
+        smaller = fit(size, side)
+    return smaller

@@ -13,16 +13,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from styler.engine.minimize import minimize
+from styler.device import require
+from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
-from styler.image.size import SMALLEST, Size, fit, resize, scales
+from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
-    Statistics,
+    StyleMoments,
     Term,
     Walk,
     content_error,
@@ -61,17 +62,18 @@ def optimize(
         InputError: for a layer that the network does not have, or a picture too small for it.
         DivergedError: with the best `image` so far.
     """
-    size = output_size((content.shape[-2], content.shape[-1]), options)
+    schedule = sizes((content.shape[-2], content.shape[-1]), options)
+    size = schedule[-1]
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
     image = start(content, styles[0], options, init)
-    schedule = scales(size, options.scales)
     for index, scale in enumerate(schedule, 1):
         terms = make_terms(content, styles, walk, options, scale)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
         parameterization = PixelImage(resize(image, scale))
         solver = make_solver(parameterization, options)
         try:
-            image = yield from minimize(parameterization, objective(walk, terms), solver, options.steps, stop)
+            evaluate = at_once(objective(walk, terms))
+            image = yield from minimize(parameterization, evaluate, solver, options.steps, stop)
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
@@ -92,6 +94,17 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
     return size
 
 
+def sizes(content: Size, options: OptimizeOptions) -> list[Size]:
+    """(height, width) of each scale, coarse to fine; the last one is the result's."""
+    return scales(output_size(content, options), options.scales)
+
+
+def style_side(options: OptimizeOptions) -> int | None:
+    """Longest side in pixels that styles are looked at with, None for their own; never under the result's."""
+    side = long_side(options.size)
+    return None if side is None else round(side * max(1.0, options.style_scale))
+
+
 def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
 
@@ -107,6 +120,11 @@ def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
         kept += 4 * widths[name] / shrink * name.startswith(("relu", "pool"))
     vectors = {"lbfgs": 2 * options.history + 12, "adam": 10, "scipy": 4 * options.history + 24}
     return round((kept + 4 * largest + 12 * vectors[options.optimizer]) * size[0] * size[1])
+
+
+def require_memory(extractor: Extractor, options: OptimizeOptions, size: Size, device: torch.device) -> None:
+    """Raise DeviceError if a step at `size` cannot succeed for lack of memory."""
+    require(memory(extractor, options, size), device)
 
 
 def layers(options: OptimizeOptions) -> set[str]:
@@ -170,7 +188,7 @@ def _loss(error: Callable[[Tensor, T], Tensor], target: T) -> Callable[[Tensor],
 
 def style_moments(
     styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
-) -> dict[str, Statistics]:
+) -> dict[str, StyleMoments]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
     names = {name for name, _ in options.style_layers}
     found = []
@@ -180,9 +198,9 @@ def style_moments(
         with torch.no_grad():
             found.append({name: moments(x) for name, x in walk(resize(style, wanted), names)})
     return {
-        name: (
-            torch.stack([f[name][0] for f in found]).mean(0),
-            torch.stack([f[name][1] for f in found]).mean(0),
+        name: StyleMoments(
+            torch.stack([f[name].mean for f in found]).mean(0),
+            torch.stack([f[name].second for f in found]).mean(0),
         )
         for name in names
     }

@@ -1,7 +1,7 @@
-"""Training of feed-forward networks: what `styler optimize` minimizes for one picture, learned for all.
+"""Training of feed-forward networks for style transfer and texture synthesis, and signs that it failed.
 
-Johnson, Alahi and Fei-Fei 2016, for many styles at once as Dumoulin, Shlens and Kudlur 2017; and textures
-from noise as Ulyanov et al. 2016.
+Johnson, Alahi and Fei-Fei 2016; many styles in one network as Dumoulin, Shlens and Kudlur 2017; textures from
+noise as Ulyanov et al. 2016.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
-from styler.engine.minimize import TrainingState, fit
+from styler.engine.fit import TrainingState, fit
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
 from styler.image.size import fit as fitted
 from styler.image.size import resize
 from styler.image.warp import displaced, displacement
-from styler.losses.perceptual import STYLE_ERRORS, Statistics, grid_pattern, moments, shares, total_variation
+from styler.losses.perceptual import (
+    STYLE_ERRORS,
+    StyleMoments,
+    grid_pattern,
+    moments,
+    shares,
+    total_variation,
+)
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
@@ -31,37 +38,44 @@ from styler.options.fast import TrainFastOptions
 from styler.processes import ALONE, Group
 
 Inputs = Tensor | list[Tensor]
-"""What a network makes pictures of: photos, Image [N, 3, H, W], or noise, a list of [N, C, h, w]."""
+"""Network inputs: photos, Image [N, 3, H, W], or noise, a list of [N, C, h, w]."""
 Losses = dict[str, Tensor]
 Objective = Callable[[Tensor | None, Tensor, Tensor, Tensor], Losses]
-"""Photos, if there are any, painted Image [N, 3, H, W], style and crop of each [N] -> weighted losses."""
+"""Photos or None, painted Image [N, 3, H, W], style and view of each [N] -> weighted losses."""
 
 NORM_RATE, TEXTURE_RATE = 10.0, 20.0
 """Learning rates of norms and of texture networks, relative to that of the convolutions."""
 GRAIN = 0.01
-"""Standard deviation of the noise that a steady network must not see."""
+"""Standard deviation of the noise that a steady network must ignore."""
+LEAST = 0.3
+"""Contrast and color of painted pictures that are too little, relative to the photos and the style."""
+SAME = 0.02
+"""Mean difference from the photo, of values in [0, 1], that is too little."""
+DULL = 0.03
+"""Contrast and color of photos and style below which those of painted pictures prove nothing."""
+MORE = "try more --steps"
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What S styles, and photos in general, look like to the loss network.
+    """Style targets of S styles, and the scales of the losses.
 
     Attributes:
-        statistics: layer -> mean [S, K, C] and second moment [S, K, C, C] of K views of each style.
-        distance: [S], the square root of the style error of photos as they are, or 1; errors are divided by
-            it. Divided by the error itself, styles far from photos come out pale; by nothing, they swallow
-            the photo.
-        spread: content layer -> the spatial variance of photos' features, a mean over channels and photos.
+        moments: layer -> mean [S, K, C] and second moment [S, K, C, C] of K views of each style.
+        distance: [S], the square root of the style error of unpainted photos, or 1; errors are divided by it.
+            Divided by the error itself, styles far from photos come out pale; undivided, they swallow the
+            photo.
+        spread: content layer -> spatial variance of photos' features, mean over channels and photos.
     """
 
-    statistics: Mapping[str, Statistics]
+    moments: Mapping[str, StyleMoments]
     distance: Tensor
     spread: Mapping[str, Tensor]
 
-    def of(self, layer: str, styles: Tensor, views: Tensor) -> Statistics:
-        """The statistics at a layer of one view of each of `styles` [N]."""
-        mean, second = self.statistics[layer]
-        return mean[styles, views], second[styles, views]
+    def of(self, layer: str, styles: Tensor, views: Tensor) -> StyleMoments:
+        """Moments at a layer of one view [N] of each of `styles` [N]."""
+        mean, second = self.moments[layer]
+        return StyleMoments(mean[styles, views], second[styles, views])
 
 
 def train_fast(
@@ -74,34 +88,35 @@ def train_fast(
     stop: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
-    """Teach a network the styles of `targets`, its last ones; what needs no gradient stays as it is.
+    """Train a network to paint the styles of `targets`, which are its last ones.
 
     Args:
-        network: `network(inputs, mode)` is an Image; `network.config.styles` is S of the mode's mix [N, S].
+        network: `network(inputs, mode)` is an Image, and `network.config.styles` is S. Parameters that
+            need no gradient stay as they are.
         extractor: the loss network.
-        batches: step -> inputs on the network's device; of several processes each has its part of them.
+        batches: step -> this process's part of the inputs, on the network's device.
         stop: asked after each step; once true, the state is yielded and the training ends early.
         group: the processes that train together.
 
-    Yields a TrainStep a step and from time to time the TrainingState, of which it returns the last.
+    Yields and returns as `fit`.
     """
-    place = targets.distance.device
-    form = form_for(options.precision, place)
+    device = targets.distance.device
+    form = form_for(options.precision, device)
     objective = objective_for(extractor, targets, options, form)
-    optimizer = torch.optim.Adam(groups(network, options))
+    optimizer = torch.optim.Adam(parameter_groups(network, options))
     paint = group.wrap(network)
     known, new = network.config.styles, len(targets.distance)
 
     def step(index: int, inputs: Inputs) -> Losses:
         photos = inputs if isinstance(inputs, Tensor) else None
         first = (index * group.size + group.rank) * options.batch
-        styles = torch.tensor(drawn(options.seed, first, options.batch, new), device=place)
-        views = torch.tensor(_views(options, first), device=place)
+        styles = torch.tensor(draw_styles(options.seed, first, options.batch, new), device=device)
+        views = torch.tensor(_draw_views(options, first), device=device)
         mix = F.one_hot(styles + known - new, known).float()
         if photos is None or not options.video_stable:
             painted = paint(_formed(inputs, form), Mode(mix=mix))
             return objective(photos, painted, styles, views)
-        field = displacement(photos.shape, options.seed, first).to(place)
+        field = displacement(photos.shape, options.seed, first).to(device)
         moved = _grainy(displaced(photos, field), options.seed, first)
         both = Mode(mix=torch.cat([mix, mix]))
         painted, again = paint(form(torch.cat([photos, moved])), both).chunk(2)
@@ -111,41 +126,41 @@ def train_fast(
     return (yield from fit(step, batches, network, [optimizer], options, start, stop))
 
 
-def groups(network: nn.Module, options: TrainFastOptions) -> list[dict[str, Any]]:
-    """What is trained, with its learning rates.
+def parameter_groups(network: nn.Module, options: TrainFastOptions) -> list[dict[str, Any]]:
+    """Parameter groups of the optimizer, with their learning rates.
 
-    Norms learn faster, as each style has only these: with one rate for all, the styles of a network look
+    Norms, all that a style has of its own, learn faster: with one rate for all, the styles of a network look
     alike for thousands of steps. Texture networks, which are small, learn well at twenty times the rate.
     """
-    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if options.network == "texture":
-        return [{"params": list(trained.values()), "lr": TEXTURE_RATE * options.learning_rate}]
-    shared = [p for name, p in trained.items() if "norm." not in name]
-    own = [p for name, p in trained.items() if "norm." in name]
+        return [{"params": list(parameters.values()), "lr": TEXTURE_RATE * options.learning_rate}]
+    shared = [p for name, p in parameters.items() if "norm." not in name]
+    own = [p for name, p in parameters.items() if "norm." in name]
     parts = ((shared, options.learning_rate), (own, NORM_RATE * options.learning_rate))
     return [{"params": part, "lr": rate} for part, rate in parts if part]
 
 
 def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOptions, form: Form) -> Objective:
-    """The losses of painted pictures: content, style relative to `targets.distance`, total variation, grid.
+    """Losses of painted pictures: content, style relative to `targets.distance`, total variation, grid.
 
-    Features are computed as `form` says, their statistics and errors in float32.
+    Features are computed in `form`, their moments and errors in float32.
     """
-    seeing = copy.deepcopy(extractor).to(form.dtype).to(memory_format=form.memory_format)
+    network = copy.deepcopy(extractor).to(form.dtype).to(memory_format=form.memory_format)
     padding = borderless(extractor)
     content, style = dict(shares(options.content_layers)), dict(shares(options.style_layers))
 
     def evaluate(photos: Tensor | None, painted: Tensor, styles: Tensor, views: Tensor) -> Losses:
-        wanted: Features = {}
+        features: Features = {}
         if photos is not None and options.content_weight:
             with torch.no_grad():
-                wanted = seeing(form(photos), content, padding=padding)
+                features = network(form(photos), content, padding=padding)
         losses: Losses = {}
-        for name, raw in seeing.walk(painted, set(style) | set(wanted), padding=padding):
+        for name, raw in network.walk(painted, set(style) | set(features), padding=padding):
             x = raw.float()
-            if name in wanted:
+            if name in features:
                 # Not over each photo's own variance: flat ones, which have none, would outweigh all others.
-                error = (x - wanted[name].float()).square().mean() / targets.spread[name]
+                error = (x - features[name].float()).square().mean() / targets.spread[name]
                 losses[f"content/{name}"] = options.content_weight * content[name] * error
             if name in style:
                 error = STYLE_ERRORS[options.style_loss](x, targets.of(name, styles, views))
@@ -164,41 +179,41 @@ def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOpti
 def make_targets(
     extractor: Extractor, styles: Sequence[Tensor], photos: Sequence[Tensor], options: TrainFastOptions
 ) -> Targets:
-    """The targets of styles, Images [1, 3, H, W] of any size.
+    """Make the targets of styles, Images [1, 3, H, W] of any size.
 
     Args:
         extractor: the loss network.
-        photos: batches that tell how far photos are from each style, so that a weight of 1 is right for any
-            style, network and scale; none for a network that sees no photo.
+        photos: batches from which the scales of the losses are measured, so that a weight of 1 is right for
+            any style, network and size; none for a network that sees no photo.
 
     Raises:
         InputError: for a layer that the network does not have, or a style too small for it.
     """
     names = {name for name, _ in options.style_layers}
     padding = borderless(extractor)
-    seen = [
+    measured = [
         [{name: moments(x) for name, x in extractor.walk(view, names, padding=padding)} for view in views]
         for views in (views_of(style, options, index) for index, style in enumerate(styles))
     ]
-    statistics = {
-        name: (
-            torch.stack([torch.cat([view[name][0] for view in views]) for views in seen]),
-            torch.stack([torch.cat([view[name][1] for view in views]) for views in seen]),
+    targets = {
+        name: StyleMoments(
+            torch.stack([torch.cat([view[name][0] for view in views]) for views in measured]),
+            torch.stack([torch.cat([view[name][1] for view in views]) for views in measured]),
         )
         for name in names
     }
-    targets = Targets(statistics, torch.ones(len(styles), device=styles[0].device), {})
+    unscaled = Targets(targets, torch.ones(len(styles), device=styles[0].device), {})
     if not photos:
-        return targets
+        return unscaled
     contents = {name for name, _ in options.content_layers}
     features = [extractor(batch, names | contents, padding=padding) for batch in photos]
-    distances = [_distance(features, targets, index, options) for index in range(len(styles))]
-    spread = {name: torch.stack([_spread(found[name]) for found in features]).mean() for name in contents}
-    return Targets(statistics, torch.stack(distances).sqrt(), spread)
+    distances = [_distance(features, unscaled, index, options) for index in range(len(styles))]
+    spread = {name: torch.stack([_spread(batch[name]) for batch in features]).mean() for name in contents}
+    return Targets(targets, torch.stack(distances).sqrt(), spread)
 
 
 def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tensor]:
-    """The style at the size at which it is learned, or random squares of it; it is never enlarged."""
+    """Views of a style: the whole at the size at which it is learned, never enlarged, or random squares."""
     own = style.shape[-2], style.shape[-1]
     size = fitted(own, options.style_size)
     size = own if max(size) > max(own) else size
@@ -212,32 +227,32 @@ def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tenso
 def _distance(
     features: Sequence[Features], targets: Targets, style: int, options: TrainFastOptions
 ) -> Tensor:
-    """The mean style error of pictures, given by their features; never quite 0."""
-    place = targets.distance.device
-    chosen = torch.tensor([style], device=place), torch.tensor([0], device=place)
+    """Mean style error of batches, given by their features; 1e-3 at least."""
+    device = targets.distance.device
+    chosen = torch.tensor([style], device=device), torch.tensor([0], device=device)
     errors = [
-        share * STYLE_ERRORS[options.style_loss](found[name], targets.of(name, *chosen)).mean()
-        for found in features
+        share * STYLE_ERRORS[options.style_loss](batch[name], targets.of(name, *chosen)).mean()
+        for batch in features
         for name, share in shares(options.style_layers)
     ]
     return torch.stack(errors).sum().clamp_min(1e-3) / len(features)
 
 
 def _spread(features: Tensor) -> Tensor:
-    """The variance of features [N, C, H, W] over positions, mean over pictures and channels; never 0."""
+    """Spatial variance of features [N, C, H, W], mean over pictures and channels; never 0."""
     return (features - features.mean((-2, -1), keepdim=True)).square().mean().clamp_min(1e-12)
 
 
-def drawn(seed: int, first: int, count: int, styles: int) -> list[int]:
-    """The styles of pictures first..first+count of a training: all come equally often, in random order."""
+def draw_styles(seed: int, first: int, count: int, styles: int) -> list[int]:
+    """Draw the styles of pictures first..first+count of a training: equally often, in random order."""
     return [
         int(np.random.default_rng((seed, i // styles)).permutation(styles)[i % styles])
         for i in range(first, first + count)
     ]
 
 
-def _views(options: TrainFastOptions, first: int) -> list[int]:
-    """Which view of its style each picture is compared with."""
+def _draw_views(options: TrainFastOptions, first: int) -> list[int]:
+    """Draw the view of its style for each picture of a batch."""
     pictures = range(first, first + options.batch)
     return [
         int(np.random.default_rng((options.seed, 1, i)).integers(max(1, options.style_crops)))
@@ -250,9 +265,44 @@ def _formed(inputs: Inputs, form: Form) -> Inputs:
 
 
 def _grainy(images: Tensor, seed: int, first: int) -> Tensor:
-    """Images with noise; picture i of a batch gets that of picture first + i of the training."""
+    """Images with noise, which for picture i of a batch is that of picture first + i of the training."""
     grain = [
         np.random.default_rng((seed, 2, first + i)).standard_normal(x.shape, np.float32)
         for i, x in enumerate(images)
     ]
     return images + GRAIN * torch.from_numpy(np.stack(grain)).to(images)
+
+
+# Signs that it failed
+
+
+def fault_of(photos: Sequence[Tensor], painted: Sequence[Tensor], style: Tensor) -> str:
+    """Fault of a trained network, with advice: pictures flat, gray or unchanged; "" if there is none.
+
+    Args:
+        photos: Images [1, 3, H, W]; none for textures.
+        painted: an Image of each.
+        style: an Image of any size.
+    """
+    for measure, lack in ((contrast, "nearly flat"), (colorfulness, "nearly gray")):
+        expected = min(_mean(measure, photos or [style]), measure(style))
+        if expected > DULL and _mean(measure, painted) < LEAST * expected:
+            return f"it is {lack}: {MORE}, or a smaller --learning-rate"
+    changes = [float((after - before).abs().mean()) for before, after in zip(photos, painted, strict=False)]
+    if changes and sum(changes) < SAME * len(changes):
+        return f"photos hardly change: {MORE}, or a larger --style-weight"
+    return ""
+
+
+def contrast(image: Tensor) -> float:
+    """Standard deviation of the gray values."""
+    return float(image.mean(1).std())
+
+
+def colorfulness(image: Tensor) -> float:
+    """Mean difference between the largest and the smallest channel of a pixel."""
+    return float((image.amax(1) - image.amin(1)).mean())
+
+
+def _mean(measure: Callable[[Tensor], float], images: Sequence[Tensor]) -> float:
+    return sum(map(measure, images)) / len(images)

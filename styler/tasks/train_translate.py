@@ -1,4 +1,4 @@
-"""Training of generators on pairs of pictures, against a discriminator: Isola et al. 2017 (pix2pix)."""
+"""Training of a generator against a discriminator on pairs of pictures (pix2pix, Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
-from styler.engine.minimize import TrainingState, fit
+from styler.engine.fit import TrainingState, fit
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, borderless
 from styler.image.color import colored
 from styler.image.conditions import Pair
 from styler.losses import adversarial
-from styler.losses.adversarial import GAMES, both_sides, feature_matching, judged
-from styler.losses.metrics import SEEN
+from styler.losses.adversarial import ADVERSARIAL_LOSSES, both_sides, feature_matching, patch_loss
+from styler.losses.metrics import PERCEPTUAL_LAYERS
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
 from styler.networks.layers import Mode, initialize
 from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
@@ -30,28 +30,28 @@ from styler.options.translate import TrainTranslateOptions
 from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]
-Comparison = Callable[[Tensor, Tensor], Tensor]
-"""Translated and wanted Images [N, C, H, W] -> how different they look, a scalar."""
+PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
+"""Generated and target Images [N, C, H, W] -> scalar."""
 
 BETAS = (0.5, 0.999)
-"""Of Adam, as in the paper."""
-DROPPED = (1, 2, 3)
-"""Layers after the bottleneck that have dropout in the paper."""
+"""Moment decays of Adam (Isola et al. 2017)."""
+DROPOUT_LAYERS = (1, 2, 3)
+"""Layers after the bottleneck with dropout (Isola et al. 2017)."""
 DEEPEST = 8
-"""Halvings of the paper's U-Net."""
-EVERY = 8
+"""Halvings of the U-Net of Isola et al. 2017."""
+AVERAGE_EVERY = 8
 """Steps between two updates of the averaged weights: each costs as much as an optimizer's step."""
-LATELY = 0.02
+ACCURACY_RATE = 0.02
 """Weight of a step in the running accuracy."""
 
 
-class Contest(nn.Module):
-    """A generator, the discriminator that it is to deceive, and the average of the generator's weights.
+class Pix2Pix(nn.Module):
+    """Generator, discriminator and the moving average of the generator's weights.
 
     Attributes:
         generator: Image [N, I, H, W] -> Image [N, O, H, W].
         discriminator: None where no weight asks for one.
-        accuracy: of late, the share of patches that the discriminator called right; guessing gives 1/2.
+        accuracy: running accuracy of the discriminator over patches; guessing gives 1/2.
     """
 
     accuracy: Tensor
@@ -69,7 +69,7 @@ class Contest(nn.Module):
 
     @property
     def averaged(self) -> PictureNetwork:
-        """The generator with averaged weights, which is to be kept; the trained one if none are averaged."""
+        """The generator with averaged weights, or the trained one without an average."""
         return self.generator if self.average is None else self.average
 
     def forward(
@@ -77,59 +77,59 @@ class Contest(nn.Module):
         inputs: Tensor,
         targets: Tensor,
         dropout: int | None = None,
-        compare: Comparison | None = None,
+        perceptual: PerceptualLoss | None = None,
     ) -> Losses:
-        """The weighted losses of both sides, float32; those of one give the other's weights no gradient.
+        """Weighted losses of generator and discriminator, each with gradients for its own weights alone.
 
-        Both compute in the number type of `inputs` [N, I, H, W]; `targets` [N, O, H, W] are float32.
+        Both compute in the number type of `inputs` [N, I, H, W]; `targets` [N, O, H, W] and losses in
+        float32.
         """
         options, losses = self.options, Losses()
-        made = self.generator(inputs, Mode("batch", dropout))
+        image = self.generator(inputs, Mode("batch", dropout))
         if self.discriminator is not None:
-            losses |= self.judgement(self.discriminator, inputs, made, targets.to(inputs.dtype))
+            losses |= self.adversarial(self.discriminator, inputs, image, targets.to(inputs.dtype))
         if options.l1_weight:
             # The weight is that of values in [-1, 1].
-            losses["generator/l1"] = 2 * options.l1_weight * F.l1_loss(made.float(), targets)
-        if compare is not None:
-            losses["generator/perceptual"] = options.perceptual_weight * compare(made, targets)
+            losses["generator/l1"] = 2 * options.l1_weight * F.l1_loss(image.float(), targets)
+        if perceptual is not None:
+            losses["generator/perceptual"] = options.perceptual_weight * perceptual(image, targets)
         return losses
 
-    def judgement(
-        self, discriminator: PatchDiscriminator, inputs: Tensor, made: Tensor, targets: Tensor
+    def adversarial(
+        self, discriminator: PatchDiscriminator, inputs: Tensor, image: Tensor, targets: Tensor
     ) -> Losses:
-        """The losses in which the discriminator has a say. It sees each picture once."""
-        options, game = self.options, GAMES[self.options.gan]
-        seen, wanted = made, targets
+        """Losses from the discriminator, which sees each picture once."""
+        options, loss = self.options, ADVERSARIAL_LOSSES[self.options.gan]
         if options.conditional:
-            seen, wanted = (torch.cat([inputs, image], 1) for image in (made, targets))
-        real = discriminator(wanted)
-        lured, fake = both_sides(discriminator, seen)
+            image, targets = (torch.cat([inputs, x], 1) for x in (image, targets))
+        real = discriminator(targets)
+        own, fake = both_sides(discriminator, image)
         with torch.no_grad():
-            self.accuracy.lerp_(adversarial.share_right(real, fake, game.even), LATELY)
+            self.accuracy.lerp_(adversarial.accuracy(real, fake, loss.even), ACCURACY_RATE)
         losses = {
-            "discriminator/real": 0.5 * judged(game.real, real),
-            "discriminator/fake": 0.5 * judged(game.fake, fake),
+            "discriminator/real": 0.5 * patch_loss(loss.real, real),
+            "discriminator/fake": 0.5 * patch_loss(loss.fake, fake),
         }
         if options.gan_weight:
-            losses["generator/gan"] = options.gan_weight * judged(game.fooled, lured)
+            losses["generator/gan"] = options.gan_weight * patch_loss(loss.fooled, own)
         if options.feature_weight:
-            losses["generator/features"] = options.feature_weight * feature_matching(lured, real)
+            losses["generator/features"] = options.feature_weight * feature_matching(own, real)
         return losses
 
     @torch.no_grad()
-    def follow(self, index: int) -> None:
-        """Draw the averaged weights to the generator's before step `index`, less far the later it is."""
-        if self.average is None or index % EVERY:
+    def update_average(self, index: int) -> None:
+        """Update the exponential moving average of the generator's weights, before step `index`."""
+        if self.average is None or index % AVERAGE_EVERY:
             return
-        count = index // EVERY
-        kept = min(self.options.average**EVERY, count / (count + 10))  # at first little: it was random
+        count = index // AVERAGE_EVERY
+        decay = min(self.options.average**AVERAGE_EVERY, count / (count + 10))  # the first weights are random
         weights = self.generator.state_dict()
         for name, value in self.average.state_dict().items():
-            value.lerp_(weights[name], 1 - kept)
+            value.lerp_(weights[name], 1 - decay)
 
 
 def train_translate(
-    contest: Contest,
+    networks: Pix2Pix,
     extractor: Extractor | None,
     batches: Callable[[int], Pair],
     options: TrainTranslateOptions,
@@ -137,40 +137,40 @@ def train_translate(
     stop: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
-    """Train both sides of a contest at once: each on what the other was before the step, as its authors did.
+    """Train generator and discriminator at once, each against the other as it was before the step.
 
     Args:
-        contest: see `contest_for`; on its device.
-        extractor: the loss network, on the same; needed if there is a perceptual weight.
-        batches: step -> pairs on the same; of several processes each has its part of them.
+        networks: see `new_pix2pix`; on its device.
+        extractor: the loss network, on that device; needed if there is a perceptual weight.
+        batches: step -> this process's part of the pairs, on that device.
         stop: asked after each step; once true, the state is yielded and the training ends early.
         group: the processes that train together.
 
-    Yields a TrainStep a step and from time to time the TrainingState, of which it returns the last.
+    Yields and returns as `fit`.
     """
-    form = form_for(options.precision, contest.accuracy.device)
-    contest.to(memory_format=form.memory_format)
-    compare = None
+    form = form_for(options.precision, networks.accuracy.device)
+    networks.to(memory_format=form.memory_format)
+    perceptual = None
     if options.perceptual_weight:
         assert extractor is not None
-        compare = comparison(extractor, form)
-    play = group.wrap(contest)
+        perceptual = perceptual_loss(extractor, form)
+    wrapped = group.wrap(networks)
 
     def step(index: int, pair: Pair) -> Losses:
-        contest.follow(index)
+        networks.update_average(index)
         dropout = dropout_seed(options.seed, index, group.rank) if options.dropout else None
         targets = pair.targets.to(memory_format=form.memory_format)
-        losses: Losses = play(form(pair.inputs), targets, dropout, compare)
+        losses: Losses = wrapped(form(pair.inputs), targets, dropout, perceptual)
         return losses
 
-    return (yield from fit(step, batches, contest, optimizers(contest, options), options, start, stop))
+    return (yield from fit(step, batches, networks, optimizers(networks, options), options, start, stop))
 
 
-def optimizers(contest: Contest, options: TrainTranslateOptions) -> list[torch.optim.Optimizer]:
-    """Of the generator and, if there is one, of the discriminator."""
+def optimizers(networks: Pix2Pix, options: TrainTranslateOptions) -> list[torch.optim.Optimizer]:
+    """Optimizers of the generator and, if there is one, of the discriminator."""
     sides: list[tuple[nn.Module | None, float]] = [
-        (contest.generator, 1.0),
-        (contest.discriminator, options.discriminator_rate),
+        (networks.generator, 1.0),
+        (networks.discriminator, options.discriminator_rate),
     ]
     return [
         torch.optim.Adam(side.parameters(), rate * options.learning_rate, BETAS, fused=True)
@@ -180,51 +180,50 @@ def optimizers(contest: Contest, options: TrainTranslateOptions) -> list[torch.o
 
 
 def dropout_seed(seed: int, index: int, rank: int) -> int:
-    """The seed of a step's dropout masks: a function of these alone, so that a broken run can go on."""
+    """Seed of a step's dropout masks: a function of these alone, so that a broken run can go on."""
     return int(np.random.default_rng((seed, index, rank)).integers(2**63))
 
 
-def comparison(extractor: Extractor, form: Form) -> Comparison:
-    """How far a picture's features are from the wanted one's: at each of SEEN the mean absolute difference.
+def perceptual_loss(extractor: Extractor, form: Form) -> PerceptualLoss:
+    """Mean absolute difference of features over the mean size of the target's; the mean over layers.
 
-    It is divided by the mean size of the wanted features, so that it is 0 at the target and about 1 for a
-    picture without features, whatever the network; the mean over layers.
+    It is 0 at the target and about 1 for a picture without features, whatever the network.
     """
-    seeing = copy.deepcopy(extractor).to(form.dtype).to(memory_format=form.memory_format)
+    network = copy.deepcopy(extractor).to(form.dtype).to(memory_format=form.memory_format)
     padding = borderless(extractor)
 
-    def compare(made: Tensor, targets: Tensor) -> Tensor:
+    def evaluate(image: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = seeing(form(colored(targets)), SEEN, padding=padding)
+            features = network(form(colored(targets)), PERCEPTUAL_LAYERS, padding=padding)
         errors = [
-            F.l1_loss(x.float(), wanted[name].float()) / wanted[name].float().abs().mean().clamp_min(1e-6)
-            for name, x in seeing.walk(form(colored(made)), SEEN, padding=padding)
+            F.l1_loss(x.float(), features[name].float()) / features[name].float().abs().mean().clamp_min(1e-6)
+            for name, x in network.walk(form(colored(image)), PERCEPTUAL_LAYERS, padding=padding)
         ]
         return torch.stack(errors).mean()
 
-    return compare
+    return evaluate
 
 
-def contest_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> Contest:
-    """What the options ask for, with the paper's random weights, for pictures of so many channels.
+def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> Pix2Pix:
+    """Build the networks for pictures of so many channels, with random weights (Isola et al. 2017).
 
     Raises:
         InputError: if nothing would teach the generator, or a crop is too small for the discriminator.
     """
-    judges = options.gan_weight or options.feature_weight
-    if not (judges or options.l1_weight or options.perceptual_weight):
+    adversarial = options.gan_weight or options.feature_weight
+    if not (adversarial or options.l1_weight or options.perceptual_weight):
         raise InputError("all weights are 0, so there is nothing to learn: use --l1-weight or --gan-weight")
     generator = build(architecture_for(options, inputs, outputs))
     initialize(generator, options.seed)
-    if not judges:
-        return Contest(generator, None, options)
+    if not adversarial:
+        return Pix2Pix(generator, None, options)
     discriminator = PatchDiscriminator(discriminator_for(options, inputs, outputs))
     initialize(discriminator, options.seed + 1)
-    return Contest(generator, discriminator, options)
+    return Pix2Pix(generator, discriminator, options)
 
 
 def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> PictureArchitecture:
-    """The generator that the options ask for; dropout is where the paper has it."""
+    """Architecture of the generator; dropout is where Isola et al. 2017 have it."""
     if options.generator == "residual":
         return replace(
             PIX2PIX,
@@ -246,15 +245,15 @@ def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) 
         halvings=depth,
         norm=options.norm,
         upsampling=options.upsampling,
-        dropout=tuple(place for place in DROPPED if place < depth) if options.dropout else (),
+        dropout=tuple(layer for layer in DROPOUT_LAYERS if layer < depth) if options.dropout else (),
     )
 
 
 def deepest(crop: int, upsampling: str) -> int:
-    """As many halvings as a crop can take, up to DEEPEST; it is padded by an eighth at most.
+    """Most halvings of a crop, up to DEEPEST, with padding by an eighth at most.
 
-    One pixel must be left; two where nearest pixels double them, as copies of one pixel have no variance and
-    the norm that follows would let nothing of them through.
+    One pixel must be left, two if upsampling copies nearest pixels: copies of one pixel have no variance, and
+    the norm that follows would set them to 0.
     """
     least = 2 if upsampling == "resize" else 1
     padded = {depth: padded_to(crop, depth) for depth in range(1, DEEPEST + 1)}
@@ -262,19 +261,19 @@ def deepest(crop: int, upsampling: str) -> int:
 
 
 def padded_to(crop: int, depth: int) -> int:
-    """The side of a crop that is padded until it can be halved so often."""
+    """Side of a crop padded to a multiple of 2**depth."""
     return -(-crop >> depth) << depth
 
 
 def blocked(config: PictureArchitecture, crop: int) -> bool:
-    """Whether crops shrink to one pixel, whose copies the norm wipes out; see `deepest`."""
-    copied = isinstance(config, UNetArchitecture) and config.upsampling == "resize" and config.norm != "none"
-    return copied and padded_to(crop, config.halvings) == 2**config.halvings
+    """Whether crops shrink to one pixel, whose copies the norm sets to 0; see `deepest`."""
+    copies = isinstance(config, UNetArchitecture) and config.upsampling == "resize" and config.norm != "none"
+    return copies and padded_to(crop, config.halvings) == 2**config.halvings
 
 
 def discriminator_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> PatchArchitecture:
-    """The discriminator that the options ask for; InputError if there is nothing to judge in a crop."""
-    made = PatchArchitecture(
+    """Architecture of the discriminator; InputError if a crop is too small for it."""
+    config = PatchArchitecture(
         inputs=outputs + (inputs if options.conditional else 0),
         width=options.discriminator_width,
         halvings=HALVINGS[int(options.field)],
@@ -282,9 +281,9 @@ def discriminator_for(options: TrainTranslateOptions, inputs: int, outputs: int)
         scales=options.scales,
         spectral=options.spectral,
     )
-    if options.crop < smallest_side(made):
+    if options.crop < (least := smallest_side(config)):
         raise InputError(
             f"--crop is {options.crop} and --field {options.field} with --scales {options.scales} wants "
-            f"{smallest_side(made)} pixels at least: use --crop {smallest_side(made)} or a smaller --field"
+            f"{least} pixels at least: use --crop {least} or a smaller --field"
         )
-    return made
+    return config

@@ -1,4 +1,4 @@
-"""How good a generator is on pairs that it does not learn from, and which of its weights are kept."""
+"""Validation of generators on pairs held out of training, and choice of the best weights."""
 
 from __future__ import annotations
 
@@ -11,35 +11,27 @@ from torch import Tensor
 
 from styler.features import Extractor
 from styler.image.conditions import Pair
-from styler.losses.metrics import embedded, kernel_distance, perceptual_distance, psnr, ssim
+from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode
-
-SCORES = {
-    "l1": "mean absolute difference of values in [0, 1]",
-    "psnr": "peak signal-to-noise ratio in dB, 100 at most",
-    "ssim": "structural similarity, 1 at most",
-    "perceptual": "distance of the loss network's features",
-    "kernel": "kernel distance of the two sets of pictures on the same features",
-}
 
 
 @dataclass(frozen=True)
 class Best:
-    """The weights that did best so far: after how many steps, their scores, and themselves on the CPU."""
+    """Best weights so far: the step they are of, their scores, and the state dict on the CPU."""
 
     step: int
     scores: Mapping[str, float]
     weights: Mapping[str, Tensor]
 
 
-def best_of(
+def better_of(
     before: Best | None, step: int, scores: Mapping[str, float], generator: PictureNetwork, keep: str
 ) -> Best:
-    """The better one of what was best before and a generator that has just been measured.
+    """The better of the former best weights and those of a generator just validated; of equals the former.
 
-    `keep` is the score that decides, less being better: not the difference of pixels, which prefers blur. If
-    it is "last", or is not among the scores for lack of pairs, that is always the newer one.
+    `keep` is the deciding score, less being better; never the difference of pixels, which prefers blur. If it
+    is "last", or not among the scores for lack of pairs, the generator's weights are taken.
     """
     if before and keep in scores and not _distance(scores[keep]) < _distance(before.scores[keep]):
         return before
@@ -48,38 +40,42 @@ def best_of(
 
 
 def _distance(score: float) -> float:
-    """A score; of a network that has lost its mind the worst."""
+    """A score, infinite where it is not finite."""
     return score if math.isfinite(score) else math.inf
 
 
-def scores_of(
+def validate(
     generator: PictureNetwork, pairs: Sequence[Pair], extractor: Extractor, mode: Mode
 ) -> dict[str, float]:
-    """The means of SCORES over pairs of one picture each; {} without pairs, no kernel distance of one."""
-    measured, real, fake = [], [], []
+    """Mean metrics of a generator over pairs of one picture each; {} without pairs.
+
+    l1 (of values in [0, 1]), psnr (dB, at most 100), ssim, perceptual (distance), and for two pairs or more
+    kernel (distance of the sets).
+    """
+    scores, real, fake = [], [], []
     for pair in pairs:
-        made = translated(generator, pair.inputs, mode)
-        wanted = pair.targets.to(made.device)
-        measured.append(
+        image = translate(generator, pair.inputs, mode)
+        target = pair.targets.to(image.device)
+        scores.append(
             {
-                "l1": (made - wanted).abs().mean().item(),
-                "psnr": min(100.0, psnr(made, wanted)),
-                "ssim": ssim(made, wanted),
-                "perceptual": perceptual_distance(extractor, made, wanted),
+                "l1": (image - target).abs().mean().item(),
+                "psnr": min(100.0, psnr(image, target)),
+                "ssim": ssim(image, target),
+                "perceptual": perceptual_distance(extractor, image, target),
             }
         )
-        real.append(embedded(extractor, wanted))
-        fake.append(embedded(extractor, made))
-    if not measured:
+        real.append(embed(extractor, target))
+        fake.append(embed(extractor, image))
+    if not scores:
         return {}
-    means = {name: sum(one[name] for one in measured) / len(measured) for name in measured[0]}
+    means = {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
     if len(pairs) > 1:
         means["kernel"] = kernel_distance(torch.cat(real), torch.cat(fake))
     return {name: float(f"{value:.5g}") for name, value in means.items()}
 
 
 @torch.inference_mode()
-def translated(generator: PictureNetwork, inputs: Tensor, mode: Mode) -> Tensor:
-    """What a generator makes of an Image on any device: an Image on its own device, float32."""
-    made: Tensor = generator(inputs.to(next(generator.parameters()).device), mode)
-    return made.float().clamp(0, 1)
+def translate(generator: PictureNetwork, inputs: Tensor, mode: Mode) -> Tensor:
+    """Translate an Image on any device; the result is an Image on the generator's device, float32."""
+    image: Tensor = generator(inputs.to(next(generator.parameters()).device), mode)
+    return image.float().clamp(0, 1)

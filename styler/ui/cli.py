@@ -9,7 +9,7 @@ import click
 
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted
-from styler.ui.commands import models, paint, pairing, train, translating, weights
+from styler.ui.commands import models, paint, train, weights
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
@@ -71,9 +71,9 @@ def styler() -> None:
 for command in (
     paint.optimize,
     paint.fast,
-    translating.translate,
+    paint.translate,
     paint.show,
-    pairing.pairs,
+    paint.pairs,
     train.train_fast,
     train.train_translate,
     weights.weights,

@@ -171,6 +171,8 @@ class Console:
             self._warnings.append(event.text)
             self.note(event.text)
         elif isinstance(event, Result):
+            if self._watch:
+                self._watch.end_stage()
             self.result(event.record)
         elif self._watch:
             self._watch.show(event)

@@ -1,7 +1,6 @@
 """fit: that it learns, that a broken run goes on bit for bit, and that bad batches do no harm."""
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from styler.engine.minimize import TrainingState, fit, schedule
-from styler.errors import CheckpointError, DivergedError
+from styler.engine.fit import TrainingState, fit, schedule
+from styler.errors import DivergedError
 from styler.events import TrainStep
 from styler.options.shared import TrainingOptions
 from styler.storage.runs import load_state, save_state
@@ -164,33 +163,8 @@ def test_all_optimizers_step() -> None:
     assert all(not torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-class Trap:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("trap",)
-
-
 def test_a_state_survives_the_disk(tmp_path: Path) -> None:
     whole, _, states = train(options())
     save_state(tmp_path / "run", vars(states[0]))
     again, _, _ = train(options(), TrainingState(**load_state(tmp_path / "run")))
     assert torch.equal(whole.weight, again.weight) and torch.equal(whole.seen, again.seen)
-
-
-def test_the_state_before_helps_when_the_last_is_damaged(tmp_path: Path) -> None:
-    for step in (1, 2, 3):
-        save_state(tmp_path, {"step": step})
-    assert load_state(tmp_path) == {"step": 3}
-    (tmp_path / "last.pt").write_bytes(b"torn")
-    assert load_state(tmp_path) == {"step": 2}
-    (tmp_path / "last.pt").unlink()
-    assert load_state(tmp_path) == {"step": 2}
-
-
-def test_no_state_and_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CheckpointError, match=r"there is none.*start without --resume"):
-        load_state(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    torch.save({"step": Trap()}, tmp_path / "last.pt")
-    with pytest.raises(CheckpointError, match=r"last\.pt is damaged"):
-        load_state(tmp_path)
-    assert not (tmp_path / "trap").exists()

@@ -9,7 +9,7 @@ import scipy.optimize
 import torch
 from torch import Tensor, nn
 
-from styler.engine.minimize import minimize
+from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.errors import DivergedError
@@ -132,7 +132,7 @@ class Pull(nn.Module):
 
 def test_minimize_reports_each_step_and_returns_the_best() -> None:
     image = PixelImage(torch.rand(SHAPE, generator=torch.Generator().manual_seed(0)))
-    events = minimize(image, Pull(), LBFGS(image.pixels.data), 30)
+    events = minimize(image, at_once(Pull()), LBFGS(image.pixels.data), 30)
     steps: list[Step] = []
     while True:
         try:
@@ -149,11 +149,11 @@ def test_minimize_reports_each_step_and_returns_the_best() -> None:
 def test_minimize_stops_when_asked_and_closes_its_solver() -> None:
     image = PixelImage(torch.rand(SHAPE))
     solver = SciPy(image.pixels.data)
-    events = minimize(image, Pull(), solver, 1000, stop=lambda: True)
+    events = minimize(image, at_once(Pull()), solver, 1000, stop=lambda: True)
     assert len(list(events)) == 1
     assert not solver.thread.is_alive()
     solver = SciPy(image.pixels.data)
-    events = minimize(image, Pull(), solver, 1000)
+    events = minimize(image, at_once(Pull()), solver, 1000)
     next(events)
     events.close()
     assert not solver.thread.is_alive()
@@ -169,6 +169,34 @@ def test_minimize_passes_the_best_image_with_the_error() -> None:
 
     image = PixelImage(torch.rand(SHAPE))
     with pytest.raises(DivergedError) as raised:
-        list(minimize(image, Broken(), LBFGS(image.pixels.data), 100))
+        list(minimize(image, at_once(Broken()), LBFGS(image.pixels.data), 100))
     assert isinstance(raised.value.image, Tensor)
     assert raised.value.image.isfinite().all()
+
+
+def test_a_picture_in_tiles_takes_the_same_steps_as_a_whole_one() -> None:
+    """Another way to the same gradient, through a parameterization that is not the pixels."""
+
+    class Doubled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.halves = nn.Parameter(torch.rand(SHAPE, generator=torch.Generator().manual_seed(3)) / 2)
+
+        def forward(self) -> Tensor:
+            return 2 * self.halves
+
+    whole = at_once(lambda image: {"square": (image - 0.25).square().sum()})
+
+    def tiled(image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        parts = [whole(tile) for tile in image.chunk(2, 3)]
+        losses = {"square": torch.stack([losses["square"] for losses, _ in parts]).sum()}
+        return losses, torch.cat([gradient for _, gradient in parts], 3)
+
+    found = []
+    for evaluate in (whole, tiled):
+        image = Doubled()
+        found.append(list(minimize(image, evaluate, LBFGS(image.halves.data), 10)))
+    for one, other in zip(*found, strict=True):
+        assert one.losses == pytest.approx(other.losses)
+        torch.testing.assert_close(one.image, other.image)
+    assert found[0][-1].losses["square"] < 1e-3 * found[0][0].losses["square"]

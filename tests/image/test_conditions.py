@@ -17,7 +17,7 @@ from styler.image.color import luma
 from styler.image.conditions import CONDITIONS, condition, nearest, palette, parameters_for, smoothed
 from styler.image.edges import Edges, draw
 from styler.options.translate import PairsOptions, TrainTranslateOptions
-from styler.ui.commands.pairing import KINDS
+from styler.ui.commands.paint import KINDS
 
 
 def photo(height: int = 37, width: int = 50) -> torch.Tensor:

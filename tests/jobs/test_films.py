@@ -15,14 +15,15 @@ from safetensors.torch import load, save
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, Step
 from styler.jobs import films as filming
-from styler.networks.layers import Moments
+from styler.networks.layers import Moments, norms_of
 from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.storage.films import animation, encode, read
 from styler.storage.films.footage import Footage
 from styler.storage.pictures.load import load_picture
 from styler.tasks import steady as film
-from styler.tasks.fast import Painter
+from styler.tasks.fast import painter
+from styler.tasks.onepass import Budget, OnePass
 
 EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").glob("*.jpg"))
 PHOTOS = [path for path in EXAMPLES if path.stem in {"cat", "harbour", "lake", "still_life"}]
@@ -39,9 +40,9 @@ def network():
     torch.manual_seed(0)
     made = ResidualNetwork(ResidualArchitecture(width=4)).eval()
     with torch.no_grad():
-        for block in made.blocks():
-            block.norm.weight.normal_(1, 0.2)
-            block.norm.bias.normal_(0, 0.2)
+        for norm in norms_of(made):
+            norm.weight.normal_(1, 0.2)
+            norm.bias.normal_(0, 0.2)
     return made
 
 
@@ -131,29 +132,29 @@ def test_what_comes_out_of_the_dark_is_painted_by_its_own_statistics(photos):
 
 def test_a_painter_tells_the_statistics_of_a_picture_whole_and_in_strips(network, photos):
     image = photos[0][..., :161, :83]
-    whole = Painter(network, MIX, FastOptions())
-    thin = replace(whole, largest=16 * 83)
+    whole = painter(network, MIX, FastOptions())
+    thin = replace(whole, budget=Budget(largest=16 * 83))
     assert thin.rows(161, 83) == 16
     right = whole(image)
-    for painter in (whole, thin):
-        assert torch.allclose(whole(image, painter.moments(image)), right, atol=1e-3)
+    for paint in (whole, thin):
+        assert torch.allclose(whole(image, paint.moments(image)), right, atol=1e-3)
 
 
 def test_what_is_not_painted_needs_no_statistics(tmp_path, network, monkeypatch):
-    monkeypatch.setattr(Painter, "moments", None)
+    monkeypatch.setattr(OnePass, "moments", None)
     run(make(tmp_path / "a.mp4", pictures(2)), tmp_path / "b.mp4", network, strength=0.0)
 
 
 def test_a_still_background_stays_when_something_passes(network, photos):
     """The statistics of the whole picture change with what passes, and with them all of it, by itself."""
     background, passing = photos[0][..., :144, :320], photos[1][..., 60:156, :64]
-    painter, painted, shot = Painter(network, MIX, FastOptions()), {True: [], False: []}, None
+    paint, painted, shot = painter(network, MIX, FastOptions()), {True: [], False: []}, None
     for t in range(10):
         image = background.clone()
         image[..., 20:116, 4 + 8 * t : 68 + 8 * t] = passing
-        shot = film.followed(shot, image, painter.moments)
-        painted[True].append(painter(image, shot.moments)[..., 210:])
-        painted[False].append(painter(image)[..., 210:])
+        shot = film.followed(shot, image, paint.moments)
+        painted[True].append(paint(image, shot.moments)[..., 210:])
+        painted[False].append(paint(image)[..., 210:])
     flicker = {
         steady: sum(float((a - b).square().mean().sqrt()) for a, b in itertools.pairwise(frames))
         for steady, frames in painted.items()
@@ -163,7 +164,7 @@ def test_a_still_background_stays_when_something_passes(network, photos):
 
 def test_a_shot_is_saved_and_restored_whole(network, photos):
     """After its first frame, when its aim is what it uses: files refuse tensors that share memory."""
-    shot = film.followed(None, photos[0], Painter(network, MIX, FastOptions()).moments)
+    shot = film.followed(None, photos[0], painter(network, MIX, FastOptions()).moments)
     assert shot.aim[0].mean is shot.moments[0].mean
     again = film.from_tensors(load(save(film.to_tensors(shot))), torch.device("cpu"))
     assert film.to_tensors(again).keys() == film.to_tensors(shot).keys()
@@ -183,7 +184,7 @@ def stopping(after):
 
 def run(source, target, network, stop=lambda: False, **options):
     given = FastOptions(**options)
-    work = filming.film(source, target, Painter(network, MIX, given), given, {"command": "fast"}, stop)
+    work = filming.film(source, target, painter(network, MIX, given), given, {"command": "fast"}, stop)
     events = []
     while True:
         try:
@@ -279,8 +280,8 @@ def test_a_resumed_film_is_the_uninterrupted_one(tmp_path, network, short, after
 def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short):
     source = make(tmp_path / "a.mp4", pictures(9))
     run(source, tmp_path / "whole.mp4", network)
-    painter = Painter(network, MIX, FastOptions())
-    work = filming.film(source, tmp_path / "b.mp4", painter, FastOptions(), {"command": "fast"})
+    paint = painter(network, MIX, FastOptions())
+    work = filming.film(source, tmp_path / "b.mp4", paint, FastOptions(), {"command": "fast"})
     for event in work:
         if isinstance(event, Step) and event.index == 7:
             break
@@ -319,7 +320,7 @@ def test_going_on_obeys_the_precision_that_was_measured_and_takes_other_memory(t
     def go(stop=lambda: False, **options):
         given = FastOptions(**options)
         recipe = {"options": {"precision": "bfloat16", **given.changed()}}
-        for _ in filming.film(source, target, Painter(network, MIX, given), given, recipe, stop):
+        for _ in filming.film(source, target, painter(network, MIX, given), given, recipe, stop):
             pass
 
     assert filming.begun_with(target, FastOptions(resume=True)) is None

@@ -12,7 +12,7 @@ from PIL import Image
 
 from styler import device
 from styler.engine.solvers import LBFGS
-from styler.jobs.optimize import output_for, partial_for
+from styler.jobs.optimize import partial_for
 from styler.options.optimize import INITS
 from styler.storage.models import vgg as stored
 from styler.storage.pictures.load import load_picture, read_recipe
@@ -361,11 +361,14 @@ def test_what_diverges_leaves_its_best_picture_beside(paint, studio, monkeypatch
 # Names
 
 
-def test_names_of_outputs(tmp_path):
-    assert output_for(None, "a/photo.jpg", ["b/waves.png"]) == "photo-waves.png"
-    assert output_for(str(tmp_path), "-", ["waves.png"]) == str(tmp_path / "stdin-waves.png")
-    assert output_for("x.jpg", "a", ["b"]) == "x.jpg"
-    assert len(output_for(None, "é" * 120 + ".png", ["é" * 120 + ".png"]).encode()) <= 255
+def test_names_of_outputs(paint, studio, tmp_path):
+    (studio / "folder").mkdir()
+    assert paint("-o", "folder", inputs=("-", "style.png"), stdin=encoded(picture(), "PNG")).code == 0
+    assert names(studio / "folder") == {"stdin-style.png"}
+    long = "é" * 120 + ".png"
+    shutil.copy("photo.png", long)
+    assert paint("-o", "folder/", inputs=(long, long)).code == 0
+    assert all(len(name.encode()) <= 255 for name in names(studio / "folder"))
     assert partial_for("-") == "-"
     assert partial_for(str(tmp_path / "x.jpg")) == str(tmp_path / "x-partial.jpg")
     assert len(partial_for("n" * 250 + ".png")) == 255

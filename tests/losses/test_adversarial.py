@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from styler.losses.adversarial import GAMES, Game, feature_matching, judged, share_right
+from styler.losses.adversarial import (
+    ADVERSARIAL_LOSSES,
+    AdversarialLoss,
+    accuracy,
+    feature_matching,
+    patch_loss,
+)
 
 LOGITS = torch.linspace(-4, 4, 33, dtype=torch.double)
 
@@ -22,25 +28,25 @@ LOGITS = torch.linspace(-4, 4, 33, dtype=torch.double)
     ],
 )
 def test_losses_of_a_logit_of_2(name: str, real: float, fake: float, fooled: float) -> None:
-    game, logit = GAMES[name], torch.tensor([2.0], dtype=torch.double)
-    found = [loss(logit).item() for loss in (game.real, game.fake, game.fooled)]
+    kind, logit = ADVERSARIAL_LOSSES[name], torch.tensor([2.0], dtype=torch.double)
+    found = [loss(logit).item() for loss in (kind.real, kind.fake, kind.fooled)]
     assert found == pytest.approx([real, fake, fooled])
 
 
 def test_bce_is_torchs() -> None:
-    loss, game = torch.nn.functional.binary_cross_entropy_with_logits, GAMES["bce"]
+    torchs, ours = torch.nn.functional.binary_cross_entropy_with_logits, ADVERSARIAL_LOSSES["bce"]
     ones, zeros = torch.ones_like(LOGITS), torch.zeros_like(LOGITS)
-    torch.testing.assert_close(judged(game.real, [[LOGITS]]), loss(LOGITS, ones).float())
-    torch.testing.assert_close(judged(game.fake, [[LOGITS]]), loss(LOGITS, zeros).float())
+    torch.testing.assert_close(patch_loss(ours.real, [[LOGITS]]), torchs(LOGITS, ones).float())
+    torch.testing.assert_close(patch_loss(ours.fake, [[LOGITS]]), torchs(LOGITS, zeros).float())
 
 
-@pytest.mark.parametrize("game", GAMES.values(), ids=GAMES)
-def test_each_side_pulls_its_own_way(game: Game) -> None:
+@pytest.mark.parametrize("kind", ADVERSARIAL_LOSSES.values(), ids=ADVERSARIAL_LOSSES)
+def test_each_side_pulls_its_own_way(kind: AdversarialLoss) -> None:
     """At the answer that says nothing; and no answer can please the discriminator and its opponent."""
-    logit = torch.tensor(game.even, dtype=torch.double, requires_grad=True)
-    slopes = [torch.autograd.grad(loss(logit), logit)[0] for loss in (game.real, game.fake, game.fooled)]
+    logit = torch.tensor(kind.even, dtype=torch.double, requires_grad=True)
+    slopes = [torch.autograd.grad(loss(logit), logit)[0] for loss in (kind.real, kind.fake, kind.fooled)]
     assert slopes[0] < 0 < slopes[1] and slopes[2] < 0
-    assert torch.autograd.gradcheck(game.real, logit) and torch.autograd.gradcheck(game.fooled, logit)
+    assert torch.autograd.gradcheck(kind.real, logit) and torch.autograd.gradcheck(kind.fooled, logit)
 
 
 def maps(*values: float, side: int = 2) -> list[Tensor]:
@@ -49,8 +55,10 @@ def maps(*values: float, side: int = 2) -> list[Tensor]:
 
 def test_scales_count_alike_whatever_their_size() -> None:
     answers = [maps(0.0, 1.0, side=8), maps(0.0, 3.0, side=2)]
-    assert judged(torch.square, answers) == 5
-    assert judged(torch.square, [[x.bfloat16() for x in scale] for scale in answers]).dtype == torch.float32
+    assert patch_loss(torch.square, answers) == 5
+    assert (
+        patch_loss(torch.square, [[x.bfloat16() for x in scale] for scale in answers]).dtype == torch.float32
+    )
 
 
 def test_feature_matching_sums_layers_and_leaves_the_logits_out() -> None:
@@ -62,6 +70,6 @@ def test_feature_matching_sums_layers_and_leaves_the_logits_out() -> None:
 def test_the_share_that_is_right() -> None:
     real = [[torch.tensor([-1.0, 0.4, 0.6, 2.0]).view(1, 1, 2, 2)]]
     fake = [[torch.tensor([-1.0, -0.4, 0.6, 0.8]).view(1, 1, 2, 2)]]
-    assert share_right(real, fake, 0.0) == pytest.approx((3 / 4 + 2 / 4) / 2)
-    assert share_right(real, fake, 0.5) == pytest.approx((2 / 4 + 2 / 4) / 2)
-    assert share_right([*real, *real], [*fake, *real], 0.0) == pytest.approx((5 / 8 + 4 / 8) / 2)
+    assert accuracy(real, fake, 0.0) == pytest.approx((3 / 4 + 2 / 4) / 2)
+    assert accuracy(real, fake, 0.5) == pytest.approx((2 / 4 + 2 / 4) / 2)
+    assert accuracy([*real, *real], [*fake, *real], 0.0) == pytest.approx((5 / 8 + 4 / 8) / 2)

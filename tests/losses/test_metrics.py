@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from styler.features import Extractor
-from styler.losses.metrics import embedded, kernel_distance, perceptual_distance, psnr, ssim
+from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim
 from styler.networks.vgg import random_convolutions
 
 
@@ -107,8 +107,8 @@ def test_kernel_distance_is_0_on_average_for_one_kind_however_few() -> None:
 def test_pictures_of_one_kind_are_embedded_near_each_other(extractor: Extractor) -> None:
     smooth, more = (torch.cat([picture(seed) for seed in part]) for part in (range(12), range(12, 24)))
     rough = noisy(more, 0.2)
-    found = [embedded(extractor, images) for images in (smooth, more, rough)]
+    found = [embed(extractor, images) for images in (smooth, more, rough)]
     assert found[0].shape == (12, sum(NARROW[2:]))
     assert kernel_distance(found[0], found[2]) > 3 * abs(kernel_distance(found[0], found[1]))
     grey = picture(0, 1)
-    assert torch.equal(embedded(extractor, grey), embedded(extractor, grey.repeat(1, 3, 1, 1)))
+    assert torch.equal(embed(extractor, grey), embed(extractor, grey.repeat(1, 3, 1, 1)))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.losses.perceptual import (
+    StyleMoments,
     Term,
     content_error,
     covariance,
@@ -95,12 +96,9 @@ def test_errors_are_free_of_size_and_scale() -> None:
 def test_a_batch_is_compared_picture_by_picture() -> None:
     x, y = features(3, 4, 6, 6), features(3, 4, 6, 6, seed=1)
     for error, goal in errors(y):
-        apart = [
-            error(
-                x[i : i + 1], tuple(g[i : i + 1] for g in goal) if isinstance(goal, tuple) else y[i : i + 1]
-            )
-            for i in range(3)
-        ]
+        single = [slice(i, i + 1) for i in range(3)]
+        parts = [y[i] if goal is y else StyleMoments(*(g[i] for g in goal)) for i in single]
+        apart = [error(x[i], part) for i, part in zip(single, parts, strict=True)]
         torch.testing.assert_close(error(x, goal), torch.cat(apart))
 
 

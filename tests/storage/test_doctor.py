@@ -112,7 +112,7 @@ def test_free_memory_is_that_of_the_device_module(monkeypatch):
 
 def test_memory_without_sysconf(monkeypatch):
     monkeypatch.delattr("os.sysconf")
-    assert "does not tell" in doctor.memory().text
+    assert "unknown" in doctor.memory().text
 
 
 def test_accelerators_are_listed_with_memory(monkeypatch):
@@ -133,11 +133,11 @@ def test_states_of_weights(tmp_path, home, monkeypatch):
     findings = doctor.weight_files()
     assert str(home) in row("weights", findings).text
     assert vgg.sha256("compact") in row("compact", findings).text
-    assert row("vgg16", findings).text.startswith("whole") and row("vgg16", findings).level == "ok"
+    assert row("vgg16", findings).text.startswith("complete") and row("vgg16", findings).level == "ok"
     assert (
         row("vgg19", findings).level == "bad" and "styler weights fetch vgg19" in row("vgg19", findings).text
     )
-    assert row("vgg19-caffe", findings).text == "not here; to get it: styler weights fetch vgg19-caffe"
+    assert row("vgg19-caffe", findings).text == "not installed; to get it: styler weights fetch vgg19-caffe"
     assert (home / "vgg19.safetensors").exists()
 
 

@@ -19,6 +19,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setattr("styler.storage.inputs.read.is_film", film)
     return folder
 
 
@@ -28,14 +29,14 @@ def touch(*names):
         Path(name).touch()
 
 
-def planned(*words, output=None, label="ink", is_film=lambda path: False):
+def planned(*words, output=None, label="ink", films=False):
     """{source: target} with slashes between folders."""
-    plan = inputs.plan(words, output, label, is_film)
+    plan = inputs.plan(words, output, label, films=films)
     return {Path(job.source).as_posix(): Path(job.target).as_posix() for job in plan.jobs}
 
 
 def film(path):
-    return path.suffix in {".mp4", ".avi", ".gif", ".webp"}
+    return Path(path).suffix in {".mp4", ".avi", ".gif", ".webp"}
 
 
 # One input
@@ -61,7 +62,7 @@ def film(path):
 )
 def test_one_input_goes_where_it_is_told_or_beside_its_name(here, source, output, target):
     touch(source, "sub/x")
-    plan = inputs.plan([source], output, "ink", film)
+    plan = inputs.plan([source], output, "ink")
     assert not plan.many and [(job.source, Path(job.target).as_posix()) for job in plan.jobs] == [
         (source, target)
     ]
@@ -84,7 +85,7 @@ def test_standard_input_has_a_name_too(here):
 def test_an_output_that_cannot_hold_the_input_is_refused(here, source, output, says):
     touch(source)
     with pytest.raises(OutputError, match=says):
-        inputs.plan([source], output, "ink", film)
+        inputs.plan([source], output, "ink")
 
 
 def test_an_input_that_is_not_there_is_refused(here):
@@ -106,7 +107,7 @@ def test_a_pipe_is_refused_and_not_waited_for(here):
 
 def test_a_folder_is_mirrored(here):
     touch("in/a.jpg", "in/b/c.PNG", "in/b/d.bmp", "in/e.mp4", "in/f.avi", "in/.g.jpg", "in/.h/i.jpg")
-    assert planned("in", output="out", is_film=film) == {
+    assert planned("in", output="out", films=True) == {
         "in/a.jpg": "out/a.jpg",
         "in/b/c.PNG": "out/b/c.PNG",
         "in/b/d.bmp": "out/b/d.png",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from narrow import NARROW
 
 from styler.device import Form
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.features import Extractor
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import grid_pattern
@@ -16,7 +16,15 @@ from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.vgg import random_convolutions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
-from styler.tasks.train_fast import drawn, groups, make_targets, objective_for, train_fast, views_of
+from styler.tasks.train_fast import (
+    draw_styles,
+    fault_of,
+    make_targets,
+    objective_for,
+    parameter_groups,
+    train_fast,
+    views_of,
+)
 
 FLOAT = Form(torch.float32, torch.contiguous_format)
 LAYERS = {"style_layers": (("relu1_1", 1.0), ("relu2_1", 1.0)), "content_layers": (("relu2_1", 1.0),)}
@@ -116,9 +124,11 @@ def test_a_style_is_seen_at_its_size_or_in_squares_of_it():
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 9))
 def test_styles_come_equally_often_whoever_draws_them(styles, count, seed):
-    whole = drawn(seed, 0, 2 * count * styles, styles)
+    whole = draw_styles(seed, 0, 2 * count * styles, styles)
     assert [whole.count(s) for s in range(styles)] == [2 * count] * styles
-    halves = drawn(seed, 0, count, styles) + drawn(seed, count, 2 * count * styles - count, styles)
+    halves = draw_styles(seed, 0, count, styles) + draw_styles(
+        seed, count, 2 * count * styles - count, styles
+    )
     assert halves == whole
 
 
@@ -148,7 +158,7 @@ def test_only_the_last_styles_are_taught_and_frozen_parts_stay(extractor):
 
 
 def test_norms_learn_faster_than_what_all_styles_share():
-    shared, own = groups(network(), options())
+    shared, own = parameter_groups(network(), options())
     assert own["lr"] == 10 * shared["lr"]
     count = sum(len(group["params"]) for group in (shared, own))
     assert count == sum(p.requires_grad for p in network().parameters())
@@ -174,7 +184,7 @@ def test_patterns_in_step_with_the_grid_are_unlearned(extractor):
     """The weight takes out at least half of what the same training leaves without it."""
 
     def pattern(net):
-        return grid_pattern(net(photos(50, 4), torch.ones(4, 1))).item()
+        return grid_pattern(net(photos(50, 4), Mode(mix=torch.ones(4, 1)))).item()
 
     found = {}
     for weight in (0.0, 1000.0):
@@ -200,3 +210,16 @@ def test_a_texture_is_learned_from_noise(extractor):
 def test_recipes_name_options_of_train_fast():
     for recipe in FAST_PRESETS.values():
         assert TrainFastOptions(**recipe)
+
+
+def test_faults():
+    draw = torch.Generator().manual_seed(0)
+    photo, style = (torch.rand(1, 3, 16, 16, generator=draw) for _ in range(2))
+    painted = torch.rand(1, 3, 16, 16, generator=draw)
+    assert fault_of([photo], [painted], style) == ""
+    assert "flat" in fault_of([photo], [torch.zeros_like(photo)], style)
+    assert "gray" in fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], style)
+    assert "hardly change" in fault_of([photo], [photo + 0.01], style)
+    assert "flat" in fault_of([], [torch.full_like(photo, 0.5)], style)
+    engraving = style[:, :1].expand(-1, 3, -1, -1)  # which has no color to lose
+    assert fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], engraving) == ""

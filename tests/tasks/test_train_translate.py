@@ -17,28 +17,30 @@ from test_processes import finish, free_port, start
 from torch import Tensor
 from torch.func import functional_call
 
-from styler.engine.minimize import TrainingState
+from styler.engine.fit import TrainingState
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
 from styler.image.conditions import Pair
-from styler.losses.adversarial import both_sides, share_right
+from styler.losses.adversarial import accuracy, both_sides
 from styler.networks.kinds import build
 from styler.networks.layers import Mode, initialize
 from styler.networks.patch import PatchArchitecture, PatchDiscriminator
+from styler.networks.residual import ResidualNetwork
+from styler.networks.unet import UNet
 from styler.networks.vgg import random_convolutions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.runs import load_state, save_state
 from styler.tasks.train_translate import (
-    EVERY,
-    LATELY,
-    Contest,
+    ACCURACY_RATE,
+    AVERAGE_EVERY,
+    Pix2Pix,
     architecture_for,
     blocked,
-    contest_for,
     deepest,
     discriminator_for,
     dropout_seed,
+    new_pix2pix,
     optimizers,
     train_translate,
 )
@@ -82,18 +84,18 @@ def extractor() -> Extractor:
 
 def run(
     chosen: TrainTranslateOptions, extractor: Extractor | None = None, start: TrainingState | None = None
-) -> tuple[Contest, list[TrainStep], list[TrainingState]]:
-    contest = contest_for(chosen, 3, 3)
+) -> tuple[Pix2Pix, list[TrainStep], list[TrainingState]]:
+    networks = new_pix2pix(chosen, 3, 3)
     events = list(
-        train_translate(contest, extractor, lambda i: pair(i, chosen.batch, chosen.crop), chosen, start)
+        train_translate(networks, extractor, lambda i: pair(i, chosen.batch, chosen.crop), chosen, start)
     )
     steps = [event for event in events if isinstance(event, TrainStep)]
-    return contest, steps, [event for event in events if isinstance(event, TrainingState)]
+    return networks, steps, [event for event in events if isinstance(event, TrainingState)]
 
 
-def losses(chosen: TrainTranslateOptions, contest: Contest | None = None) -> dict[str, Tensor]:
-    contest = contest or contest_for(chosen, 3, 3)
-    found: dict[str, Tensor] = contest(pair().inputs, pair().targets)
+def losses(chosen: TrainTranslateOptions, networks: Pix2Pix | None = None) -> dict[str, Tensor]:
+    networks = networks or new_pix2pix(chosen, 3, 3)
+    found: dict[str, Tensor] = networks(pair().inputs, pair().targets)
     return found
 
 
@@ -104,7 +106,7 @@ def test_the_paper_is_a_recipe() -> None:
     chosen = TrainTranslateOptions(**TRANSLATE_PRESETS["classic"])
     assert architecture_for(chosen, 3, 3) == architecture()
     assert discriminator_for(chosen, 3, 3) == PatchArchitecture()
-    for optimizer in optimizers(contest_for(options(), 3, 3), chosen):
+    for optimizer in optimizers(new_pix2pix(options(), 3, 3), chosen):
         assert optimizer.defaults["betas"] == (0.5, 0.999) and optimizer.defaults["lr"] == 2e-4
 
 
@@ -137,11 +139,11 @@ def test_through_one_pixel_nothing_is_learned():
 
 @pytest.mark.parametrize("upsampling", ["resize", "transposed"])
 def test_the_bottleneck_has_a_say(upsampling: Any) -> None:
-    contest, known = contest_for(options(upsampling=upsampling), 3, 3), pair()
-    before = contest.generator(known.inputs)
+    networks, known = new_pix2pix(options(upsampling=upsampling), 3, 3), pair()
+    before = networks.generator(known.inputs)
     with torch.no_grad():
-        contest.generator.down[-1].conv.weight.mul_(-1)
-    assert (contest.generator(known.inputs) - before).abs().max() > 1e-4
+        networks.generator.down[-1].conv.weight.mul_(-1)
+    assert (networks.generator(known.inputs) - before).abs().max() > 1e-4
 
 
 def test_dropout_is_where_the_paper_has_it() -> None:
@@ -160,10 +162,10 @@ def test_the_discriminator_is_that_of_the_options() -> None:
 
 def test_what_cannot_work_is_refused() -> None:
     with pytest.raises(InputError, match=r"--field 286 .* 96 pixels at least"):
-        contest_for(options(field="286", crop=64), 3, 3)
-    assert contest_for(options(field="286", crop=96, halvings=1), 3, 3)
+        new_pix2pix(options(field="286", crop=64), 3, 3)
+    assert new_pix2pix(options(field="286", crop=96, halvings=1), 3, 3)
     with pytest.raises(InputError, match="nothing to learn"):
-        contest_for(options(gan_weight=0, l1_weight=0), 3, 3)
+        new_pix2pix(options(gan_weight=0, l1_weight=0), 3, 3)
 
 
 # The losses
@@ -173,11 +175,11 @@ def test_each_weight_at_0_drops_its_term(extractor: Extractor) -> None:
     everything = {"discriminator/real", "discriminator/fake", *SIDES}
     for name in SIDES:
         weight = name.removeprefix("generator/").replace("features", "feature") + "_weight"
-        contest, steps, _ = run(options(**EVERYTHING | {weight: 0.0}, steps=1), extractor)
+        networks, steps, _ = run(options(**EVERYTHING | {weight: 0.0}, steps=1), extractor)
         assert set(steps[0].losses) == everything - {name}
-        assert contest.discriminator is not None
-    contest, steps, _ = run(options(gan_weight=0.0, steps=1))
-    assert contest.discriminator is None and set(steps[0].losses) == {"generator/l1"}
+        assert networks.discriminator is not None
+    networks, steps, _ = run(options(gan_weight=0.0, steps=1))
+    assert networks.discriminator is None and set(steps[0].losses) == {"generator/l1"}
 
 
 def test_terms_are_worth_their_weights(extractor: Extractor) -> None:
@@ -194,10 +196,10 @@ def test_terms_are_worth_their_weights(extractor: Extractor) -> None:
 
 def test_l1_is_of_values_from_minus_1_to_1() -> None:
     chosen = options(gan_weight=0, l1_weight=3)
-    contest, known = contest_for(chosen, 3, 3), pair()
-    made = contest.generator(known.inputs, Mode("batch"))
+    networks, known = new_pix2pix(chosen, 3, 3), pair()
+    made = networks.generator(known.inputs, Mode("batch"))
     wanted = 3 * ((2 * made - 1) - (2 * known.targets - 1)).abs().mean()
-    torch.testing.assert_close(losses(chosen, contest)["generator/l1"], wanted)
+    torch.testing.assert_close(losses(chosen, networks)["generator/l1"], wanted)
 
 
 @pytest.mark.parametrize("gan", ["bce", "least-squares", "hinge"])
@@ -207,18 +209,18 @@ def test_l1_is_of_values_from_minus_1_to_1() -> None:
 def test_each_side_is_taught_by_its_own_losses_alone(gan: Any, changed: dict[str, Any]) -> None:
     """Against a plain definition, which asks the discriminator three times and cuts the graph by hand."""
     chosen = options(gan=gan, feature_weight=2.0, l1_weight=0, norm="batch", **changed)
-    contest, known = contest_for(chosen, 3, 3), pair(side=chosen.crop)
-    found = contest(known.inputs, known.targets)
-    discriminator = contest.discriminator
+    networks, known = new_pix2pix(chosen, 3, 3), pair(side=chosen.crop)
+    found = networks(known.inputs, known.targets)
+    discriminator = networks.discriminator
     assert discriminator is not None
-    weights, judges = list(contest.generator.parameters()), list(discriminator.parameters())
+    weights, judges = list(networks.generator.parameters()), list(discriminator.parameters())
     names = [name for name in found if name.startswith("generator")]
     own = torch.stack([found[name] for name in names]).sum()
     other = found["discriminator/real"] + found["discriminator/fake"]
     assert_none(torch.autograd.grad(own, judges, retain_graph=True, allow_unused=True))
     assert_none(torch.autograd.grad(other, weights, retain_graph=True, allow_unused=True))
 
-    again = contest_for(chosen, 3, 3)
+    again = new_pix2pix(chosen, 3, 3)
     plain_own, plain_other = plain(again, known, chosen)
     torch.testing.assert_close((own, other), (plain_own, plain_other))
     assert again.discriminator is not None
@@ -235,16 +237,16 @@ def assert_none(gradients: Sequence[Tensor | None]) -> None:
     assert all(gradient is None or not gradient.any() for gradient in gradients)
 
 
-def plain(contest: Contest, known: Pair, chosen: TrainTranslateOptions) -> tuple[Tensor, Tensor]:
+def plain(networks: Pix2Pix, known: Pair, chosen: TrainTranslateOptions) -> tuple[Tensor, Tensor]:
     """The generator's and the discriminator's loss as one writes them without further thought."""
     loss = {
         "bce": lambda x, goal: F.binary_cross_entropy_with_logits(x, torch.full_like(x, goal)),
         "least-squares": lambda x, goal: F.mse_loss(x, torch.full_like(x, goal)),
         "hinge": lambda x, goal: F.relu(1 - (2 * goal - 1) * x).mean(),
     }[chosen.gan]
-    judge = contest.discriminator
+    judge = networks.discriminator
     assert judge is not None
-    made = contest.generator(known.inputs, Mode("batch"))
+    made = networks.generator(known.inputs, Mode("batch"))
 
     def see(image: Tensor, buffers: dict[str, Tensor] | None = None) -> list[list[Tensor]]:
         shown = torch.cat([known.inputs, image], 1) if chosen.conditional else image
@@ -283,18 +285,20 @@ def test_both_sides_pass_gradcheck() -> None:
 
 
 def test_the_accuracy_is_that_of_late() -> None:
-    contest, known = contest_for(options(conditional=False), 3, 3), pair()
-    judge = contest.discriminator
-    assert judge is not None and contest.accuracy == 0.5
+    networks, known = new_pix2pix(options(conditional=False), 3, 3), pair()
+    judge = networks.discriminator
+    assert judge is not None and networks.accuracy == 0.5
     with torch.no_grad():
-        images = known.targets, contest.generator(known.inputs)
+        images = known.targets, networks.generator(known.inputs)
         judge.scales[0][-1].conv.bias -= torch.cat([judge(image)[0][-1] for image in images]).mean()
-        share = share_right(*map(judge, images), 0.0).item()
+        share = accuracy(*map(judge, images), 0.0).item()
     assert share != 0.5
-    losses(options(), contest)
-    assert contest.accuracy.item() == pytest.approx(0.5 + LATELY * (share - 0.5), rel=1e-6)
-    losses(options(), contest)
-    assert contest.accuracy.item() == pytest.approx(share + (1 - LATELY) ** 2 * (0.5 - share), rel=1e-6)
+    losses(options(), networks)
+    assert networks.accuracy.item() == pytest.approx(0.5 + ACCURACY_RATE * (share - 0.5), rel=1e-6)
+    losses(options(), networks)
+    assert networks.accuracy.item() == pytest.approx(
+        share + (1 - ACCURACY_RATE) ** 2 * (0.5 - share), rel=1e-6
+    )
 
 
 # Training
@@ -302,12 +306,12 @@ def test_the_accuracy_is_that_of_late() -> None:
 
 def test_it_learns_what_becomes_what(extractor: Extractor) -> None:
     chosen = options(steps=60, save=60, learning_rate=5e-3, perceptual_weight=1.0)
-    contest, steps, _ = run(chosen, extractor)
+    networks, steps, _ = run(chosen, extractor)
     for name in ("generator/l1", "generator/perceptual"):
         assert steps[-1].losses[name] < 0.6 * steps[0].losses[name]
     unseen = pair(999, 4)
     with torch.no_grad():
-        assert F.l1_loss(contest.averaged(unseen.inputs), unseen.targets) < 0.1
+        assert F.l1_loss(networks.averaged(unseen.inputs), unseen.targets) < 0.1
 
 
 @pytest.mark.parametrize("changed", [{}, {"spectral": True, "norm": "batch", "gan": "hinge"}])
@@ -329,33 +333,33 @@ def test_a_broken_run_goes_on_bit_for_bit(tmp_path: Path, changed: dict[str, Any
 def test_dropout_is_drawn_anew_each_step_and_by_each_process() -> None:
     seeds = {dropout_seed(seed, step, rank) for seed in (0, 1) for step in range(9) for rank in (0, 1)}
     assert len(seeds) == 36
-    known, wet = pair(), contest_for(options(crop=32, halvings=4), 3, 3)
+    known, wet = pair(), new_pix2pix(options(crop=32, halvings=4), 3, 3)
     one, same, other = (wet(known.inputs, known.targets, seed)["generator/l1"] for seed in (1, 1, 2))
     assert one == same != other
 
 
 def test_the_average_follows_the_generator() -> None:
-    contest = contest_for(options(average=0.9), 3, 3)
-    assert contest.averaged is not contest.generator
-    assert not any(p.requires_grad for p in contest.averaged.parameters())
-    weight, kept = contest.generator.up[0].conv.weight, contest.averaged.up[0].conv.weight
+    networks = new_pix2pix(options(average=0.9), 3, 3)
+    assert networks.averaged is not networks.generator
+    assert not any(p.requires_grad for p in networks.averaged.parameters())
+    weight, kept = networks.generator.up[0].conv.weight, networks.averaged.up[0].conv.weight
     values = []
-    for index in range(400 * EVERY + 1):
+    for index in range(400 * AVERAGE_EVERY + 1):
         with torch.no_grad():
-            weight.fill_(float(index % EVERY == 0))  # what it is in between, it does not see
-        contest.follow(index)
+            weight.fill_(float(index % AVERAGE_EVERY == 0))  # what it is in between, it does not see
+        networks.update_average(index)
         values.append(kept[0, 0, 0, 0].item())
     assert values[0] == values[-1] == 1
     with torch.no_grad():
         weight.fill_(0)
-    contest.follow(400 * EVERY)
-    assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**EVERY)
-    contest.follow(EVERY)  # early on it forgets quickly
-    assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**EVERY / 11)
+    networks.update_average(400 * AVERAGE_EVERY)
+    assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**AVERAGE_EVERY)
+    networks.update_average(AVERAGE_EVERY)  # early on it forgets quickly
+    assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**AVERAGE_EVERY / 11)
 
 
 def test_without_an_average_there_is_no_second_network() -> None:
-    one, two = (contest_for(options(average=average), 3, 3) for average in (0.0, 0.9))
+    one, two = (new_pix2pix(options(average=average), 3, 3) for average in (0.0, 0.9))
     assert one.averaged is one.generator
     extra = set(two.state_dict()) - set(one.state_dict())
     assert extra == {f"average.{name}" for name in two.generator.state_dict()}
@@ -363,14 +367,14 @@ def test_without_an_average_there_is_no_second_network() -> None:
 
 def test_bfloat16_has_losses_of_float32(extractor: Extractor) -> None:
     chosen = options(precision="bfloat16", **EVERYTHING, steps=3)
-    contest, steps, _ = run(chosen, extractor)
+    networks, steps, _ = run(chosen, extractor)
     _, exact, _ = run(options(**EVERYTHING, steps=3), extractor)
     known = pair()
-    found = contest(known.inputs.bfloat16(), known.targets)
+    found = networks(known.inputs.bfloat16(), known.targets)
     assert {loss.dtype for loss in found.values()} == {torch.float32}
     for name, value in exact[0].losses.items():
         assert steps[0].losses[name] == pytest.approx(value, rel=0.05)
-    assert all(p.dtype == torch.float32 for p in contest.parameters())
+    assert all(p.dtype == torch.float32 for p in networks.parameters())
 
 
 def test_grey_pictures_become_colors_and_colors_grey(extractor: Extractor) -> None:
@@ -378,37 +382,38 @@ def test_grey_pictures_become_colors_and_colors_grey(extractor: Extractor) -> No
     grey = Pair(known.inputs[:, :1], known.targets)
     for sample in (grey, Pair(grey.targets, grey.inputs)):
         channels = sample.inputs.shape[1], sample.targets.shape[1]
-        contest = contest_for(chosen, *channels)
-        first = next(train_translate(contest, extractor, lambda _, sample=sample: sample, chosen))
+        networks = new_pix2pix(chosen, *channels)
+        first = next(train_translate(networks, extractor, lambda _, sample=sample: sample, chosen))
         assert isinstance(first, TrainStep) and all(map(math.isfinite, first.losses.values()))
 
 
 def test_the_encoder_decoder_and_the_residual_network_train_too() -> None:
     for generator in ("encoder-decoder", "residual"):
         chosen = options(generator=generator, blocks=1, upsampling="transposed", norm="batch", steps=2)
-        contest, steps, _ = run(chosen)
-        assert contest.generator.config.kind == generator and len(steps) == 2
+        networks, steps, _ = run(chosen)
+        known = UNet if generator == "encoder-decoder" else ResidualNetwork
+        assert isinstance(networks.generator, known) and len(steps) == 2
 
 
 def test_rates_are_those_of_the_options() -> None:
     chosen = options(discriminator_rate=0.5, learning_rate=1e-3)
-    rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers(contest_for(chosen, 3, 3), chosen)]
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers(new_pix2pix(chosen, 3, 3), chosen)]
     assert rates == [1e-3, 5e-4]
-    assert len(optimizers(contest_for(options(gan_weight=0), 3, 3), chosen)) == 1
+    assert len(optimizers(new_pix2pix(options(gan_weight=0), 3, 3), chosen)) == 1
 
 
 def test_one_step_moves_both_sides_from_where_they_were() -> None:
     """Unlike a loop that lets one side answer to what the other has just learned."""
     chosen = options(steps=1, average=0.0, dropout=False)
-    contest = contest_for(chosen, 3, 3)
-    contest.to(memory_format=torch.channels_last)  # Adam's first step makes much of rounding errors
+    networks = new_pix2pix(chosen, 3, 3)
+    networks.to(memory_format=torch.channels_last)  # Adam's first step makes much of rounding errors
     images = (image.to(memory_format=torch.channels_last) for image in (pair(0).inputs, pair(0).targets))
-    sum(contest(*images).values()).backward()
-    for optimizer in optimizers(contest, chosen):
+    sum(networks(*images).values()).backward()
+    for optimizer in optimizers(networks, chosen):
         optimizer.step()
     trained, _, _ = run(chosen)
     for name, parameter in trained.named_parameters():
-        torch.testing.assert_close(parameter, contest.get_parameter(name), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(parameter, networks.get_parameter(name), rtol=1e-5, atol=1e-6)
 
 
 def test_two_processes_train_as_one_with_the_double_batch(tmp_path: Path) -> None:
@@ -417,10 +422,10 @@ def test_two_processes_train_as_one_with_the_double_batch(tmp_path: Path) -> Non
     script, output = Path(__file__).with_name("two_sides.py"), tmp_path / "two.pt"
     for process in [start(str(script), str(output), **rank) for rank in ranks]:
         finish(process)
-    contest, steps, _ = run(options(batch=4, **SHARED))
+    networks, steps, _ = run(options(batch=4, **SHARED))
     found = torch.load(output, weights_only=True)
     for step, told in zip(steps, found["losses"], strict=True):
         assert told == pytest.approx(step.losses, rel=1e-4)
-    for name, value in contest.state_dict().items():
+    for name, value in networks.state_dict().items():
         if name != "accuracy":  # of rank 0's patches
             torch.testing.assert_close(found["network"][name], value, rtol=1e-4, atol=1e-5)

@@ -175,7 +175,7 @@ def in_a_process(*words, stdout):
 
 
 def test_what_nobody_foresaw_is_one_line_and_debug_has_the_traceback(paint, studio, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise KeyError("a\nb")
 
     monkeypatch.setattr(optimize, "recipe_of", fail)
@@ -249,7 +249,7 @@ def test_weights_list_tells_each_with_its_state(run):
     rows = [line.split("\t") for line in done.lines]
     assert rows[0] == ["name", "here", "download", "licence"]
     assert [row[0] for row in rows[1:]] == list(WEIGHTS)
-    assert ["vgg19", "not here", "575 MB"] in [row[:3] for row in rows]
+    assert ["vgg19", "not installed", "575 MB"] in [row[:3] for row in rows]
     assert json.loads(run("weights", "list", "--json").lines[0])["name"] == "compact"
 
 
@@ -302,7 +302,7 @@ def test_fetch_from_a_server(run, monkeypatch, tmp_path):
         assert done.code == 0 and done.out == b"", done.err
         assert str(tmp_path / "home" / "weights" / "vgg19.safetensors") in done.err
         assert run("weights", "verify", "vgg19").code == 0
-        assert "is here already" in run("weights", "fetch", "vgg19").err
+        assert "is installed already" in run("weights", "fetch", "vgg19").err
 
 
 # The built-in network

@@ -13,10 +13,8 @@ import torch
 from narrow import slimmed
 from PIL import Image
 
-from styler.errors import OutputError
-from styler.jobs.training import diary as logbook
-from styler.jobs.training import fast_diary, feeds
-from styler.storage import disk, runs
+from styler.jobs.training import diary, fast
+from styler.storage import runs
 from styler.storage.models import library
 from styler.ui import console
 
@@ -39,7 +37,7 @@ def train(run, tmp_path, monkeypatch):
     for name in ("ink.png", "Wild Waves.png", *(f"photos/{index}.png" for index in range(4))):
         noise(name)
     slimmed(tmp_path / "net.safetensors")
-    monkeypatch.setattr(feeds, "SAMPLE_SIDE", 16)
+    monkeypatch.setattr(fast, "SAMPLE_SIDE", 16)
 
     def train(*words, styles=("ink.png",), dataset="photos", output="m.safetensors"):
         given = [word for style in styles for word in ("--style", style)]
@@ -59,14 +57,14 @@ def same(first, second):
 
 def interrupting(monkeypatch, step):
     """Let a Ctrl-C come while the log of a step is written."""
-    entry = logbook.Logbook.entry
+    entry_of = diary.entry_of
 
-    def pressed(self, event):
+    def pressed(event, *given):
         if event.index == step:
             signal.raise_signal(signal.SIGINT)
-        return entry(self, event)
+        return entry_of(event, *given)
 
-    monkeypatch.setattr(logbook.Logbook, "entry", pressed)
+    monkeypatch.setattr(diary, "entry_of", pressed)
 
 
 def test_trains_lists_and_tells(train):
@@ -141,57 +139,7 @@ def test_ctrl_c_and_resume_make_the_same(train, words, monkeypatch):
         assert "Done" not in done.err and not Path("m.safetensors").exists()
     assert train(*words, "--resume", "--steps", "6", styles=styles).code == 0
     assert same(weights("whole.safetensors"), weights("m.safetensors"))
-    assert not runs.exists("m.safetensors.training")
-
-
-@pytest.mark.parametrize(
-    ("words", "given", "reason"),
-    [
-        (["--steps", "5"], {}, "other options"),
-        ([], {"styles": ["Wild Waves.png"]}, "other styles"),
-        ([], {"dataset": "photos/0.png"}, "other photos"),
-    ],
-)
-def test_resuming_something_else(train, monkeypatch, words, given, reason):
-    with monkeypatch.context() as patch:
-        interrupting(patch, 2)
-        train()
-    done = train("--resume", *words, **given)
-    assert done.code == 1 and reason in done.err
-    assert runs.exists("m.safetensors.training")
-
-
-def test_a_full_disk_leaves_the_state_before(train, monkeypatch):
-    train(output="whole.safetensors")
-    save, saved = torch.save, []
-
-    def full(state, file):
-        saved.append(state["step"])
-        if len(saved) == 2:
-            raise OSError(disk.errno.ENOSPC, "No space left on device")
-        save(state, file)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", full)
-        done = train("--save", "1")
-    assert done.code == 1
-    assert "no space" in done.err and "then go on with --resume" in done.err
-    assert train("--resume", "--save", "1").code == 0
-    assert same(weights("whole.safetensors"), weights("m.safetensors"))
-
-
-def test_a_log_that_was_removed_is_not_missed(train, monkeypatch):
-    """Also where all steps are done and only the model is to be written."""
-
-    def refuse(*given, **more):
-        raise OutputError("no")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(library, "write", refuse)
-        assert train().code == 1
-    Path("m.safetensors.training", logbook.LOG).unlink()
-    done = train("--resume")
-    assert done.code == 0, done.err
+    assert not runs.has_state("m.safetensors.training")
 
 
 @pytest.mark.parametrize(
@@ -241,8 +189,8 @@ def test_a_network_that_learned_nothing_is_told_of(train, monkeypatch):
     done = train("--learning-rate", "0")
     assert done.code == 0 and "try more --steps" in done.err
     last = {"step": 4, "losses": {"style/relu1_1": 0.2}, "seconds": 1.0}
-    monkeypatch.setattr(logbook.Journal, "last", last)
-    monkeypatch.setattr(fast_diary.faults, "found", lambda *given: "")
+    monkeypatch.setattr(runs.Log, "last", last)
+    monkeypatch.setattr(fast, "fault_of", lambda *given: "")
     done = train("--overwrite")
     assert done.code == 0 and "try more" not in done.err
 

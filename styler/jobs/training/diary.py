@@ -1,74 +1,112 @@
-"""The log of a training and its curves, and what the trained network's file tells of all that."""
+"""Log, loss curves and previews of a training."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from styler.engine.minimize import schedule
-from styler.events import TrainStep
-from styler.jobs.training import run
+from styler.engine.fit import TrainingState, schedule
+from styler.events import Note, TrainStep, relay
 from styler.options.shared import TrainingOptions
-from styler.processes import Group
-from styler.storage.journal import Journal
 from styler.storage.pictures.chart import chart
 from styler.storage.pictures.save import save_picture
+from styler.storage.runs import Log
 from styler.version import __version__
 
-LOG, CURVES = "log.jsonl", "losses.png"
+CURVES, PREVIEW = "losses.png", "preview.png"
+
+Steps = Generator[TrainStep | TrainingState, None, TrainingState]
+"""A training in progress, as of `fit`."""
 
 
-class Logbook:
-    """What is written down of a training in `folder`, from step `done` on.
+@dataclass(frozen=True)
+class Diary:
+    """What a training shows of itself.
 
-    Args:
-        folder: where log and curves are.
-        done: steps that are done already.
-        options: of the training.
-        skipped: tells how many pictures could not be read so far.
+    Attributes:
+        preview: pictures made with the weights as they are, one Image.
+        skipped: inputs that could not be read so far, and why.
+        figures: more to log of a reported step.
+        validate: step -> what to log of the weights, before a state is saved at a planned step.
+        fault: log -> fault of the training at present, or ""; told once each time that it arises.
     """
 
-    def __init__(self, folder: Path, done: int, options: TrainingOptions, skipped: Callable[[], int]) -> None:
-        self.folder, self.options, self.skipped = folder, options, skipped
-        self.journal = Journal(folder / LOG, done)
-        self.begun = time.monotonic() - self.journal.last.get("seconds", 0)
+    preview: Callable[[], Tensor]
+    skipped: Callable[[], Mapping[str, str]]
+    figures: Callable[[], Mapping[str, float]] = dict
+    validate: Callable[[int], Mapping[str, Any]] = lambda step: {}
+    fault: Callable[[Log], str] = lambda log: ""
 
-    def add(self, event: TrainStep, more: Mapping[str, Any] | None = None) -> None:
-        """Log a step that was reported."""
-        self.journal.add({**self.entry(event), **(more or {})})
 
-    def entry(self, event: TrainStep) -> dict[str, Any]:
-        """What is logged of a step."""
-        factor = schedule(event.index - 1, self.options)
-        return {
-            "step": event.index,
-            "losses": event.losses,
-            "seconds": round(time.monotonic() - self.begun, 2),
-            "learning_rate": self.options.learning_rate * factor,
-            "skipped": self.skipped(),
-        }
+def keep(
+    run: Steps, diary: Diary, log: Log, options: TrainingOptions
+) -> Generator[TrainStep | TrainingState | Note, None, TrainingState]:
+    """Pass on a training; log its reports, validate before states are saved, and draw afterwards."""
+    begun = time.monotonic() - log.last.get("seconds", 0)
+    former = ""
 
-    def draw(self) -> Tensor:
-        """Write the curves of the losses anew: an Image."""
-        picture = chart(self.journal.curves())
-        save_picture(self.folder / CURVES, picture, overwrite=True)
-        return picture
+    def answer(event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState | Note]:
+        nonlocal former
+        if isinstance(event, TrainingState):
+            # Not where a run was interrupted: an unbroken one validates nothing there.
+            if event.step % options.save == 0 or event.step == options.steps:
+                _validate(diary, log, event.step)
+            yield event
+            _draw(diary, log)
+            return
+        if event.losses:
+            log.add({**entry_of(event, options, begun, len(diary.skipped())), **diary.figures()})
+        yield event
+        if event.losses:
+            fault = diary.fault(log)
+            if fault and not former:
+                yield Note(fault)
+            former = fault
 
-    def about(self, command: str, pictures: int, credits: str, group: Group) -> dict[str, Any]:
-        """How a network was trained, for its file: no path."""
-        options, last = run.frozen(self.options), self.journal.last
-        return {
-            "command": command,
-            "options": {**options, "loss_network": Path(options["loss_network"]).name},
-            "processes": group.size,
-            "pictures": pictures,
-            "credits": credits,
-            "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
-            "seconds_per_step": round(last["seconds"] / self.options.steps, 3),
-            "versions": {"styler": __version__, "torch": torch.__version__},
-        }
+    return relay(run, answer)
+
+
+def entry_of(event: TrainStep, options: TrainingOptions, begun: float, skipped: int) -> dict[str, Any]:
+    """Entry of a reported step in the log; `begun` is when the training would have begun without a break."""
+    return {
+        "step": event.index,
+        "losses": event.losses,
+        "seconds": round(time.monotonic() - begun, 2),
+        "learning_rate": options.learning_rate * schedule(event.index - 1, options),
+        "skipped": skipped,
+    }
+
+
+def _validate(diary: Diary, log: Log, step: int) -> None:
+    if entry := diary.validate(step):
+        log.add({"step": step, **entry})
+
+
+def _draw(diary: Diary, log: Log) -> None:
+    """Write loss curves and preview anew."""
+    folder = log.path.parent
+    save_picture(folder / CURVES, chart(log.curves()), overwrite=True)
+    save_picture(folder / PREVIEW, diary.preview(), overwrite=True)
+
+
+def fixed(options: TrainingOptions) -> dict[str, Any]:
+    """Options that the trained network depends on, which a resumed run must have too."""
+    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
+
+
+def about(options: TrainingOptions, last: Mapping[str, Any]) -> dict[str, Any]:
+    """How a network was trained, for its file, with the log's last entry; no path."""
+    values = fixed(options)
+    return {
+        "options": {**values, "loss_network": Path(values["loss_network"]).name},
+        "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
+        "seconds_per_step": round(last["seconds"] / options.steps, 3),
+        "versions": {"styler": __version__, "torch": torch.__version__},
+    }

@@ -1,62 +1,46 @@
-"""From style pictures and photos to a trained model file: open, train, save, write. A generator of events."""
+"""Training of a network for some styles, on photos or on noise, from files to files."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from styler import device
-from styler import processes as distributed
-from styler.engine.minimize import TrainingState
-from styler.events import Event, Note, Stage
-from styler.features import Extractor
-from styler.jobs.training import processes
-from styler.jobs.training import run as resuming
-from styler.jobs.training.fast_diary import Diary
-from styler.jobs.training.fast_models import Learned, Network, file_of, model_of, network_for, open_styles
-from styler.jobs.training.feeds import Feed, moved, noise_feed, photo_feed
+from styler.errors import InputError
+from styler.events import Event, Note
+from styler.jobs.training.diary import Diary, Steps, fixed
+from styler.jobs.training.run import Request, Saved, Training, train
+from styler.jobs.training.styles import LearnedStyle, Network, file_of, model_of, network_for, open_styles
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import Group
-from styler.storage import runs
-from styler.storage.datasets.photos import ahead
+from styler.storage.datasets.photos import Pictures
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
+from styler.storage.pictures.load import load_picture
+from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task
-from styler.tasks.train_fast import Targets
+from styler.tasks.train_fast import MORE, Inputs, fault_of, make_targets
 
 FEW = 500
 """With fewer photos a network learns these photos rather than the style."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be trained, of what, and where it is to be written."""
-
-    styles: Sequence[str]
-    dataset: str
-    output: str
-    options: TrainFastOptions
-    base: Path | None
-    start_from: Path | None
-    credits: str
-
-    @property
-    def states(self) -> Path:
-        """The folder of training states, log and previews."""
-        return resuming.folder_for(self.output)
-
-    @property
-    def inputs(self) -> list[Path | str]:
-        """The files that must not be written over."""
-        return [*map(file_of, self.styles), *(path for path in (self.base, self.start_from) if path)]
+CALIBRATION = 4
+"""Batches of photos from which the scales of the losses are measured."""
+SAMPLES = 4
+"""Pictures of each style in a preview."""
+SAMPLE_SIDE = 256
+"""Their long side in pixels."""
+SHOWN_STYLES = 6
+"""Styles in a preview, at most."""
 
 
 def train_fast(
@@ -74,114 +58,234 @@ def train_fast(
 ) -> Generator[Event, None, dict[str, Any]]:
     """Train a network that paints in some styles, and write it; returns the record of what was done.
 
-    In OUTPUT.training are kept the last two states until the model is written, and for good the log, the
-    loss curves and a preview. Started by torchrun, all processes train one network; the first one writes and
-    tells, the others yield nothing and return {}.
-
     Args:
         styles: picture files, as FILE or NAME=FILE.
         dataset: folder or list of photos; texture networks need none.
-        output: the model's file.
-        add_to: name or file of a trained model to which the styles are added; those that it has stay exactly
-            as they are.
-        start_from: name or file of a trained model whose weights are the first ones; it has as many styles.
-        resume: go on from the last state. Processes that torchrun starts again do that by themselves.
-        overwrite: replace a model, or a state that a run without `resume` would lose.
-        credits: whom the photos' licences ask to name; goes into the file.
-        stop: asked after each step; once true, the state is saved and no model is written.
+        output: the network's file.
+        add_to: name or file of a trained network to which the styles are added; its own stay exactly as they
+            are.
+        start_from: name or file of a trained network whose weights are the first ones, with as many styles.
+        resume, overwrite, credits, stop: see `Request`.
 
-    Raises:
-        StylerError: of each kind; after DivergedError the last good state is still there.
+    Raises as `train`.
     """
     base, first = (library.locate(name, "") if name else None for name in (add_to, start_from))
-    order = Order(styles, dataset, output, options, base, first, credits)
-    place = distributed.placed(device.choose(options.device))
-    with (
-        distributed.join(place) as group,
-        processes.claimed(output, order.inputs, group, resume, overwrite),
-    ):
-        run = _train(order, place, group, resume, lambda: group.any(stop()))
-        return (yield from processes.told(run, group))
+    inputs: list[Path | str] = [*map(file_of, styles), *(path for path in (base, first) if path)]
+    request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
+    prepare = functools.partial(_prepare, styles, dataset, options, base, first)
+    return (yield from train(prepare, request))
 
 
-def _train(
-    order: Order, place: torch.device, group: Group, resume: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, dict[str, Any]]:
-    begun, options = time.monotonic(), order.options
-    device.prepare(options.seed, options.threads)
-    learned = yield from open_styles(order.styles, options.style_size)
-    base, first = (library.read(path) if path else None for path in (order.base, order.start_from))
-    network = network_for(options, [one.style.name for one in learned], base, first).to(place)
-    feed = _feed(order, network, group)
-    yield from _noted(order, network, feed)
-    made_of = _made_of(order, learned, base or first, feed)
-    saved = processes.saved(order.states, made_of, "styler train-fast", group, resume)
-    start = saved.state if saved else None
-    extractor, targets = _wanted(options, learned, feed, place)
-    yield Stage("train-fast", options.crop, options.crop, options.steps)
-    with ahead(lambda step: moved(feed.batch(step), place), processes.workers(group)) as batches:
-        run = task.train_fast(network, extractor, targets, batches, options, start, stop, group)
-        run = processes.averaged(run, group)
-        if not group.main:
-            deque(run, 0)  # all of it, and nothing kept
-            return {}
-        diary = _diary(order, network, learned, feed, start)
-        state = yield from resuming.saving(diary.keep(run), order.states, made_of)
-    yield from resuming.skipped(feed.pictures)
-    record = {"output": order.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
-    if state.step < options.steps:
-        yield resuming.stopped(order.states)
-        told = f"stopped after {state.step} of {options.steps} steps"
-        return {**record, "output": None, "message": told}
-    count = sum(map(len, feed.pictures))
-    about = diary.log.about("train-fast", count, order.credits, group)
-    library.write(Path(order.output), model_of(network, learned, base, first, about))
-    runs.discard(order.states)
-    yield from map(Note, diary.faults())
-    return {**record, "device": str(place), "losses": about["losses"]}
+def _prepare(
+    files: Sequence[str],
+    dataset: str,
+    options: TrainFastOptions,
+    add_to: Path | None,
+    start_from: Path | None,
+    group: Group,
+    device: torch.device,
+) -> Generator[Event, None, Training[Inputs]]:
+    """Open styles and photos, and build the network."""
+    styles = yield from open_styles(files, options.style_size)
+    base, first = (library.read(path) if path else None for path in (add_to, start_from))
+    network = network_for(options, [one.style.name for one in styles], base, first).to(device)
+    feed = feed_for(network, dataset, options, group)
+    yield from _notes(network, feed, dataset, base, options)
+    start = base or first
+    work = StyleTraining(network, styles, feed, options, base, first)
+    return Training(
+        options=options,
+        crop=options.crop,
+        count=feed.count,
+        made_of={
+            "options": fixed(options),
+            "styles": {one.style.name: one.sha256 for one in styles},
+            "photos": feed.digest,
+            "weights to start from": start.card.sha256 if start else "",
+        },
+        batches=lambda step: moved(feed.batch(step), device),
+        fit=functools.partial(work.fit, group),
+        diary=Diary(work.preview, feed.skipped),
+        write=work.write,
+    )
 
 
-def _feed(order: Order, network: Network, group: Group) -> Feed:
-    if isinstance(network, TextureNetwork):
-        return noise_feed(network, order.options, group)
-    return photo_feed(order.dataset, order.options, group)
-
-
-def _noted(order: Order, network: Network, feed: Feed) -> Generator[Event, None, None]:
-    """Tell what may not be as the user thinks."""
-    count = sum(map(len, feed.pictures))
-    if feed.pictures and count < FEW:
-        yield Note(f"few photos ({count}): with {FEW} or more the network does better on other photos")
-    if order.dataset and not feed.pictures:
+def _notes(
+    network: Network, feed: Feed, dataset: str, base: Model | None, options: TrainFastOptions
+) -> Iterator[Note]:
+    """Notes on what may not be as the user thinks."""
+    if feed.pictures is not None and feed.count < FEW:
+        yield Note(f"few photos ({feed.count}): with {FEW} or more the network does better on other photos")
+    if dataset and feed.pictures is None:
         yield Note("textures are made of noise: --dataset is not used")
-    if order.base and isinstance(network, ResidualNetwork) and "model_size" in order.options.changed():
+    if base and isinstance(network, ResidualNetwork) and "model_size" in options.changed():
         yield Note(f"the network that is added to has width {network.config.width}: --model-size is not used")
 
 
-def _made_of(order: Order, learned: Sequence[Learned], base: Model | None, feed: Feed) -> dict[str, object]:
-    """What a run that goes on must have in common with the one that it continues."""
-    return {
-        "options": resuming.frozen(order.options),
-        "styles": {one.style.name: one.sha256 for one in learned},
-        "photos": feed.digest(),
-        "weights to start from": base.card.sha256 if base else "",
-    }
+@dataclass(eq=False)
+class StyleTraining:
+    """Training of a network for styles, its last ones.
+
+    Attributes:
+        base: the trained network that the styles are added to.
+        first: the trained network that this one starts from.
+        painted: the last preview, a row of Images for each style.
+    """
+
+    network: Network
+    styles: Sequence[LearnedStyle]
+    feed: Feed
+    options: TrainFastOptions
+    base: Model | None = None
+    first: Model | None = None
+    painted: list[list[Tensor]] = field(default_factory=list, init=False)
+
+    def fit(
+        self,
+        group: Group,
+        batches: Callable[[int], Inputs],
+        saved: Saved | None,
+        stop: Callable[[], bool],
+    ) -> Steps:
+        """Load the loss network, make the targets and begin."""
+        options, device = self.options, next(self.network.parameters()).device
+        layers = {name for name, _ in (*options.content_layers, *options.style_layers)}
+        extractor = vgg.load(options.loss_network).until(layers).to(device)
+        pictures = [one.image.to(device) for one in self.styles]
+        photos = [batch.to(device) for batch in self.feed.calibration]
+        targets = make_targets(extractor, pictures, photos, options)
+        start = saved.state if saved else None
+        return task.train_fast(self.network, extractor, targets, batches, options, start, stop, group)
+
+    def preview(self) -> Tensor:
+        """Grid of the same few samples in each style, an Image."""
+        styles = self.styles[:SHOWN_STYLES]
+        self.painted = [[self._paint(x, index) for x in self.feed.samples] for index in range(len(styles))]
+        rows = [[one.image.cpu(), *row] for one, row in zip(styles, self.painted, strict=True)]
+        labels = [one.style.name for one in styles]
+        if photos := self._photos():
+            blank = torch.ones(1, 3, 16, 16)
+            rows, labels = [[blank, *photos], *rows], ["", *labels]
+        return sheet(rows, row_labels=labels)
+
+    @torch.no_grad()
+    def _paint(self, inputs: Inputs, style: int) -> Tensor:
+        """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
+        device, known = next(self.network.parameters()).device, self.network.config.styles
+        row = torch.tensor([known - len(self.styles) + style])
+        painted: Tensor = self.network(
+            moved(inputs, device), Mode(mix=F.one_hot(row, known).float().to(device))
+        )
+        return painted.float().clamp(0, 1).cpu()
+
+    def _photos(self) -> list[Tensor]:
+        return [sample for sample in self.feed.samples if isinstance(sample, Tensor)]
+
+    def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
+        """Write the network with its styles; gives the faults of its last preview."""
+        model = model_of(self.network, self.styles, self.base, self.first, training)
+        library.write(path, model)
+        yield from map(Note, self.faults(training["losses"]))
+
+    def faults(self, losses: Mapping[str, float]) -> list[str]:
+        """Faults in the last preview by style; else one if the style errors have not become less."""
+        photos = self._photos()
+        faults = [
+            (one.style.name, fault_of(photos, painted, one.image.cpu()))
+            for one, painted in zip(self.styles, self.painted, strict=False)
+        ]
+        if any(fault for _, fault in faults):
+            return [f"{name}: {fault}" for name, fault in faults if fault]
+        error = sum(loss for name, loss in losses.items() if name.startswith("style/"))
+        if not self.options.style_weight or error < self.options.style_weight:
+            return []  # the errors are relative to those of photos
+        other = "photos are" if photos else "blank paper is"
+        return [f"it is no nearer to the style than {other}: {MORE}"]
 
 
-def _wanted(
-    options: TrainFastOptions, learned: Sequence[Learned], feed: Feed, place: torch.device
-) -> tuple[Extractor, Targets]:
-    """The network that compares, and what it is to see."""
-    names = {name for name, _ in (*options.content_layers, *options.style_layers)}
-    extractor = vgg.load(options.loss_network).until(names).to(place)
-    pictures = [one.image.to(place) for one in learned]
-    photos = [batch.to(place) for batch in feed.calibration]
-    return extractor, task.make_targets(extractor, pictures, photos, options)
+# What it learns from
 
 
-def _diary(
-    order: Order, network: Network, learned: Sequence[Learned], feed: Feed, start: TrainingState | None
-) -> Diary:
-    styles = [(one.style.name, one.image) for one in learned]
-    done = start.step if start else 0
-    return Diary(order.states, done, network, feed.samples, styles, order.options, feed.skipped)
+@dataclass(frozen=True)
+class Feed:
+    """Inputs of a training.
+
+    Attributes:
+        batch: step -> this process's part of the inputs, on the CPU.
+        calibration: batches of photos that are not trained on, the same in all processes; none of noise.
+        samples: inputs of previews, of one picture each.
+        pictures: the dataset of photos.
+    """
+
+    batch: Callable[[int], Inputs]
+    calibration: Sequence[Tensor]
+    samples: Sequence[Inputs]
+    pictures: Pictures | None = None
+
+    @property
+    def count(self) -> int:
+        """Photos in the dataset, 0 for noise."""
+        return len(self.pictures) if self.pictures is not None else 0
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the dataset, "" for noise."""
+        return self.pictures.digest() if self.pictures is not None else ""
+
+    def skipped(self) -> Mapping[str, str]:
+        """Photos that could not be read so far, and why."""
+        return self.pictures.skipped.copy() if self.pictures is not None else {}
+
+
+def feed_for(network: Network, dataset: str, options: TrainFastOptions, group: Group) -> Feed:
+    """Inputs that a network takes, for one process of a group; raises as `photo_feed`."""
+    if isinstance(network, TextureNetwork):
+        return noise_feed(network, options, group)
+    return photo_feed(dataset, options, group)
+
+
+def photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> Feed:
+    """Crops of the photos in a folder or list; a few photos are held out for previews.
+
+    Raises:
+        InputError: if there is none.
+    """
+    pictures = Pictures(dataset, options.seed, hold_out=SAMPLES)
+    count = options.batch * group.size
+    return Feed(
+        lambda step: pictures.batch(step, options.batch, options.crop, group.rank * options.batch),
+        [pictures.batch(options.steps + i, count, options.crop) for i in range(CALIBRATION)],
+        _readable(pictures) or [pictures.batch(options.steps, 1, SAMPLE_SIDE)],
+        pictures,
+    )
+
+
+def noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group) -> Feed:
+    """Noise for a texture network."""
+    first, count = group.rank * options.batch, options.batch * group.size
+
+    def batch(step: int) -> Inputs:
+        seed = int(np.random.default_rng((options.seed, step)).integers(2**63))
+        noise = network.noise(options.crop, options.crop, seed, count)
+        return [scale[first : first + options.batch] for scale in noise]
+
+    samples = [network.noise(SAMPLE_SIDE, SAMPLE_SIDE, seed) for seed in range(SAMPLES)]
+    return Feed(batch, [], samples)
+
+
+def moved(inputs: Inputs, device: torch.device) -> Inputs:
+    """Move inputs to a device."""
+    if isinstance(inputs, Tensor):
+        return inputs.to(device)
+    return [noise.to(device) for noise in inputs]
+
+
+def _readable(pictures: Pictures) -> list[Inputs]:
+    """Photos held out, as far as they can be read."""
+    photos: list[Inputs] = []
+    for path in pictures.held:
+        try:
+            photos.append(load_picture(path, long_side=SAMPLE_SIDE).image)
+        except InputError as error:
+            pictures.skipped[str(path)] = str(error)
+    return photos

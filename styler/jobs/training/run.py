@@ -1,159 +1,261 @@
-"""What surrounds every training: states are saved and found again, and nobody else may interfere."""
+"""Training of a network of any kind, in one process or many: claim, seed, resume, fit, keep, save, write."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import filelock
+import torch
 
-from styler.engine.minimize import TrainingState
+from styler import device, processes
+from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
-from styler.events import Event, Note, relayed
+from styler.events import Event, Note, Stage, TrainStep, relay
+from styler.jobs.training.diary import Diary, Steps, about, keep
 from styler.options.shared import TrainingOptions
+from styler.processes import Group
 from styler.storage import disk, runs
-from styler.storage.datasets.photos import Pictures
-from styler.storage.datasets.photos import skipped as told
-from styler.storage.names import STATES, display
+from styler.storage.datasets.photos import ahead
+from styler.storage.names import display
+from styler.storage.runs import Log
 
-LOCK, OWNER = ".lock", ".pid"
+B = TypeVar("B")
+R = TypeVar("R")
+
+WORKERS = 8
+"""Threads that decode pictures, at most; a core decodes about 200 a second."""
+SUFFIX = ".safetensors"
 BESIDE = "beside"
+"""Key of a state file for what a training keeps beside its state."""
 
 
-def folder_for(output: str) -> Path:
-    """Where a training keeps its states until it is done."""
-    return Path(f"{output}{STATES}")
+@dataclass(frozen=True)
+class Request:
+    """Which training is asked for.
 
+    Attributes:
+        command: its name.
+        output: the network's file.
+        options: as they were given.
+        resume: go on from the last state. Processes that torchrun starts again do that by themselves.
+        overwrite: replace a network, or a state that a run without `resume` would lose.
+        credits: whom the pictures' licences ask to name; goes into the file.
+        stop: asked after each step; once true, the state is saved and no network is written.
+        inputs: files that must not be written over.
+    """
 
-def frozen(options: TrainingOptions) -> dict[str, Any]:
-    """The options that a resumed run must have too."""
-    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
+    command: str
+    output: str
+    options: TrainingOptions
+    resume: bool = False
+    overwrite: bool = False
+    credits: str = ""
+    stop: Callable[[], bool] = lambda: False
+    inputs: Sequence[Path | str] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of states, log and pictures."""
+        return runs.folder_for(self.output)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A state to go on from, and what the run had kept beside it."""
+    """A state to go on from, and what the training had kept beside it."""
 
     state: TrainingState
     beside: Mapping[str, Any]
 
 
-def nothing() -> dict[str, Any]:
-    """What a run keeps beside its state that needs no more than that."""
-    return {}
+@dataclass(frozen=True)
+class Training(Generic[B]):
+    """A training that is ready to begin, as its command fills it.
 
-
-def saving(
-    run: Generator[Any, None, Any],
-    states: Path,
-    made_of: Mapping[str, Any],
-    beside: Callable[[], Mapping[str, Any]] = nothing,
-) -> Generator[Event, None, Any]:
-    """Pass events on and write each TrainingState that comes between them, with what the run is made of.
-
-    `beside` is asked at each state for what else is to be kept with it: tensors, numbers, texts and
-    containers of these.
+    Attributes:
+        options: as they are in effect.
+        crop: side of its pictures.
+        count: of the pictures that it learns from.
+        made_of: what a resumed run must share, by name.
+        batches: step -> this process's part of a batch, on its device.
+        fit: batches, the state to go on from, and `stop` -> the training in progress.
+        diary: what it shows of itself.
+        write: writes the network's file, given its path and how it was trained; gives notes.
+        beside: what is kept beside each state: tensors, numbers, texts and containers of these.
     """
 
-    def saved(event: Event | TrainingState) -> Iterator[Event]:
-        if isinstance(event, TrainingState):
-            runs.save_state(states, {**vars(event), **made_of, BESIDE: dict(beside())})
-        else:
-            yield event
-
-    try:
-        return (yield from relayed(run, saved))
-    except OutputError as error:
-        if not runs.exists(states):
-            raise
-        raise OutputError(f"{error}, then go on with --resume") from error
+    options: TrainingOptions
+    crop: int
+    count: int
+    made_of: Mapping[str, object]
+    batches: Callable[[int], B]
+    fit: Callable[[Callable[[int], B], Saved | None, Callable[[], bool]], Steps]
+    diary: Diary
+    write: Callable[[Path, Mapping[str, Any]], Iterable[Note]]
+    beside: Callable[[], Mapping[str, Any]] = dict
 
 
-def found(states: Path, made_of: Mapping[str, Any], command: str) -> Saved:
-    """The last state in a folder, if its run was made of the same.
+Prepare = Callable[[Group, torch.device], Generator[Event, None, Training[Any]]]
+"""What opens a command's inputs and builds its networks."""
+
+
+def train(prepare: Prepare, request: Request) -> Generator[Event, None, dict[str, Any]]:
+    """Train a network and write it; returns the record of what was done.
+
+    In OUTPUT.training are kept the last two states until the network is written, and for good a log, loss
+    curves and a preview. Started by torchrun, all processes train one network; the first one writes and
+    yields events, the others yield nothing and return {}.
+
+    Raises:
+        StylerError: of each kind; after DivergedError the last good state is still there.
+    """
+    place = processes.placed(device.choose(request.options.device))
+    with processes.join(place) as group, _claim(request, group):
+        with contextlib.closing(_train(prepare, request, group, place)) as run:
+            record = yield from relay(run, lambda event: (event,) if group.main else ())
+        return record if group.main else {}
+
+
+def _train(
+    prepare: Prepare, request: Request, group: Group, place: torch.device
+) -> Generator[Event, None, dict[str, Any]]:
+    begun, folder = time.monotonic(), request.folder
+    device.prepare(request.options.seed, request.options.threads)
+    training = yield from prepare(group, place)
+    saved = None
+    if request.resume or (group.restarts and runs.has_state(folder)):
+        saved = resumed(folder, training.made_of, f"styler {request.command}")
+    options = training.options
+    with ahead(training.batches, _workers(group)) as batches:
+        run = _averaged(training.fit(batches, saved, lambda: group.any(request.stop())), group)
+        yield Stage(request.command, training.crop, training.crop, options.steps)
+        if not group.main:
+            deque(run, 0)  # all of it, and nothing kept
+            return {}
+        log = Log(folder, saved.state.step if saved else 0)
+        kept = keep(run, training.diary, log, options)
+        state = yield from saving(kept, folder, training.made_of, training.beside)
+    yield from skipped(training.diary.skipped())
+    record = {"output": request.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
+    if state.step < options.steps:
+        yield stopped(folder)
+        message = f"stopped after {state.step} of {options.steps} steps"
+        return {**record, "output": None, "message": message}
+    information = {
+        "command": request.command,
+        "processes": group.size,
+        "pictures": training.count,
+        "credits": request.credits,
+        **about(options, log.last),
+    }
+    yield from training.write(Path(request.output), information)
+    runs.remove_states(folder)
+    return {**record, "device": str(place), "losses": information["losses"]}
+
+
+@contextlib.contextmanager
+def _claim(request: Request, group: Group) -> Iterator[None]:
+    """Prove that the network can be written and nothing is lost by it; the main process does so.
+
+    Raises:
+        OutputError: if it cannot, if it is one of the inputs, or if another training is there.
+    """
+    if not group.main:
+        yield
+        return
+    if Path(request.output).suffix.lower() != SUFFIX:
+        raise OutputError(f"{display(request.output)} must end in {SUFFIX}, as trained networks do")
+    disk.prove_writable(request.output, overwrite=request.overwrite, inputs=request.inputs)
+    with runs.lock(request.folder):
+        if not request.resume and not group.restarts:
+            start_anew(request.folder, request.overwrite)
+        yield
+
+
+def start_anew(folder: Path, overwrite: bool) -> None:
+    """Remove the states in a folder; raises OutputError if there are any and `overwrite` is false."""
+    if not runs.has_state(folder):
+        return
+    if not overwrite:
+        raise OutputError(
+            f"{display(folder)} holds a training that was interrupted: "
+            "go on with --resume, or start again with --overwrite"
+        )
+    runs.remove_states(folder)
+
+
+def resumed(folder: Path, made_of: Mapping[str, Any], command: str) -> Saved:
+    """Load the last state in a folder, if its run was made of the same.
 
     Raises:
         CheckpointError: if there is none, or another command's.
         InputError: if something differs; names it.
     """
-    saved = runs.load_state(states)
-    beside = saved.pop(BESIDE, {})
+    values = runs.load_state(folder)
+    beside = values.pop(BESIDE, {})
     for name, value in made_of.items():
-        if saved.pop(name, None) != value:
+        if values.pop(name, None) != value:
             raise InputError(
-                f"{display(states)} was made with other {name}; repeat those, or leave --resume out"
+                f"{display(folder)} was made with other {name}; repeat those, or leave --resume out"
             )
     try:
-        return Saved(TrainingState(**saved), beside)
+        return Saved(TrainingState(**values), beside)
     except TypeError as error:
-        raise CheckpointError(f"{display(states)} holds no state of {command}") from error
+        raise CheckpointError(f"{display(folder)} holds no state of {command}") from error
 
 
-def begin(states: Path, overwrite: bool) -> None:
-    """Start anew in a folder; raises OutputError if a state would be lost by it, or removes that."""
-    if not runs.exists(states):
-        return
-    if not overwrite:
-        raise OutputError(
-            f"{display(states)} holds a training that was interrupted: "
-            "go on with --resume, or start again with --overwrite"
-        )
-    runs.discard(states)
+def saving(
+    run: Generator[Event | TrainingState, None, R],
+    folder: Path,
+    made_of: Mapping[str, Any],
+    beside: Callable[[], Mapping[str, Any]] = dict,
+) -> Generator[Event, None, R]:
+    """Pass on events; write each TrainingState among them, with `made_of` and `beside`."""
 
+    def answer(event: Event | TrainingState) -> Iterator[Event]:
+        if isinstance(event, TrainingState):
+            runs.save_state(folder, {**vars(event), **made_of, BESIDE: dict(beside())})
+        else:
+            yield event
 
-def stopped(states: Path) -> Note:
-    """What to tell of a run that ended early."""
-    return Note(f"stopped; go on with --resume (the state is in {display(states)})")
-
-
-def skipped(parts: Sequence[Pictures]) -> Generator[Event, None, None]:
-    """Tell of pictures that could not be used, if there are any."""
-    if text := told(parts):
-        yield Note(text)
-
-
-@contextmanager
-def claimed(states: Path) -> Iterator[None]:
-    """Be the only process that trains with this folder, which is made if it is not there.
-
-    Raises:
-        OutputError: if another one does; tells which. Or if the folder cannot be written.
-    """
     try:
-        states.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{display(states)} cannot be made: {error.strerror}") from error
-    owner, lock = states / OWNER, filelock.FileLock(states / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise OutputError(
-            f"process {_owner(owner)} is training with {display(states)}: "
-            "wait for it, stop it, or choose another --output"
-        ) from error
-    except (OSError, NotImplementedError):
-        yield  # a file system without locks
-        return
-    try:
-        disk.write(owner, str(os.getpid()).encode())
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # Windows does not remove an open file
-            (states / LOCK).unlink(missing_ok=True)
-        lock.release()
-        with contextlib.suppress(OSError):  # something is in it
-            states.rmdir()
+        return (yield from relay(run, answer))
+    except OutputError as error:
+        if not runs.has_state(folder):
+            raise
+        raise OutputError(f"{error}, then go on with --resume") from error
 
 
-def _owner(file: Path) -> str:
-    try:
-        return display(file.read_text("ascii"))
-    except (OSError, ValueError):
-        return "of unknown number"
+def _averaged(run: Steps, group: Group) -> Steps:
+    """Pass on a training, with the means of all processes' losses for this one's."""
+
+    def answer(event: TrainStep | TrainingState) -> Iterator[TrainStep | TrainingState]:
+        if isinstance(event, TrainStep) and event.losses:
+            event = dataclasses.replace(event, losses=group.mean(event.losses))
+        yield event
+
+    return relay(run, answer)
+
+
+def _workers(group: Group) -> int:
+    """Threads of a process that decode: in all processes together about one for each core."""
+    return min(WORKERS, max(2, (os.cpu_count() or 2) // group.size))
+
+
+def stopped(folder: Path) -> Note:
+    """Note on a run that ended early."""
+    return Note(f"stopped; go on with --resume (the state is in {display(folder)})")
+
+
+def skipped(reasons: Mapping[str, str]) -> Iterator[Note]:
+    """Note on inputs that could not be read, if there are any, by file."""
+    if reasons:
+        many = f"{len(reasons)} pictures were skipped, for example"
+        count = "1 picture was skipped" if len(reasons) == 1 else many
+        yield Note(f"{count}: {next(iter(reasons.values()))}")

@@ -1,64 +1,51 @@
-"""From pairs of pictures to a translator's file: open, train, measure, save, write. A generator of events."""
+"""Training of a translator on pairs of pictures, from files to files."""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Generator
+import functools
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from styler import device
-from styler import processes as distributed
 from styler.errors import InputError
-from styler.events import Event, Note, Stage
+from styler.events import Event, Note
 from styler.features import Extractor
 from styler.image.conditions import Pair, check_heeded
-from styler.jobs.training import processes
-from styler.jobs.training import run as resuming
-from styler.jobs.training.diary import Logbook
-from styler.jobs.training.translate_diary import MOST, PAIRS, TranslateDiary, gallery
-from styler.losses.metrics import SEEN
+from styler.jobs.training.diary import Diary, Steps, fixed
+from styler.jobs.training.run import Request, Saved, Training, train
+from styler.losses.metrics import PERCEPTUAL_LAYERS
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build, described
 from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
-from styler.storage.datasets.photos import ahead
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
 from styler.storage.pictures.save import save_picture
+from styler.storage.pictures.sheet import sheet
+from styler.storage.runs import Log
 from styler.tasks import train_translate as task
-from styler.tasks.train_translate import Contest, contest_for
-from styler.tasks.validate import Best
+from styler.tasks.train_translate import Pix2Pix, new_pix2pix
+from styler.tasks.validate import Best, better_of, translate, validate
 
 FEW = 100
 """With fewer pairs a network learns these rather than what they have in common."""
-FIRST = 12
-"""Pairs that are shown before the first step."""
-SHAPE = ("generator", "width", "halvings", "blocks", "norm", "upsampling")
+ARCHITECTURE = ("generator", "width", "halvings", "blocks", "norm", "upsampling")
 """Options that a network to start from has settled."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be trained, on what, and where it is to be written; `edges` are photos to draw edges of."""
-
-    dataset: str
-    edges: str
-    output: str
-    options: TrainTranslateOptions
-    base: Path | None
-    credits: str
-
-    @property
-    def states(self) -> Path:
-        """The folder of training states, log and pictures."""
-        return resuming.folder_for(self.output)
+PAIRS = "pairs.png"
+FIRST, SHOWN = 12, 6
+"""Pairs on the sheet before the first step, and on a preview."""
+CELL = 256
+"""Their long sides in pixels."""
+ABREAST = 2
+"""Pairs side by side."""
+WINS, LOSES, LONG = 0.95, 0.55, 10
+"""Accuracies between which a discriminator teaches, and the reports in a row that count."""
 
 
 def train_translate(
@@ -73,228 +60,268 @@ def train_translate(
     credits: str = "",
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, dict[str, Any]]:
-    """Train a network that turns one kind of picture into another, and write it; returns the record.
+    """Train a translator, which turns one kind of picture into another, and write it; returns the record.
 
-    In OUTPUT.training are kept the last two states until the translator is written, and for good the log, the
-    loss curves, pictures and a page that shows it all. Of the averaged weights those are written that did
-    best on pairs that were held out. Started by torchrun, all processes train one network; the first one
-    writes and tells, the others yield nothing and return {}.
+    Of the averaged weights those are written that did best on pairs that were held out.
 
     Args:
-        dataset: pairs, see `storage.pairs`; "" if `edges` is given.
+        dataset: pairs, see `storage.datasets.pairs`; "" if `edges` is given.
         output: the translator's file.
         edges: photos, of which the pairs are made by drawing their edges.
         init: name or file of a translator to start from.
-        resume: go on from the last state. Processes that torchrun starts again do that by themselves.
-        overwrite: replace a translator, or a state that a run without `resume` would lose.
-        credits: whom the pictures' licences ask to name; goes into the file.
-        stop: asked after each step; once true, the state is saved and no translator is written.
+        resume, overwrite, credits, stop: see `Request`.
 
-    Raises:
-        StylerError: of each kind; after DivergedError the last good state is still there.
+    Raises as `train`.
     """
     base = library.locate_generator(init) if init else None
-    order = Order(dataset, edges, output, options, base, credits)
-    place = distributed.placed(device.choose(options.device))
-    with (
-        distributed.join(place) as group,
-        processes.claimed(output, [base] if base else [], group, resume, overwrite),
-    ):
-        run = _train(order, place, group, resume, lambda: group.any(stop()))
-        return (yield from processes.told(run, group))
+    inputs = [base] if base else []
+    request = Request("train-translate", output, options, resume, overwrite, credits, stop, inputs)
+    prepare = functools.partial(_prepare, dataset, edges, runs.folder_for(output), options, base)
+    return (yield from train(prepare, request))
 
 
-def _train(
-    order: Order, place: torch.device, group: Group, resume: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, dict[str, Any]]:
-    begun = time.monotonic()
-    device.prepare(order.options.seed, order.options.threads)
-    pairs = _opened(order, group)
-    order = replace(order, options=counted(order.options, len(pairs), group.size))
-    options, base = order.options, library.read_generator(order.base) if order.base else None
-    contest = _contest(options, pairs, base).to(place)
-    made_of = _made_of(order, pairs, base)
-    saved = processes.saved(order.states, made_of, "styler train-translate", group, resume)
-    extractor = vgg.load(options.loss_network).until(set(SEEN)).to(place)
+def _prepare(
+    dataset: str,
+    edges: str,
+    folder: Path,
+    options: TrainTranslateOptions,
+    init: Path | None,
+    group: Group,
+    device: torch.device,
+) -> Generator[Event, None, Training[Pair]]:
+    """Open pairs and build the networks."""
+    pairs = _open(dataset, edges, options, group)
+    options = with_steps(options, len(pairs), group.size)
+    base = library.read_generator(init) if init else None
+    networks = _networks(options, pairs, base).to(device)
     if group.main:
-        yield from _noted(order, pairs, contest.generator.config)
-        _show_first(order, pairs)
-    yield Stage("train-translate", options.crop, options.crop, options.steps)
-    with ahead(_batches(pairs, options, group, place), processes.workers(group)) as batches:
-        start = saved.state if saved else None
-        run = task.train_translate(contest, extractor, batches, options, start, stop, group)
-        run = processes.averaged(run, group)
-        if not group.main:
-            deque(run, 0)  # all of it, and nothing kept
-            return {}
-        diary = _diary(order, contest, pairs, extractor, saved)
-        state = yield from resuming.saving(diary.keep(run), order.states, made_of, diary.beside)
-    yield from _skipped(pairs)
-    record = {"output": order.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
-    if state.step < options.steps:
-        yield resuming.stopped(order.states)
-        told = f"stopped after {state.step} of {options.steps} steps"
-        return {**record, "output": None, "message": told}
-    yield from _write(order, contest, pairs, diary, group)
-    runs.discard(order.states)
-    return {**record, "device": str(place), "losses": diary.log.journal.last["losses"]}
+        yield from _notes(options, pairs, networks.generator.config, base)
+    work = PairTraining(networks, pairs, options, folder)
+
+    def batch(step: int) -> Pair:
+        pair = pairs.batch(step, options.batch, options.crop, group.rank * options.batch)
+        return Pair(pair.inputs.to(device), pair.targets.to(device))
+
+    return Training(
+        options=options,
+        crop=options.crop,
+        count=len(pairs),
+        made_of={
+            "options": fixed(options),
+            "pairs": pairs.digest(),
+            "weights to start from": base.card.sha256 if base else "",
+        },
+        batches=batch,
+        fit=functools.partial(work.fit, group),
+        diary=Diary(work.preview, lambda: pairs.skipped, work.figures, work.validate, work.fault),
+        write=work.write,
+        beside=work.beside,
+    )
 
 
-def _opened(order: Order, group: Group) -> PairSet:
-    if not order.edges:
-        check_heeded("", order.options)
-        return open_pairs(order.dataset, order.options, group.size)
-    if order.options.direction == "BtoA":
+def _open(dataset: str, edges: str, options: TrainTranslateOptions, group: Group) -> PairSet:
+    if not edges:
+        check_heeded("", options)
+        return open_pairs(dataset, options, group.size)
+    if options.direction == "BtoA":
         raise InputError(
             "--edges makes photos of edges, the only way that is to be learned: no --direction BtoA"
         )
-    if order.options.labels:
+    if options.labels:
         raise InputError("edges are no label pictures: leave out --labels")
-    return photo_pairs(order.edges, "edges", order.options, group.size)
+    return photo_pairs(edges, "edges", options, group.size)
 
 
-def counted(options: TrainTranslateOptions, pairs: int, processes: int) -> TrainTranslateOptions:
-    """The options with as many steps as their epochs come to, if they say any."""
+def with_steps(options: TrainTranslateOptions, pairs: int, processes: int) -> TrainTranslateOptions:
+    """Options with the steps of their epochs, if they have any."""
     if not options.epochs:
         return options
     return replace(options, steps=max(1, round(options.epochs * pairs / (options.batch * processes))))
 
 
-def _contest(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> Contest:
-    """A fresh contest, or one whose generator is that of `base`; InputError if it is for other pictures."""
-    fresh = contest_for(options, *pairs.channels)
+def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> Pix2Pix:
+    """Random networks, or with the generator of `base`; InputError if that is for other pictures."""
+    networks = new_pix2pix(options, *pairs.channels)
     if base is None:
-        return fresh
-    inputs, outputs = base.network.config.inputs, base.network.config.outputs
-    if (inputs, outputs) != pairs.channels:
+        return networks
+    config = base.network.config
+    if (config.inputs, config.outputs) != pairs.channels:
         raise InputError(
-            f"the network to start from makes {outputs} channels of {inputs}, and the pairs have "
-            f"{pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
+            f"the network to start from makes {config.outputs} channels of {config.inputs}, and the pairs "
+            f"have {pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
         )
-    return Contest(base.network.requires_grad_().train(), fresh.discriminator, options)
+    return Pix2Pix(base.network.requires_grad_().train(), networks.discriminator, options)
 
 
-def _noted(order: Order, pairs: PairSet, config: PictureArchitecture) -> Generator[Event, None, None]:
-    """Tell what is learned, and what may not be as the user thinks."""
-    (inputs, outputs), lost = pairs.names, pairs.wanted - len(pairs.held)
+def _notes(
+    options: TrainTranslateOptions, pairs: PairSet, config: PictureArchitecture, base: Translator | None
+) -> Iterator[Note]:
+    """Notes on what is learned, and on what may not be as the user thinks."""
+    (inputs, outputs), lost = pairs.names, pairs.held_count - len(pairs.held)
     if lost:
-        yield Note(f"{lost} of the {pairs.wanted} pairs to be held out cannot be read")
+        yield Note(f"{lost} of the {pairs.held_count} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)
     if len(pairs) < FEW:
         yield Note(f"few pairs ({len(pairs)}): with {FEW} or more the network does better on other pictures")
     if not pairs.held:
-        why = "with none held out" if order.options.validation else "without --validation"
+        why = "with none held out" if options.validation else "without --validation"
         yield Note(f"{why} the last weights are kept, however good they are")
-    if task.blocked(config, order.options.crop):
+    if task.blocked(config, options.crop):
         yield Note(
-            f"{config.halvings} halvings leave one pixel of a crop of {order.options.crop}, through "
+            f"{config.halvings} halvings leave one pixel of a crop of {options.crop}, through "
             f"which nothing is learned: take --halvings {config.halvings - 1}, or larger crops"
         )
-    if order.base and (unused := sorted(order.options.changed().keys() & set(SHAPE))):
+    if base and (unused := sorted(options.changed().keys() & set(ARCHITECTURE))):
         flags = ", ".join(f"--{name}" for name in unused)
-        yield Note(f"the network to start from has its own shape: {flags} not used")
+        yield Note(f"the network to start from has its own architecture: {flags} not used")
 
 
-def _made_of(order: Order, pairs: PairSet, base: Translator | None) -> dict[str, object]:
-    """What a run that goes on must have in common with the one that it continues."""
-    return {
-        "options": resuming.frozen(order.options),
-        "pairs": pairs.digest(),
-        "weights to start from": base.card.sha256 if base else "",
-    }
+@dataclass(eq=False)
+class PairTraining:
+    """Training of a translator, and its best weights so far.
 
+    Attributes:
+        folder: of the training.
+        extractor: the loss network, as soon as it is loaded.
+    """
 
-def _show_first(order: Order, pairs: PairSet) -> None:
-    """Write a sheet of the first pairs, as they will be seen."""
-    shown = _singly(pairs.batch(0, FIRST, order.options.crop))
-    sheet = gallery([[pair.inputs, pair.targets] for pair in shown], pairs.names)
-    save_picture(order.states / PAIRS, sheet, overwrite=True)
+    networks: Pix2Pix
+    pairs: PairSet
+    options: TrainTranslateOptions
+    folder: Path
+    extractor: Extractor | None = None
+    best: Best | None = None
 
+    @property
+    def mode(self) -> Mode:
+        """How the generator will be used, and therefore is validated."""
+        return mode_for(self.networks.generator, self.options)
 
-def _singly(pair: Pair) -> list[Pair]:
-    """A batch as pairs of one picture each."""
-    parts = (slice(index, index + 1) for index in range(len(pair.inputs)))
-    return [Pair(pair.inputs[part], pair.targets[part]) for part in parts]
+    @functools.cached_property
+    def shown(self) -> list[Pair]:
+        """Pairs of one picture each on previews: held out, or else of the first batch."""
+        return (self.pairs.held or _singly(self.pairs.batch(0, SHOWN, self.options.crop)))[:SHOWN]
 
+    def fit(
+        self,
+        group: Group,
+        batches: Callable[[int], Pair],
+        saved: Saved | None,
+        stop: Callable[[], bool],
+    ) -> Steps:
+        """Load the loss network, write a sheet of the first pairs, and begin."""
+        options, device = self.options, self.networks.accuracy.device
+        extractor = vgg.load(options.loss_network).until(set(PERCEPTUAL_LAYERS)).to(device)
+        self.extractor = extractor
+        if saved and saved.beside:
+            self.best = Best(**saved.beside["best"])
+        if group.main:
+            pairs = _singly(self.pairs.batch(0, FIRST, options.crop))
+            picture = gallery([[pair.inputs, pair.targets] for pair in pairs], self.pairs.names)
+            save_picture(self.folder / PAIRS, picture, overwrite=True)
+        start = saved.state if saved else None
+        return task.train_translate(self.networks, extractor, batches, options, start, stop, group)
 
-def _batches(
-    pairs: PairSet, options: TrainTranslateOptions, group: Group, place: torch.device
-) -> Callable[[int], Pair]:
-    """This process's part of a step's pairs."""
+    def figures(self) -> dict[str, float]:
+        """Running accuracy of the discriminator, if there is one."""
+        networks = self.networks
+        return {} if networks.discriminator is None else {"accuracy": round(networks.accuracy.item(), 4)}
 
-    def batch(step: int) -> Pair:
-        pair = pairs.batch(step, options.batch, options.crop, group.rank * options.batch)
-        return Pair(pair.inputs.to(place), pair.targets.to(place))
+    def fault(self, log: Log) -> str:
+        """Imbalance of generator and discriminator of late, "" if there is none."""
+        return imbalance([value for _, value in log.values("accuracy")], self.options.discriminator_rate)
 
-    return batch
+    def validate(self, step: int) -> dict[str, Any]:
+        """Validate the averaged weights, and keep them if they are the best so far; what to log."""
+        assert self.extractor is not None
+        generator = self.networks.averaged
+        scores = validate(generator, self.pairs.held, self.extractor, self.mode)
+        self.best = better_of(self.best, step, scores, generator, self.options.keep)
+        return {"validation": scores, "best": self.best.step} if scores else {}
 
+    def beside(self) -> dict[str, Any]:
+        """The best weights, so that a broken run goes on with them."""
+        return {"best": dict(vars(self.best))} if self.best else {}
 
-def _diary(
-    order: Order, contest: Contest, pairs: PairSet, extractor: Extractor, saved: resuming.Saved | None
-) -> TranslateDiary:
-    done = saved.state.step if saved else 0
-    log = Logbook(order.states, done, order.options, lambda: len(pairs.skipped))
-    best = Best(**saved.beside["best"]) if saved and saved.beside else None
-    shown = pairs.held or _singly(pairs.batch(0, MOST, order.options.crop))
-    facts = {
-        "pairs": f"{len(pairs):,}, and {len(pairs.held)} held out",
-        "translation": " -> ".join(pairs.names),
-        "weights": f"{sum(p.numel() for p in contest.generator.parameters()):,}",
-    }
-    mode = mode_for(contest.generator, order.options)
-    return TranslateDiary(log, contest, shown, bool(pairs.held), extractor, mode, order.options, facts, best)
+    def preview(self) -> Tensor:
+        """Sheet of the same few pairs with the output of the averaged weights, an Image."""
+        images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.shown]
+        rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.shown, images, strict=True)]
+        return gallery(rows, ("input", "output", "target"))
+
+    def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
+        """Write the best weights with their scores; gives these."""
+        best, held = self.best, self.pairs.held
+        assert best is not None  # the last step is validated
+        if best.scores:
+            scores = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
+            rule = "the last" if self.options.keep == "last" else f"by {self.options.keep} distance"
+            yield Note(f"kept the weights of step {best.step}, {rule}: {scores}")
+        network = build(self.networks.generator.config)
+        network.load_state_dict(best.weights)
+        information = {
+            **self._translation().information,
+            "training": training,
+            "validation": {"step": best.step, "pairs": len(held), **best.scores},
+        }
+        card = Card("translate", described(network.config), (), "", information)
+        library.write(path, Model(network.eval(), card))
+
+    def _translation(self) -> Translation:
+        options, pairs, mode = self.options, self.pairs, self.mode
+        assert mode.statistics != "batch"
+        return Translation(
+            direction=options.direction,
+            batch=options.batch,
+            statistics=mode.statistics,
+            dropout=options.dropout,
+            condition=pairs.condition,
+            inputs=pairs.names[0],
+            outputs=pairs.names[1],
+            color="grey" if self.networks.generator.config.outputs == 1 else "rgb",
+        )
 
 
 def mode_for(generator: PictureNetwork, options: TrainTranslateOptions) -> Mode:
-    """How a generator so trained is used, and therefore measured.
+    """Mode in which a generator so trained is used.
 
-    Stored statistics only exist of batch norms; of batches of one they are those of no picture.
+    Stored statistics only exist of batch norms; those of batches of one are of no use for other pictures.
     """
     stored = generator.config.norm == "batch" and options.batch > 1
     return Mode("stored" if stored else "picture", options.seed if options.dropout else None)
 
 
-def _skipped(pairs: PairSet) -> Generator[Event, None, None]:
-    """Tell of pairs that could not be read, if there are any."""
-    if pairs.skipped:
-        count, reason = len(pairs.skipped), next(iter(pairs.skipped.values()))
-        yield Note(f"{count} picture{'s' * (count > 1)} could not be read, for example: {reason}")
+def imbalance(accuracies: Sequence[float], rate: float) -> str:
+    """Imbalance of generator and discriminator in the last LONG accuracies, with advice; "" if there is none.
+
+    `rate` is the discriminator's learning rate relative to the generator's.
+    """
+    late = accuracies[-LONG:]
+    if len(late) < LONG:
+        return ""
+    right = f"it is right about {late[-1]:.0%} of real and generated patches"
+    if min(late) > WINS:
+        return (
+            f"the discriminator wins: {right}, and one that nothing deceives teaches little; "
+            f"try --discriminator-rate {rate / 2:g} or more pairs"
+        )
+    if max(late) < LOSES:
+        return (
+            f"the discriminator guesses: {right}, and teaches noise; "
+            f"try --discriminator-rate {rate * 2:g} or a larger --discriminator-width"
+        )
+    return ""
 
 
-def _write(
-    order: Order, contest: Contest, pairs: PairSet, diary: TranslateDiary, group: Group
-) -> Generator[Event, None, None]:
-    """Write the best weights with all that is to be known of them."""
-    best = diary.best
-    assert best is not None  # the last step is measured
-    if best.scores:
-        told = ", ".join(f"{name} {value:.3g}" for name, value in best.scores.items())
-        rule = "the last" if order.options.keep == "last" else f"by {order.options.keep} distance"
-        yield Note(f"kept the weights of step {best.step}, {rule}: {told}")
-    network = build(contest.generator.config)
-    network.load_state_dict(best.weights)
-    about = diary.log.about("train-translate", len(pairs), order.credits, group)
-    information = {
-        **_translation(order.options, contest.generator, pairs).information,
-        "training": about,
-        "validation": {"step": best.step, "pairs": len(pairs.held), **best.scores},
-    }
-    card = Card("translate", described(network.config), (), "", information)
-    library.write(Path(order.output), Model(network.eval(), card))
+def gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
+    """Sheet of rows of pictures under their labels, ABREAST rows side by side: an Image."""
+    lines = [[x for row in rows[i : i + ABREAST] for x in row] for i in range(0, len(rows), ABREAST)]
+    return sheet(lines, column_labels=[*labels] * min(ABREAST, len(rows)), cell=CELL)
 
 
-def _translation(options: TrainTranslateOptions, generator: PictureNetwork, pairs: PairSet) -> Translation:
-    mode, condition = mode_for(generator, options), pairs.condition
-    assert mode.statistics != "batch"
-    return Translation(
-        direction=options.direction,
-        batch=options.batch,
-        statistics=mode.statistics,
-        dropout=options.dropout,
-        condition=condition,
-        inputs=pairs.names[0],
-        outputs=pairs.names[1],
-        color="grey" if generator.config.outputs == 1 else "rgb",
-    )
+def _singly(pair: Pair) -> list[Pair]:
+    """Split a batch into pairs of one picture each."""
+    parts = (slice(index, index + 1) for index in range(len(pair.inputs)))
+    return [Pair(pair.inputs[part], pair.targets[part]) for part in parts]

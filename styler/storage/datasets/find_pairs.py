@@ -1,4 +1,4 @@
-"""Where the pictures of a dataset of pairs lie, which of them belong together, and which do not fit."""
+"""Find the pairs of a dataset by the names and sizes of its files."""
 
 from __future__ import annotations
 
@@ -10,45 +10,54 @@ from typing import Any
 
 from styler.errors import InputError
 from styler.image.size import Size
-from styler.storage.datasets import photos as data
+from styler.storage.datasets.photos import find, is_picture, lines, relative
+from styler.storage.disk import write
 from styler.storage.names import display, is_private
 from styler.storage.pictures.load import measure
 
 RECORD = "pairs.json"
-"""The file in which `styler pairs` tells how it made a dataset."""
+"""The file in which `styler pairs` records how it made a dataset."""
 RECORD_BYTES = 1 << 16
 VALIDATION = ("val", "valid", "validation", "test")
-"""What the part of a dataset that is not trained on is called; the first that is there is used."""
+"""Names of the part of a dataset that is not trained on; the first that exists is used."""
 SIDES = ("a", "b")
 NAMED = 3
-"""How many of the pictures that have the same fault are named."""
+"""Pictures that are named of all those with the same fault."""
 LAYOUTS = "give pictures A|B side by side, or two folders A and B, trainA and trainB, or any two"
 
-Place = tuple[Path, ...]
-"""Where pairs lie: a folder of pictures side by side, or two folders."""
+Folders = tuple[Path, ...]
+"""One folder of pictures side by side, or two folders."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A pair that was found: its name in the dataset, and its one picture, side by side, or its two."""
+class PairFiles:
+    """A pair of a dataset: its name there, and its one file, side by side, or its two files."""
 
     name: str
-    paths: Place
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
-class Found:
-    """The pairs of a dataset to train on and those to validate with, what A and B are called, and notes."""
+class PairListing:
+    """The pairs of a dataset.
 
-    entries: Sequence[Entry]
-    validation: Sequence[Entry]
+    Attributes:
+        training: pairs to train on.
+        validation: pairs to validate with, if the dataset has a part for that.
+        names: of A and B.
+        notes: what does not fit, one sentence for each kind of fault.
+        condition: how `styler pairs` made A of B, if it did.
+    """
+
+    training: Sequence[PairFiles]
+    validation: Sequence[PairFiles]
     names: tuple[str, str]
     notes: Sequence[str]
     condition: Mapping[str, Any] | None = None
 
 
-def find_pairs(dataset: str) -> Found:
-    """The pairs of a folder or list, without decoding any; their headers are read.
+def find_pairs(dataset: str) -> PairListing:
+    """The pairs of a folder or list; only the headers of their files are read.
 
     Pictures side by side; or two folders A and B, trainA and trainB, or any two, matched by their names
     without ending. Folders train and val, or test, may lie in those or around them. A list has one picture
@@ -58,66 +67,71 @@ def find_pairs(dataset: str) -> Found:
         InputError: if there is no dataset, its layout is none of these, or none of its pairs fits.
     """
     root, faults = Path(dataset), _Faults()
-    if not root.is_dir():
-        entries, validation, names = _listed(root), list[Entry](), ("A", "B")
+    if root.is_dir():
+        training, validation, names = _search(root, faults)
     else:
-        place = _located(root, "train") or _located(root, "")
-        if place is None:
-            raise InputError(f"{display(root)} holds no pairs: {LAYOUTS}")
-        held = next(filter(None, (_located(root, split) for split in VALIDATION)), None)
-        entries, names = _entries(place, root, faults), _names(place)
-        validation = _entries(held, root, faults) if held and held != place else []
-        kept = set(validation)  # a folder may lie in another
-        entries = [entry for entry in entries if entry not in kept]
-    fitting, more = ([entry for entry in part if _fits(entry, faults)] for part in (entries, validation))
-    if not fitting:
+        training, validation, names = _listed(root), [], ("A", "B")
+    training, validation = ([pair for pair in part if _fits(pair, faults)] for part in (training, validation))
+    if not training:
         raise InputError(f"{display(root)} has no pair that can be used: {faults.first or LAYOUTS}")
     record = read_record(root)
-    called = record.get("names")
-    if isinstance(called, list) and len(called) == 2:
-        names = (str(called[0]), str(called[1]))
-    condition = record.get("condition")
-    return Found(fitting, more, names, faults.notes, condition if isinstance(condition, dict) else None)
+    recorded, condition = record.get("names"), record.get("condition")
+    if isinstance(recorded, list) and len(recorded) == 2:
+        names = (str(recorded[0]), str(recorded[1]))
+    condition = condition if isinstance(condition, dict) else None
+    return PairListing(training, validation, names, faults.notes, condition)
+
+
+def _search(root: Path, faults: _Faults) -> tuple[list[PairFiles], list[PairFiles], tuple[str, str]]:
+    """The pairs in a folder to train on, those to validate with, and the names of the sides."""
+    folders = _locate(root, "train") or _locate(root, "")
+    if folders is None:
+        raise InputError(f"{display(root)} holds no pairs: {LAYOUTS}")
+    others = next(filter(None, (_locate(root, split) for split in VALIDATION)), None)
+    training = _pairs_in(folders, root, faults)
+    validation = _pairs_in(others, root, faults) if others and others != folders else []
+    shared = set(validation)  # a folder may lie in another
+    return [pair for pair in training if pair not in shared], validation, _names(folders)
 
 
 class _Faults:
-    """What does not fit, by kind of fault."""
+    """Names of pairs and pictures by fault."""
 
     def __init__(self) -> None:
-        self.found: dict[str, list[str]] = {}
+        self.names: dict[str, list[str]] = {}
 
     def add(self, fault: str, name: str) -> None:
-        """The picture or pair of that name has that fault."""
-        self.found.setdefault(fault, []).append(display(name))
+        """Note that the picture or pair of that name has that fault."""
+        self.names.setdefault(fault, []).append(display(name))
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each fault, with some of those that have it."""
-        return [_told(fault, names) for fault, names in self.found.items()]
+        """A sentence for each fault, with some names."""
+        return [_sentence(fault, names) for fault, names in self.names.items()]
 
     @property
     def first(self) -> str:
-        """The first of them."""
-        return self.notes[0] if self.found else ""
+        """The first sentence, "" if there is none."""
+        return self.notes[0] if self.names else ""
 
 
-def _told(fault: str, names: Sequence[str]) -> str:
+def _sentence(fault: str, names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{fault}: {', '.join(names[:NAMED])}{more}"
 
 
-# Where they lie
+# Folders
 
 
-def _located(folder: Path, split: str) -> Place | None:
-    """Where the pairs of a split ("train", "val", or "" for all) lie in a folder, None if nowhere."""
+def _locate(folder: Path, split: str) -> Folders | None:
+    """The folders of a split ("train", "val", or "" for all) in a folder, None if there are none."""
     inside = _folders(folder)
     if split:
         begun = [path for name, path in inside.items() if name.startswith(split) and name != split]
         if len(begun) == 2:
             return begun[0], begun[1]  # trainA and trainB, train_label and train_photo
         if split in inside:
-            return _located(inside[split], "")
+            return _locate(inside[split], "")
         if all(side in inside for side in SIDES):
             parts = [_folders(inside[side]).get(split) for side in SIDES]
             return (parts[0], parts[1]) if parts[0] and parts[1] else None
@@ -126,12 +140,12 @@ def _located(folder: Path, split: str) -> Place | None:
         return inside["a"], inside["b"]
     if _has_pictures(folder):
         return (folder,)
-    holding = [path for path in inside.values() if any(map(data.is_picture, path.rglob("*")))]
+    holding = [path for path in inside.values() if any(map(is_picture, path.rglob("*")))]
     if len(holding) == 1:
-        return _located(holding[0], "train") or _located(holding[0], "")
+        return _locate(holding[0], "train") or _locate(holding[0], "")
     if len(holding) > 2:
-        shown = ", ".join(display(path.name) for path in holding[:NAMED])
-        raise InputError(f"{display(folder)} holds {len(holding)} folders ({shown}, ...): {LAYOUTS}")
+        names = ", ".join(display(path.name) for path in holding[:NAMED])
+        raise InputError(f"{display(folder)} holds {len(holding)} folders ({names}, ...): {LAYOUTS}")
     return (holding[0], holding[1]) if holding else None
 
 
@@ -142,53 +156,64 @@ def _folders(folder: Path) -> dict[str, Path]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(map(data.is_picture, folder.iterdir()))
+    return any(map(is_picture, folder.iterdir()))
 
 
-def _names(place: Place) -> tuple[str, str]:
-    """What a person calls the two sides."""
-    if len(place) == 1:
+def _names(folders: Folders) -> tuple[str, str]:
+    """The names of the two sides."""
+    if len(folders) == 1:
         return "left", "right"
-    first, second = place
+    first, second = folders
     if first.name == second.name:  # A/train and B/train
         first, second = first.parent, second.parent
     return first.name, second.name
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """How `styler pairs` made a dataset, as far as it tells; {} for others."""
+    """The record of `styler pairs` in a dataset; {} if there is none that can be read."""
     path = root / RECORD
     try:
         if not path.is_file() or path.stat().st_size > RECORD_BYTES:
             return {}
-        found = json.loads(path.read_text("utf-8"))
+        record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
-# What belongs together
+def write_record(root: Path, record: Mapping[str, Any]) -> None:
+    """Write how a dataset is made into its folder, unless it says so already."""
+    if read_record(root) != record:
+        write(root / RECORD, (json.dumps(record, indent=2) + "\n").encode())
 
 
-def _listed(source: Path) -> list[Entry]:
+def pictures_in(root: Path, ending: str) -> set[Path]:
+    """The pictures with that ending in a folder and below."""
+    return {path for path in root.rglob(f"*{ending}") if is_picture(path)}
+
+
+# Pairs
+
+
+def _listed(source: Path) -> list[PairFiles]:
     """The pairs of a list; names are relative to the list's own folder."""
-    rows = [line.split("\t") for line in data.lines(source)]
+    rows = [line.split("\t") for line in lines(source)]
     for row in rows:
         if len(row) > 2:
             raise InputError(f"{display(source)} has a line of {len(row)} pictures: write one or two")
-    return [Entry(row[0], tuple(source.parent / name.strip() for name in row)) for row in rows]
+    return [PairFiles(row[0], tuple(source.parent / name.strip() for name in row)) for row in rows]
 
 
-def _entries(place: Place, root: Path, faults: _Faults) -> list[Entry]:
-    """The pairs at a place."""
-    if len(place) == 1:
-        return [Entry(data.relative(path, root), (path,)) for path in data.find(place[0])]
-    first, second = (_by_stem(data.find(side), side, faults) for side in place)
-    for one, other, side in ((first, second, place[1]), (second, first, place[0])):
+def _pairs_in(folders: Folders, root: Path, faults: _Faults) -> list[PairFiles]:
+    """The pairs in one or two folders."""
+    if len(folders) == 1:
+        return [PairFiles(relative(path, root), (path,)) for path in find(folders[0])]
+    first, second = (_by_stem(find(side), side, faults) for side in folders)
+    for one, other, side in ((first, second, folders[1]), (second, first, folders[0])):
         for stem in sorted(one.keys() - other.keys()):
-            faults.add(f"no partner in {display(side.name)}", data.relative(one[stem], root))
+            faults.add(f"no partner in {display(side.name)}", relative(one[stem], root))
     both = sorted(first.keys() & second.keys())
-    return [Entry(data.relative(first[stem], root), (first[stem], second[stem])) for stem in both]
+    return [PairFiles(relative(first[stem], root), (first[stem], second[stem])) for stem in both]
 
 
 def _by_stem(paths: Iterable[Path], side: Path, faults: _Faults) -> dict[str, Path]:
@@ -200,45 +225,45 @@ def _by_stem(paths: Iterable[Path], side: Path, faults: _Faults) -> dict[str, Pa
     return found
 
 
-def find_photos(photos: str) -> tuple[list[Entry], list[str]]:
+def find_photos(photos: str) -> tuple[list[PairFiles], list[str]]:
     """The photos of a folder or list that can be used, by their headers, and notes on the others.
 
     Raises InputError if there is none.
     """
     root, faults = Path(photos), _Faults()
-    entries = [Entry(data.relative(path, root), (path,)) for path in data.find(root)]
-    fitting = [entry for entry in entries if _sizes(entry, faults)]
+    entries = [PairFiles(relative(path, root), (path,)) for path in find(root)]
+    fitting = [pair for pair in entries if _sizes(pair, faults)]
     if not fitting:
         raise InputError(f"{display(root)} has no photo that can be used: {faults.first}")
     return fitting, faults.notes
 
 
-def _sizes(entry: Entry, faults: _Faults) -> list[Size]:
-    """The sizes of an entry's pictures, by the headers of their files; [] if one cannot be read."""
+def _sizes(pair: PairFiles, faults: _Faults) -> list[Size]:
+    """The sizes of a pair's pictures, by their headers; [] if one cannot be read."""
     try:
-        return [measure(path) for path in entry.paths]
+        return [measure(path) for path in pair.paths]
     except InputError as error:
-        faults.add("left out, for it cannot be read", f"{entry.name} ({error})")
+        faults.add("left out, for it cannot be read", f"{pair.name} ({error})")
         return []
 
 
-def _fits(entry: Entry, faults: _Faults) -> bool:
-    """Whether a pair can be used; else the reason is kept."""
-    sizes = _sizes(entry, faults)
+def _fits(pair: PairFiles, faults: _Faults) -> bool:
+    """Whether a pair can be used; if not, the reason is noted."""
+    sizes = _sizes(pair, faults)
     if not sizes:
         return False
     if len(sizes) == 1:
         height, width = sizes[0]
         if width % 2:
-            faults.add("left out, for two pictures side by side have an even width", entry.name)
+            faults.add("left out, for two pictures side by side have an even width", pair.name)
         elif width <= height:
-            faults.add("no wider than high: are these really two pictures side by side", entry.name)
+            faults.add("no wider than high: are these really two pictures side by side", pair.name)
         return width % 2 == 0
     (h, w), (k, v) = sizes
-    shown = f"{entry.name} ({w}x{h} and {v}x{k})"
+    sizes_text = f"{pair.name} ({w}x{h} and {v}x{k})"
     if abs(h * v - k * w) > max(h, w, k, v):  # more than rounding to whole pixels makes
-        faults.add("left out, for its pictures have different shapes", shown)
+        faults.add("left out, for its pictures have different shapes", sizes_text)
         return False
     if sizes[0] != sizes[1]:
-        faults.add("the larger picture is shrunk to the smaller one's size", shown)
+        faults.add("the larger picture is shrunk to the smaller one's size", sizes_text)
     return True

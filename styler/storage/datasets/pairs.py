@@ -15,34 +15,32 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.image import conditions
-from styler.image import size as geometry
 from styler.image.conditions import Pair
 from styler.image.levels import to_unit
-from styler.image.size import Size
+from styler.image.size import Size, resize
 from styler.options.translate import TrainTranslateOptions
-from styler.storage.datasets import photos as data
-from styler.storage.datasets.find_pairs import Entry, find_pairs, find_photos
-from styler.storage.datasets.photos import FLAT, LONG_SIDE, Decoder
+from styler.storage.datasets.find_pairs import PairFiles, find_pairs, find_photos
+from styler.storage.datasets.photos import FLAT, LONG_SIDE, Decoder, digest, spread
 
 CROPS = 8
-"""Crops of one pair that are tried before another is taken."""
+"""Crops of one pair that are tried before the next pair is taken."""
 LONGEST = 2
-"""A validation picture is cut where it is longer than so many times its short side."""
+"""Largest ratio of the sides of a validation picture; longer ones are cropped."""
 ORDER, VALIDATION = 1, 2
 """Second numbers of the seeds of the order and of what is random in validation pairs."""
 
 
 class Source(Protocol):
-    """What makes pairs of the files that they lie in."""
+    """Loads pairs from their files."""
 
     @property
     def skipped(self) -> dict[str, str]:
         """Files that could not be used, and why."""
 
-    def crop(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def crop(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """A random square of a pair at `side` pixels; None if it cannot be read."""
 
-    def whole(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def whole(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """A pair whose short side is at most `side` pixels; None if it cannot be read."""
 
 
@@ -59,8 +57,8 @@ class PairSet:
     def __init__(
         self,
         source: Source,
-        drawn: Sequence[Entry],
-        held: Sequence[Entry],
+        drawn: Sequence[PairFiles],
+        held: Sequence[PairFiles],
         options: TrainTranslateOptions,
         *,
         names: tuple[str, str],
@@ -83,19 +81,19 @@ class PairSet:
         return self._source.skipped
 
     @property
-    def wanted(self) -> int:
-        """How many pairs are to be held out; `held` lacks those that cannot be read."""
+    def held_count(self) -> int:
+        """The number of pairs held out; `held` lacks those that cannot be read."""
         return len(self._held)
 
     def digest(self) -> str:
-        """Tells datasets apart by the names of their pairs and what their inputs are, wherever they lie."""
-        names = [entry.name for entry in (*self._drawn, *self._held)]
-        return data.digest([*names, str(len(self._held)), json.dumps(self.condition, sort_keys=True)])
+        """The SHA-256 of the pairs' names and the kind of their inputs, wherever they lie."""
+        names = [files.name for files in (*self._drawn, *self._held)]
+        return digest([*names, str(len(self._held)), json.dumps(self.condition, sort_keys=True)])
 
     def batch(self, step: int, count: int, side: int, first: int = 0) -> Pair:
         """Random squares of `count` pairs, their inputs and targets [count, C, side, side].
 
-        They are those from `first` on of all that a step has, as in `data.Pictures.batch`.
+        They are those from `first` on of all that a step has, as in `Pictures.batch`.
         """
         pairs = [self._sample(step, index, side) for index in range(first, first + count)]
         return Pair(torch.cat([pair.inputs for pair in pairs]), torch.cat([pair.targets for pair in pairs]))
@@ -108,16 +106,16 @@ class PairSet:
         return [pair for pair in pairs if pair is not None]
 
     def _sample(self, step: int, index: int, side: int) -> Pair:
-        """The crop of one place in the order; what cannot be read is passed over.
+        """The crop at one place of the order; pairs that cannot be read are passed over.
 
-        So are inputs of one color, as long as there are others, see `data.Pictures.crop`.
+        So are inputs of one color, as long as there are others, see `Pictures.crop`.
         """
         draw = np.random.default_rng((self._seed, 0, step, index))
         turn, place = divmod(step * self._together + index, len(self))
         order, flat = _order(self._seed, turn, len(self)), None
-        for entry in (self._drawn[order[(place + ahead) % len(self)]] for ahead in range(len(self))):
+        for files in (self._drawn[order[(place + ahead) % len(self)]] for ahead in range(len(self))):
             for _ in range(CROPS):
-                pair = self._source.crop(entry, draw, side)
+                pair = self._source.crop(files, draw, side)
                 if pair is None:
                     break
                 if pair.inputs.std((2, 3)).max() >= FLAT:
@@ -144,21 +142,21 @@ def _shuffled(seed: int, turn: int, count: int) -> Sequence[int]:
 
 
 def open_pairs(dataset: str, options: TrainTranslateOptions, processes: int = 1) -> PairSet:
-    """The pairs of a folder or list, see `twofold.find_pairs`; raises InputError if there is none.
+    """The pairs of a folder or list, see `find_pairs`; raises InputError if there is none.
 
     Inputs are the left pictures, or A, unless `options.direction` says otherwise.
     """
-    found = find_pairs(dataset)
-    drawn, held = _divided(found.entries, options, found.validation)
+    listing = find_pairs(dataset)
+    drawn, held = _divided(listing.training, options, listing.validation)
     back = options.direction == "BtoA"
     return PairSet(
         Files(options),
         drawn,
         held,
         options,
-        names=(found.names[1], found.names[0]) if back else found.names,
-        condition=None if back else found.condition,
-        notes=found.notes,
+        names=listing.names[::-1] if back else listing.names,
+        condition=None if back else listing.condition,
+        notes=listing.notes,
         processes=processes,
     )
 
@@ -169,8 +167,8 @@ def photo_pairs(photos: str, kind: str, options: TrainTranslateOptions, processe
     Raises InputError if there is no photo.
     """
     parameters = conditions.parameters_for(kind, options)
-    found, notes = find_photos(photos)
-    drawn, held = _divided(found, options)
+    files, notes = find_photos(photos)
+    drawn, held = _divided(files, options)
     return PairSet(
         Photos(conditions.condition(kind, parameters), options),
         drawn,
@@ -185,24 +183,24 @@ def photo_pairs(photos: str, kind: str, options: TrainTranslateOptions, processe
 
 
 def _divided(
-    entries: Sequence[Entry], options: TrainTranslateOptions, validation: Sequence[Entry] = ()
-) -> tuple[list[Entry], list[Entry]]:
-    """What is drawn, and what is held out: of the dataset's own validation part if it has one."""
+    pairs: Sequence[PairFiles], options: TrainTranslateOptions, validation: Sequence[PairFiles] = ()
+) -> tuple[list[PairFiles], list[PairFiles]]:
+    """The pairs to draw and the pairs held out: of the dataset's validation part if it has one."""
     if not options.validation:
-        return list(entries), []
+        return list(pairs), []
     if validation:
-        return list(entries), data.spread(validation, min(options.validation_most, len(validation)))
-    count = min(options.validation_most, round(options.validation * len(entries)), len(entries) - 1)
-    held = data.spread(entries, count)
-    taken = {entry.paths for entry in held}  # names need not differ: photos of a list lie anywhere
-    return [entry for entry in entries if entry.paths not in taken], held
+        return list(pairs), spread(validation, min(options.validation_most, len(validation)))
+    count = min(options.validation_most, round(options.validation * len(pairs)), len(pairs) - 1)
+    held = spread(pairs, count)
+    taken = {files.paths for files in held}  # names need not differ: photos of a list lie anywhere
+    return [files for files in pairs if files.paths not in taken], held
 
 
-# What makes pairs
+# Sources
 
 
 class Files:
-    """Pairs out of pictures side by side, or out of two pictures each."""
+    """Pairs of pictures side by side, or of two pictures each."""
 
     def __init__(self, options: TrainTranslateOptions) -> None:
         longest = max(LONG_SIDE, 2 * round(options.crop * options.jitter))
@@ -217,9 +215,9 @@ class Files:
         """Files that could not be used, and why."""
         return {**self._one.skipped, **self._two.skipped}
 
-    def crop(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def crop(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """The same square of both."""
-        pair = self._read(entry)
+        pair = self._read(files)
         if pair is None:
             return None
         height, width = pair.inputs.shape[-2:]
@@ -230,16 +228,16 @@ class Files:
         square = self._resized(Pair(*parts), (side, side))
         return _mirrored(square) if mirrored else square
 
-    def whole(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def whole(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """Both whole, except where they are very long."""
-        pair = self._read(entry)
+        pair = self._read(files)
         if pair is None:
             return None
         return _cut(self._resized(pair, _shown_at(pair.inputs, side)))
 
-    def _read(self, entry: Entry) -> Pair | None:
+    def _read(self, files: PairFiles) -> Pair | None:
         """Inputs and targets [1, 3, H, W] of one size, as bytes."""
-        halves = self._halves(entry)
+        halves = self._halves(files)
         if halves is None:
             return None
         pair = Pair(*(halves[::-1] if self._back else halves))
@@ -248,14 +246,14 @@ class Files:
             return pair
         return self._resized(Pair(pair.inputs, pair.targets), min(size, other))
 
-    def _halves(self, entry: Entry) -> tuple[Tensor, Tensor] | None:
-        if len(entry.paths) == 1:
-            both = self._one(entry.paths[0])
+    def _halves(self, files: PairFiles) -> tuple[Tensor, Tensor] | None:
+        if len(files.paths) == 1:
+            both = self._one(files.paths[0])
             if both is None:
                 return None
             half = both.shape[-1] // 2
             return both[None, ..., :half], both[None, ..., half : 2 * half]
-        first, second = (self._two(path) for path in entry.paths)
+        first, second = (self._two(path) for path in files.paths)
         return None if first is None or second is None else (first[None], second[None])
 
     def _resized(self, pair: Pair, size: Size) -> Pair:
@@ -263,13 +261,13 @@ class Files:
         inputs, targets = to_unit(pair.inputs), to_unit(pair.targets)
         if self._labels and _size(inputs) != size:
             inputs = F.interpolate(inputs, size, mode="nearest-exact")
-        return Pair(geometry.resize(inputs, size), geometry.resize(targets, size))
+        return Pair(resize(inputs, size), resize(targets, size))
 
 
 class Photos:
-    """Pairs out of photos: the inputs are made of them, at the very size at which they are seen."""
+    """Pairs of photos and inputs that are made of them, at the very size at which they are seen."""
 
-    def __init__(self, make: conditions.Make, options: TrainTranslateOptions) -> None:
+    def __init__(self, make: conditions.InputMaker, options: TrainTranslateOptions) -> None:
         self._decode = Decoder(max(LONG_SIDE, 2 * round(options.crop * options.jitter)))
         self._make, self._jitter, self._mirror = make, options.jitter, options.mirror
 
@@ -278,9 +276,9 @@ class Photos:
         """Photos that could not be used, and why."""
         return self._decode.skipped
 
-    def crop(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def crop(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """A square of the photo and of the input that is made of all of it."""
-        photo = self._decode(entry.paths[0])
+        photo = self._decode(files.paths[0])
         if photo is None:
             return None
         height, width = photo.shape[-2:]
@@ -293,13 +291,13 @@ class Photos:
         square = Pair(*(part.contiguous() for part in parts))
         return _mirrored(square) if mirrored else square
 
-    def whole(self, entry: Entry, draw: np.random.Generator, side: int) -> Pair | None:
+    def whole(self, files: PairFiles, draw: np.random.Generator, side: int) -> Pair | None:
         """The whole photo, except where it is very long."""
-        photo = self._decode(entry.paths[0])
+        photo = self._decode(files.paths[0])
         return None if photo is None else _cut(self._pair(photo, _shown_at(photo, side), draw))
 
     def _pair(self, photo: Tensor, size: Size, draw: np.random.Generator) -> Pair:
-        image = geometry.resize(to_unit(photo[None]), size)
+        image = resize(to_unit(photo[None]), size)
         return Pair(self._make(image, draw), image)
 
 

@@ -1,4 +1,4 @@
-"""Folders of pictures as batches of square crops, each a function of (seed, step) alone."""
+"""Batches of square crops of the pictures of a folder, each a function of (seed, step) alone."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ Item = TypeVar("Item")
 SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
 CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
+"""Pixels to which the long side is shrunk when a picture is decoded."""
 TRIES = 100
+"""Draws until it is given up to find a picture that can be read, or a crop with contrast."""
 FLAT = 1 / 255
 """Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
 FEW = 20
-"""Of so many pictures for each that would be held out, none is: they are needed."""
+"""Pictures for each held-out one, below which all are drawn: they are needed."""
 
 
 class Decoder:
-    """Pictures as bytes, each decoded when first asked for and kept as long as all kept ones fit.
+    """Pictures as bytes, decoded on first use and kept as long as there is room.
 
     Args:
         long_side: pictures are shrunk to this many pixels when decoded; None leaves them as they are.
         cache_bytes: how much of the decoded pictures is kept.
 
-    `skipped` tells which pictures could not be used and why. Several threads may ask at once.
+    `skipped` has the pictures that could not be used, and why. Several threads may call it at once.
     """
 
     def __init__(self, long_side: int | None = LONG_SIDE, cache_bytes: int = CACHE_BYTES) -> None:
@@ -70,7 +72,7 @@ class Decoder:
 
 
 class Pictures:
-    """The pictures of a dataset, decoded when first drawn and kept as bytes as long as they fit.
+    """The pictures of a dataset, from which random crops are drawn.
 
     Args:
         source: a folder, nested or not, or a text file that lists pictures or folders, one a line.
@@ -81,8 +83,8 @@ class Pictures:
             are some that are drawn too.
 
     A picture is drawn in two steps, first its folder, with a chance in proportion to the square root of the
-    number of pictures in it: large collections of one kind do not drown small ones. `skipped` tells which
-    pictures could not be used and why. Several threads may draw at once.
+    number of pictures in it: large collections of one kind do not drown small ones. `skipped` has the
+    pictures that could not be used, and why. Several threads may draw at once.
 
     Raises:
         InputError: if there is no picture at `source`, or none that can be read.
@@ -115,15 +117,15 @@ class Pictures:
         return sum(len(folder) for folder in self.folders)
 
     def digest(self) -> str:
-        """Tells datasets apart by the names of their pictures, wherever they lie."""
+        """The SHA-256 of the pictures' names, wherever they lie."""
         paths = sorted(path for folder in self.folders for path in folder)
         return digest(relative(path, Path(self.source)) for path in paths)
 
     def batch(self, step: int, count: int, side: int, first: int = 0) -> Tensor:
         """`count` random crops of `side` pixels, half of them mirrored: an Image [count, 3, side, side].
 
-        They are those from `first` on of all that a step has: processes that take one part each see together
-        what one that takes them all would see.
+        They are those from `first` on of the step's crops: processes that take one part each see together
+        what a single process would see.
         """
         draws = (np.random.default_rng((self.seed, step, i)) for i in range(first, first + count))
         return torch.cat([self.crop(draw, side) for draw in draws])
@@ -131,8 +133,8 @@ class Pictures:
     def crop(self, draw: np.random.Generator, side: int) -> Tensor:
         """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`.
 
-        Squares of one color are passed over as long as there are others: networks that normalize what they
-        see make of nothing an endless gradient, which would take that of the whole batch along.
+        Squares of one color are passed over as long as there are others: where a network normalizes a
+        constant its gradient has no bound, and would spoil that of the whole batch.
         """
         for _ in range(TRIES):
             square = self._square(draw, side)
@@ -166,7 +168,7 @@ class Pictures:
 
 
 def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:
-    """Batches that take so many crops of each dataset: step -> Image [sum of the counts, 3, side, side]."""
+    """Batches of so many crops of each dataset: step -> Image [sum of the counts, 3, side, side]."""
     return lambda step: torch.cat([pictures.batch(step, count, side) for pictures, count in parts if count])
 
 
@@ -174,17 +176,17 @@ def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], T
 def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[int], Batch]]:
     """The same batches, each made in the background while those before it are used.
 
-    Whoever asks for steps one after the other seldom waits, whoever does not gets the same. What `batches`
-    raises is raised where the batch is asked for. The threads are gone when the block ends.
+    Steps that are asked for in order seldom have to be waited for; others cost more time but are the same.
+    An error in `batches` is raised where the batch is asked for. The threads end with the block.
     """
     waiting: dict[int, Future[Batch]] = {}
     pool = ThreadPoolExecutor(workers, "batches")
 
     def batch(step: int) -> Batch:
-        wanted = range(step, step + workers + 1)
-        for other in [other for other in waiting if other not in wanted]:
+        steps = range(step, step + workers + 1)
+        for other in [other for other in waiting if other not in steps]:
             waiting.pop(other).cancel()
-        for other in wanted:
+        for other in steps:
             if other not in waiting:
                 waiting[other] = pool.submit(batches, other)
         return waiting.pop(step).result()
@@ -195,15 +197,6 @@ def ahead(batches: Callable[[int], Batch], workers: int) -> Iterator[Callable[[i
         pool.shutdown(cancel_futures=True)
 
 
-def skipped(parts: Sequence[Pictures]) -> str:
-    """One sentence on the pictures that could not be used, empty if there are none."""
-    found = {name: reason for pictures in parts for name, reason in pictures.skipped.copy().items()}
-    if not found:
-        return ""
-    count = "1 picture was skipped" if len(found) == 1 else f"{len(found)} pictures were skipped, for example"
-    return f"{count}: {next(iter(found.values()))}"
-
-
 def find(source: Path) -> list[Path]:
     """All pictures in a folder and below, or those that a text file lists, sorted by name.
 
@@ -211,18 +204,18 @@ def find(source: Path) -> list[Path]:
     none.
     """
     if source.is_dir():
-        found = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
+        paths = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
     elif source.suffix.lower() in SUFFIXES:
-        found = [source]
+        paths = [source]
     else:
-        found = list(_listed(source))
-    if not found:
+        paths = list(_listed(source))
+    if not paths:
         raise InputError(f"{display(source)} holds no pictures: give a folder with JPEG or PNG files")
-    return sorted(found)
+    return sorted(paths)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether it is a file with a picture's ending, and not hidden."""
+    """Whether a path is a file with a picture's ending, and not hidden."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
@@ -236,7 +229,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def relative(path: Path, root: Path) -> str:
-    """A picture's name in its dataset: its path from there, or its own name if it lies elsewhere."""
+    """A picture's name in its dataset: its path from `root`, or its own name if it lies elsewhere."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
@@ -254,14 +247,14 @@ def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
 
 
 def _listed(source: Path) -> Iterable[Path]:
-    """What a list names, relative to the list's own folder; a folder in it stands for all in it."""
+    """The pictures of a list, whose paths are relative to its folder; a folder stands for all in it."""
     for line in lines(source):
         path = source.parent / line
         yield from find(path) if path.is_dir() else [path]
 
 
 def lines(source: Path) -> list[str]:
-    """The lines of a list that are not empty; raises InputError for what is no text."""
+    """The lines of a list that are not empty; raises InputError if the file is no text."""
     with disk.open_input(source) as file:
         try:
             text = file.read().decode()

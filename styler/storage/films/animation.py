@@ -45,11 +45,11 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
     with _opened(source) as image:
         width, height = image.size
         count, loop, title = getattr(image, "n_frames", 1), image.info.get("loop"), image.info.get("Title")
-    shown = f"{display(source)} is {width}x{height}"
+    subject = f"{display(source)} is {width}x{height}"
     if width * height > max_pixels:
-        raise InputError(f"{shown}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
+        raise InputError(f"{subject}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
     if min(width, height) < SMALLEST:
-        raise InputError(f"{shown}, under {SMALLEST} pixels a side: give a larger animation")
+        raise InputError(f"{subject}, under {SMALLEST} pixels a side: give a larger animation")
     credits = {"title": title} if isinstance(title, str) else {}
     return Footage(height, width, MILLISECOND, Fraction(10), count, loop=loop, credits=credits)
 

@@ -189,12 +189,12 @@ class FilmWriter:
 def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
     """The folder beside `target`, made if need be; see `FilmWriter` for what is refused."""
     folder = parts_of(target)
-    shown, note = display(folder), folder / IDENTITY
+    name, note = display(folder), folder / IDENTITY
     if folder.exists() and not note.exists() and any(folder.iterdir()):
-        raise OutputError(f"{shown} is in the way and not of an interrupted video: move it away")
+        raise OutputError(f"{name} is in the way and not of an interrupted video: move it away")
     if note.exists() and not resume:
         if not overwrite:
-            raise OutputError(f"{shown} is left of an interrupted run: add --resume to go on, or --overwrite")
+            raise OutputError(f"{name} is left of an interrupted run: add --resume to go on, or --overwrite")
         shutil.rmtree(folder)
     if note.exists():
         _compare(target, identity)
@@ -202,7 +202,7 @@ def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, ove
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{shown} cannot be made ({error.strerror}): choose another --output") from error
+        raise OutputError(f"{name} cannot be made ({error.strerror}): choose another --output") from error
     disk.write(note, json.dumps(identity, indent=1).encode())
     return folder
 

@@ -39,7 +39,7 @@ Keys = Collection[str]
 
 
 class ForeignTranslator(NamedTuple):
-    """A network of another tool, what its file was in words, and what that tells of its use."""
+    """A network of another tool, what its file was in words, and what is known of its use."""
 
     network: PictureNetwork
     origin: str
@@ -52,9 +52,9 @@ class TranslatorLayout(ForeignLayout):
 
     Attributes:
         mark: what one key at least matches in its files, and none in those of the layouts after it.
-        config: of the keys, an architecture without channels and norm, which the keys do not tell.
+        config: of the keys, an architecture without channels and norm, which shapes show.
         names: of the layers of such an architecture, in the order in which they work.
-        dropout: whether it was trained with dropout; None where the keys do not tell.
+        dropout: whether it was trained with dropout; None where the keys do not show it.
         plain: the norm where norms have no parameters; None: instance norm if convolutions have biases.
         decoder_first: whether on the way up the channels from below come before those of the skip.
         note: what is lost.

@@ -26,10 +26,10 @@ from styler.errors import CheckpointError
 from styler.storage import disk, magic
 from styler.storage.names import display
 
-FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a VGG-19, which is told what it is, 574
+FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a whole VGG-19 574
 
-CODES = 256  # rows of a codebook
-NAMES_BYTES = 1 << 20  # of a .pict file's names: far above the 5 kB of 60 tensors
+_CODES = 256  # rows of a codebook
+_NAMES_BYTES = 1 << 20  # of a .pict file's names: far above the 5 kB of 60 tensors
 
 StateDict = dict[str, Tensor]
 
@@ -145,7 +145,7 @@ def first(keys: Iterable[str]) -> str:
 
 def _is_pict(head: bytes) -> bool:
     """Whether a file that begins with `head` is a .pict file."""
-    return 2 <= int.from_bytes(head[:4], "big") <= NAMES_BYTES and head[4:].lstrip().startswith(b"[{")
+    return 2 <= int.from_bytes(head[:4], "big") <= _NAMES_BYTES and head[4:].lstrip().startswith(b"[{")
 
 
 def _pict(data: bytes) -> StateDict:
@@ -153,7 +153,7 @@ def _pict(data: bytes) -> StateDict:
     names, after = _block(data, 0)
     book, after = _block(data, after)
     codes, after = _block(data, after)
-    if len(book) != 4 * CODES or after != len(data):
+    if len(book) != 4 * _CODES or after != len(data):
         raise ValueError(f"its codebook has {len(book)} bytes, and {len(data) - after} are left over")
     values = torch.from_numpy(np.frombuffer(book, "<f4")[np.frombuffer(codes, np.uint8)])
     shapes = _shapes(names)

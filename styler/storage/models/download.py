@@ -25,10 +25,10 @@ from styler.events import Event, Note, Stage, Step
 from styler.storage import disk
 from styler.storage.names import display
 
-TRIES = 3
+_TRIES = 3
 CHUNK = 1 << 20  # bytes to a Step
-RETRIED = (OSError, http.client.HTTPException)
-BUSY = (408, 425, 429)  # the client errors that may pass
+_RETRIED = (OSError, http.client.HTTPException)
+_BUSY = (408, 425, 429)  # the client errors that may pass
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def download(
 ) -> Generator[Event, None, Path]:
     """Download to a temporary and return its path once its sha256 is right; the caller removes it.
 
-    What arrived stays in `STEM.MARK.part`, where MARK tells the server's version of the file, and is
+    What arrived stays in `STEM.MARK.part`, where MARK stands for the server's version of the file, and is
     continued by the next try or the next run. Nobody else may use the same `stem` meanwhile.
 
     Args:
@@ -72,17 +72,17 @@ def download(
         OutputError: if the disk is full or the folder cannot be written.
     """
     _check_url(source.url)
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, _TRIES + 1):
         try:
             part, resumed = yield from _attempt(source, stem, timeout)
-            if _is_right(part, source, last=attempt == TRIES or not resumed):
+            if _is_right(part, source, last=attempt == _TRIES or not resumed):
                 return part
             reason = "the continued file has a wrong hash, starting over"
-        except RETRIED as error:
+        except _RETRIED as error:
             reason = _reason(error)
-            if attempt == TRIES or _is_final(error):
+            if attempt == _TRIES or _is_final(error):
                 raise WeightsError(f"{source.url} could not be fetched: {reason}") from error
-        yield Note(f"{reason}; try {attempt + 1} of {TRIES}")
+        yield Note(f"{reason}; try {attempt + 1} of {_TRIES}")
         time.sleep(pause * 2 ** (attempt - 1))
     raise AssertionError("the last try returns or raises")
 
@@ -201,14 +201,14 @@ def _continues(response: http.client.HTTPResponse, offset: int) -> bool:
 
 
 def _total(response: http.client.HTTPResponse) -> int:
-    """Size in bytes of the whole file, or 0 where the server does not tell."""
+    """Size in bytes of the whole file, or 0 where the server does not say."""
     ranged = response.headers.get("Content-Range", "").rpartition("/")[2]
-    told = (
+    size = (
         ranged
         if response.status == http.client.PARTIAL_CONTENT
         else response.headers.get("Content-Length", "")
     )
-    return int(told) if told.isdecimal() else 0
+    return int(size) if size.isdecimal() else 0
 
 
 def _mark(source: Source, response: http.client.HTTPResponse, total: int) -> str:
@@ -219,7 +219,7 @@ def _mark(source: Source, response: http.client.HTTPResponse, total: int) -> str
 
 
 def _is_final(error: Exception) -> bool:
-    return isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code not in BUSY
+    return isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code not in _BUSY
 
 
 def _reason(error: Exception) -> str:

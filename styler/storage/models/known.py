@@ -13,8 +13,8 @@ from styler.errors import WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, Normalization
 from styler.storage.names import display, nearest
 
-TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
-OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
+_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
+_OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ WEIGHTS: Mapping[str, Weights] = {
         sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
         bytes=574_673_361,
         normalization=TORCHVISION,
-        licence=TORCHVISION_LICENCE,
+        licence=_TORCHVISION_LICENCE,
         source="torchvision, VGG19_Weights.IMAGENET1K_V1",
         corner=(-0.0535, 0.0170, -0.0449),
     ),
@@ -60,7 +60,7 @@ WEIGHTS: Mapping[str, Weights] = {
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         bytes=553_433_881,
         normalization=TORCHVISION,
-        licence=TORCHVISION_LICENCE,
+        licence=_TORCHVISION_LICENCE,
         source="torchvision, VGG16_Weights.IMAGENET1K_V1",
         corner=(-0.5537, 0.1755, 0.3130),
     ),
@@ -70,7 +70,7 @@ WEIGHTS: Mapping[str, Weights] = {
         sha256="d01eb7cb",
         bytes=0,
         normalization=CAFFE,
-        licence=OXFORD_LICENCE,
+        licence=_OXFORD_LICENCE,
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.3412, 0.4642, 0.3942),
     ),
@@ -80,14 +80,14 @@ WEIGHTS: Mapping[str, Weights] = {
         sha256="00b39a1b",
         bytes=0,
         normalization=CAFFE,
-        licence=OXFORD_LICENCE,
+        licence=_OXFORD_LICENCE,
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.4295, 0.5504, 0.4800),
     ),
 }
 
-CORNER_TOLERANCE = 1e-3  # float16 and the four digits above
-LARGE_FIRST_LAYER = 1.0  # root mean square; 0.19 in Oxford's VGG-19, 11 when folded for inputs near 1
+_CORNER_TOLERANCE = 1e-3  # float16 and the four digits above
+_LARGE_FIRST_LAYER = 1.0  # root mean square; 0.19 in Oxford's VGG-19, 11 when folded for inputs near 1
 
 
 def find(name: str) -> Weights:
@@ -106,14 +106,14 @@ def is_known(name: str, file: Path, first: Tensor) -> bool:
     corner = first[0, :, 0, 0].float()
     known = {n: torch.tensor(record.corner) for n, record in WEIGHTS.items() if record.corner}
     owner = next(
-        (n for n, c in known.items() if torch.allclose(corner, c, rtol=0, atol=CORNER_TOLERANCE)), None
+        (n for n, c in known.items() if torch.allclose(corner, c, rtol=0, atol=_CORNER_TOLERANCE)), None
     )
     if owner not in (None, name):
         raise WeightsError(
             f"{display(file)} holds the weights of {owner}, not those of {name}: "
             f"styler weights add {owner} {display(file)}"
         )
-    if WEIGHTS[name].normalization == CAFFE and first.float().square().mean().sqrt() > LARGE_FIRST_LAYER:
+    if WEIGHTS[name].normalization == CAFFE and first.float().square().mean().sqrt() > _LARGE_FIRST_LAYER:
         raise WeightsError(
             f"{display(file)} expects inputs near 1 and {name} gives it 0..255: "
             f"styler weights add {WEIGHTS[name].network} {display(file)}"

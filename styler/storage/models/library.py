@@ -29,7 +29,7 @@ __all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails"
 class Model:
     """A network, its card, and uint8 thumbnails [S, 3, h, w] of the styles if there are any.
 
-    `origin` tells what another tool's file was, and is "" for ours.
+    `origin` says what another tool's file was, and is "" for ours.
     """
 
     network: nn.Module

@@ -41,7 +41,7 @@ Status = Literal["ok", "missing", "damaged"]
 
 BUILT_IN = "compact"
 DEFAULT_NOTE = (
-    "VGG-19 is not here, so the built-in compact network is used; to get it: styler weights fetch vgg19"
+    "VGG-19 is not installed, so the built-in compact network is used; to get it: styler weights fetch vgg19"
 )
 
 
@@ -126,7 +126,7 @@ def locate(name: str) -> Path:
             "the built-in network is not in this installation: pip install --force-reinstall styler"
         )
     raise WeightsError(
-        f"the weights of {name} are not here; to get them: styler weights fetch {name}. {_by_hand(name)}"
+        f"the weights of {name} are not installed; to get them: styler weights fetch {name}. {_by_hand(name)}"
     )
 
 
@@ -137,7 +137,7 @@ def built_in() -> Path | None:
 
 
 def default_network() -> str:
-    """The best network that is here: "vgg19", else "compact" (then tell DEFAULT_NOTE)."""
+    """The best network that is installed: "vgg19", else "compact" (then show DEFAULT_NOTE)."""
     return "vgg19" if path("vgg19") else BUILT_IN
 
 
@@ -188,10 +188,10 @@ def verify(name: str) -> Status:
 
 
 def describe(name: str) -> str:
-    """One line on what is here under `name`, from the file's header; `verify` is what proves it."""
+    """One line on what is installed as `name`, from the file's header; `verify` proves it."""
     file = path(name)
     if file is None:
-        return "not here" if WEIGHTS[name].url else "not in this installation"
+        return "not installed" if WEIGHTS[name].url else "not in this installation"
     if _is_original(name, file):
         return f"the original file, {display(file)}"
     try:
@@ -200,7 +200,7 @@ def describe(name: str) -> str:
         return str(error)
     architecture = VGGArchitecture.of(card.network)
     layers, every = architecture.layers, convolution_names(architecture.body)
-    text = "whole" if layers == every else f"cut off after {layers[-1]}"
+    text = "complete" if layers == every else f"cut off after {layers[-1]}"
     return text if card.information.get("recognized", True) else f"{text}, of unknown origin"
 
 
@@ -243,7 +243,7 @@ def fetch(
 ) -> Generator[Event, None, Path]:
     """Download the original file, check it and keep its convolutions; returns the path of our file.
 
-    A file that is here and right is left alone, an original that lies in torch.hub's folder is used. `url` is
+    A file that is installed and right is left alone, an original in torch.hub's folder is used. `url` is
     another address of the same bytes; `timeout` and `pause` are in seconds.
 
     Raises:
@@ -274,7 +274,7 @@ def _already(name: str) -> Generator[Event, None, Path]:
     if _is_original(name, file):
         yield Note(f"{display(file)} is the original, so nothing is downloaded")
         return _convert(name, file)
-    yield Note(f"{name} is here already and whole: {display(file)}")
+    yield Note(f"{name} is installed already and complete: {display(file)}")
     return file
 
 
@@ -300,7 +300,7 @@ def add(name: str, file: Path) -> Path:
     """Take a file that the user has, torchvision's, Caffe's or ours; returns the path of our copy.
 
     Raises:
-        WeightsError: if it is not what `name` says, as far as that can be told.
+        WeightsError: if it is not what `name` says, as far as that can be seen.
         InputError: if there is no such file.
     """
     record = find(name)

@@ -1,4 +1,4 @@
-"""Curves of a training: losses over steps, drawn with Pillow alone."""
+"""Charts of losses over steps on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WIDTH, HEIGHT = 960, 540
 LEFT, TOP, RIGHT, BOTTOM = 72, 16, 232, 48  # margins in pixels; the legend is in the right one
 LINE = 18  # pixels from one line of text to the next
 COLORS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b")
-"""Told apart by the color-blind as well (Okabe and Ito 2008), and three more."""
+"""Colors that the color-blind can distinguish (Okabe and Ito 2008), and three more."""
 RULE = "#dddddd"
 
 
 @dataclass(frozen=True)
 class Axes:
-    """From steps and values to pixels: steps from 0 to `last`, values in decades from 10**low to 10**high."""
+    """Axes in pixels: steps from 0 to `last`, values in decades from 10**low to 10**high."""
 
     last: float
     low: int
@@ -47,12 +47,12 @@ def chart(curves: Mapping[str, Curve]) -> Tensor:
 
     Values that are not positive or not finite have no place on such an axis and are left out.
     """
-    shown = {name: [point for point in curve if 0 < point[1] < math.inf] for name, curve in curves.items()}
-    axes = axes_for([point for curve in shown.values() for point in curve])
+    drawable = {name: [point for point in curve if 0 < point[1] < math.inf] for name, curve in curves.items()}
+    axes = axes_for([point for curve in drawable.values() for point in curve])
     picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
     _grid(pen, axes)
-    named = [(name, COLORS[i % len(COLORS)], curve) for i, (name, curve) in enumerate(shown.items())]
+    named = [(name, COLORS[i % len(COLORS)], curve) for i, (name, curve) in enumerate(drawable.items())]
     for _, color, curve in reversed(named):  # the first one on top
         pen.line([(axes.x(step), axes.y(value)) for step, value in curve], color, 2, joint="curve")
     _legend(pen, named)
@@ -60,7 +60,7 @@ def chart(curves: Mapping[str, Curve]) -> Tensor:
 
 
 def axes_for(points: Curve) -> Axes:
-    """Axes that hold all points, and are not empty where there is none."""
+    """Axes that include all points; never empty."""
     values = [value for _, value in points] or [1.0]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return Axes(max((step for step, _ in points), default=1) or 1, low, max(high, low + 1))
@@ -88,7 +88,7 @@ def _grid(pen: ImageDraw.ImageDraw, axes: Axes) -> None:
 
 
 def _legend(pen: ImageDraw.ImageDraw, named: Sequence[tuple[str, str, Curve]]) -> None:
-    """Names and last values, as many as there is room for."""
+    """Draw names and last values, as many as there is room for."""
     font = ImageFont.load_default(size=13)
     left = WIDTH - RIGHT + 16
     for index, (name, color, curve) in enumerate(named[: (HEIGHT - TOP - BOTTOM) // LINE]):

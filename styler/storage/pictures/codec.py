@@ -1,4 +1,4 @@
-"""What Pillow and its libraries have but once for all threads: a pixel limit, warnings, standard error."""
+"""Global state of Pillow and its libraries, shared among threads: pixel limit, warnings, standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENCE = logging.NullHandler()
 
 
 class Settings:
-    """Pillow's pixel limit and warnings, as the first thread to come sets them and the last one finds them.
+    """Pillow's pixel limit and warnings, set by the first thread that needs them and restored by the last.
 
     Threads that want the same limit decode at once, for Pillow's decoders run side by side; others wait.
     """
@@ -29,18 +29,18 @@ class Settings:
 
     @contextmanager
     def used(self, max_pixels: int) -> Iterator[list[str]]:
-        """Decode with a limit of so many pixels; the warnings of this thread come into the list."""
+        """Decode with a limit of pixels; the list collects the warnings of this thread."""
         with self._turn:
             self._turn.wait_for(lambda: not self._users or self._limit == max_pixels)
             if not self._users:
                 self._set(max_pixels)
             self._users += 1
-        heard: list[str] = []
-        self._own.heard = heard
+        warned: list[str] = []
+        self._own.warned = warned
         try:
-            yield heard
+            yield warned
         finally:
-            del self._own.heard
+            del self._own.warned
             with self._turn:
                 self._users -= 1
                 if not self._users:
@@ -54,15 +54,15 @@ class Settings:
         self._undo.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
-        shown = warnings.showwarning
+        show = warnings.showwarning
 
-        def hear(message: Warning | str, *more: Any) -> None:
-            if hasattr(self._own, "heard"):
-                self._own.heard.append(" ".join(str(message).split()))
+        def collect(message: Warning | str, *more: Any) -> None:
+            if hasattr(self._own, "warned"):
+                self._own.warned.append(" ".join(str(message).split()))
             else:  # of a thread that decodes nothing
-                shown(message, *more)
+                show(message, *more)
 
-        warnings.showwarning = hear  # type: ignore[assignment]  # arguments that have a default too
+        warnings.showwarning = collect  # type: ignore[assignment]  # arguments that have a default too
         self._limit = Image.MAX_IMAGE_PIXELS = max_pixels
 
 
@@ -72,10 +72,10 @@ _hushing = threading.Lock()
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Drop what C writes to stderr: libtiff prints there, before Pillow raises, what is wrong with a file."""
+    """Silence standard error of C: libtiff prints faults of a file there before Pillow raises them."""
     with _hushing:  # or a second thread would take the first one's nowhere for stderr
         try:
-            kept = os.dup(2)
+            saved = os.dup(2)
         except OSError:  # stderr is closed
             yield
             return
@@ -84,6 +84,6 @@ def hushed() -> Iterator[None]:
             os.dup2(nowhere, 2)
             yield
         finally:
-            os.dup2(kept, 2)
+            os.dup2(saved, 2)
             os.close(nowhere)
-            os.close(kept)
+            os.close(saved)

@@ -49,7 +49,7 @@ class Picture:
 
     @property
     def on_white(self) -> Tensor:
-        """The Image with white where it is transparent; `image` may be of another size than `alpha`."""
+        """The Image on white; `image` may be of another size than `alpha`."""
         if self.alpha is None:
             return self.image
         alpha = resize(self.alpha, (self.image.shape[-2], self.image.shape[-1]))
@@ -70,7 +70,7 @@ def load_picture(
         InputError: whatever is wrong with the file.
     """
     with _opening(source, max_pixels, minimum) as (image, file, warned):
-        name = _shown(source) if str(source) == "-" else Path(source).name
+        name = _name_of(source) if str(source) == "-" else Path(source).name
         notes = _notes(image, name)
         color, alpha, tags = _decoded(image, long_side, minimum, warned)
         return Picture(
@@ -98,7 +98,7 @@ def measure(source: Path | str, *, max_pixels: int = MAX_PIXELS, minimum: int = 
 
 
 def load_levels(source: Path | str, long_side: int | None = None) -> Tensor:
-    """One picture on white as bytes [3, H, W], in half the time of `load_picture`, which tells the rest."""
+    """One picture on white as bytes [3, H, W], in half the time of `load_picture`."""
     with _opening(source, MAX_PIXELS, SMALLEST) as (image, _, warned):
         color, alpha, _ = _decoded(image, long_side, SMALLEST, warned)
     planes = to_planes(color)[0]
@@ -112,34 +112,34 @@ def load_levels(source: Path | str, long_side: int | None = None) -> Tensor:
 def _opening(
     source: Path | str, max_pixels: int, minimum: int
 ) -> Iterator[tuple[Image.Image, BinaryIO, list[str]]]:
-    """An opened picture of accepted size, its file, and the list into which Pillow's warnings come."""
+    """An opened picture of accepted size, its file, and a list that collects Pillow's warnings."""
     with open_input(source) as file:
         head = file.read(HEAD_BYTES)
         file.seek(0)
-        shown = _shown(source)
-        with _refusals(shown, head, max_pixels), SETTINGS.used(max_pixels) as warned:
+        name = _name_of(source)
+        with _refusals(name, head, max_pixels), SETTINGS.used(max_pixels) as warned:
             image = _opened(file, head)
-            _check_size(image, shown, max_pixels, minimum)
+            _check_size(image, name, max_pixels, minimum)
             yield image, file, warned
 
 
-def _shown(source: Path | str) -> str:
+def _name_of(source: Path | str) -> str:
     return "standard input" if str(source) == "-" else display(source)
 
 
 @contextmanager
-def _refusals(shown: str, head: bytes, max_pixels: int) -> Iterator[None]:
-    """Turn whatever a codec raises for a foreign file into an InputError that tells what the file is."""
+def _refusals(name: str, head: bytes, max_pixels: int) -> Iterator[None]:
+    """Turn any error of a codec into an InputError that names the kind of the file."""
     try:
         yield
     except StylerError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(_too_many(shown, f"over {2 * max_pixels:,} pixels", max_pixels)) from error
+        raise InputError(_too_many(name, f"over {2 * max_pixels:,} pixels", max_pixels)) from error
     except MemoryError as error:
-        raise InputError(f"{shown} needs more memory than there is: shrink it first") from error
+        raise InputError(f"{name} needs more memory than there is: shrink it first") from error
     except Exception as error:
-        raise InputError(f"{shown} {_fault(head, error)}") from error
+        raise InputError(f"{name} {_fault(head, error)}") from error
 
 
 def _fault(head: bytes, error: Exception) -> str:
@@ -165,16 +165,16 @@ def _opened(file: BinaryIO, head: bytes) -> Image.Image:
     return Image.open(file, formats=READABLE)
 
 
-def _check_size(image: Image.Image, shown: str, max_pixels: int, minimum: int) -> None:
+def _check_size(image: Image.Image, name: str, max_pixels: int, minimum: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
-        raise InputError(_too_many(shown, f"{width}x{height} pixels", max_pixels))
+        raise InputError(_too_many(name, f"{width}x{height} pixels", max_pixels))
     if min(width, height) < minimum:
-        raise InputError(f"{shown} is {width}x{height}, under {minimum} pixels a side: give a larger picture")
+        raise InputError(f"{name} is {width}x{height}, under {minimum} pixels a side: give a larger picture")
 
 
-def _too_many(shown: str, what: str, max_pixels: int) -> str:
-    return f"{shown} has {what} and the limit is {max_pixels:,}: shrink it, or raise --max-pixels"
+def _too_many(name: str, what: str, max_pixels: int) -> str:
+    return f"{name} has {what} and the limit is {max_pixels:,}: shrink it, or raise --max-pixels"
 
 
 def _decoded(
@@ -201,7 +201,7 @@ def _notes(image: Image.Image, name: str) -> tuple[str, ...]:
 
 
 def _losses(image: Image.Image) -> list[str]:
-    """What this program will not see of an opened picture: further frames, further bits."""
+    """Warnings of what will not be read of an opened picture: further frames, further bits."""
     lost = []
     if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO: a phone's previews and depth
         lost.append("it has several frames, of which only the first is used")
@@ -223,7 +223,7 @@ def _tags(image: Image.Image, warned: list[str]) -> dict[int, object]:
 def read_recipe(source: Path | str) -> dict[str, object]:
     """The recipe that `save_picture` put into a picture; only its header is read, whatever its size.
 
-    It is foreign data: names in it are never opened, and values must be checked before use.
+    It is foreign data, see `recipe.parse`.
 
     Raises:
         InputError: if the file is no picture or has no recipe.
@@ -231,5 +231,5 @@ def read_recipe(source: Path | str) -> dict[str, object]:
     with open_input(source) as file:
         head = file.read(HEAD_BYTES)
         file.seek(0)
-        with _refusals(_shown(source), head, sys.maxsize), SETTINGS.used(sys.maxsize):
-            return recipe.read(_opened(file, head), _shown(source))
+        with _refusals(_name_of(source), head, sys.maxsize), SETTINGS.used(sys.maxsize):
+            return recipe.read(_opened(file, head), _name_of(source))

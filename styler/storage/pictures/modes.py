@@ -1,4 +1,4 @@
-"""From any mode that Pillow decodes to sRGB and alpha: the only place that knows modes and color profiles."""
+"""Convert pictures of any mode and color profile to sRGB and alpha."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ FILL_SIDE = 1024  # hidden colors are looked up on a grid of at most this side
 
 @dataclass(frozen=True)
 class Layers:
-    """A picture taken apart: `color` in mode L, RGB, CMYK, LAB or F (grey in [0, 1]), `alpha` in mode L."""
+    """The layers of a picture: `color` in mode L, RGB, CMYK, LAB or F (gray in [0, 1]), `alpha` in mode L."""
 
     color: Image.Image
     alpha: Image.Image | None
 
 
 def loses_depth(image: Image.Image) -> bool:
-    """Whether Pillow will read this opened, not yet loaded picture with 8 of its 16 bits a channel."""
+    """Whether Pillow will read only 8 of the 16 bits a channel of an opened, not yet loaded picture."""
     if image.mode.startswith(("I", "F")) or not getattr(image, "tile", None):
         return False
     arguments = image.tile[0].args  # type: ignore[attr-defined]  # only opened files have it
@@ -48,7 +48,7 @@ def loses_depth(image: Image.Image) -> bool:
 
 
 def layers(image: Image.Image, warn: Warn) -> Layers:
-    """Take a loaded picture of any mode apart: deep grey is scaled, not clipped; hidden colors are filled."""
+    """The layers of a loaded picture: deep gray is scaled, not clipped; hidden colors are filled."""
     if image.mode.startswith(("I", "F")):
         return _deep_layers(image, warn)
     if image.has_transparency_data:
@@ -76,7 +76,7 @@ def _filled(color: Image.Image, alpha: Image.Image) -> Layers:
 
 
 def _unit(values: NDArray[Any], warn: Warn) -> NDArray[np.float32]:
-    """Deep grey in [0, 1]: integers of 65535, floats as they are; what does not fit is stretched."""
+    """Deep gray in [0, 1]: integers by 65535, floats as they are; values outside are stretched to fit."""
     white = 1 if values.dtype.kind == "f" else 65535
     if not np.isfinite(values).all():
         warn("some of its values are not finite and were read as black")
@@ -131,16 +131,16 @@ def srgb_profile() -> bytes:
 
 
 def to_srgb(color: Image.Image, profile: bytes | None, warn: Warn) -> Pixels:
-    """The color layer as sRGB [H, W, 3]: uint8, or float32 for deep grey."""
+    """The color layer as sRGB [H, W, 3]: uint8, or float32 for deep gray."""
     if color.mode != "F":
         return np.array(_managed(color, profile, warn))
-    grey = np.clip(np.asarray(color), 0, 1)
+    gray = np.clip(np.asarray(color), 0, 1)
     if profile is None:
-        return np.repeat(grey[..., None], 3, axis=2)
-    # The color engine knows no deep grey here: its curve is read off at 256 levels and drawn through.
+        return np.repeat(gray[..., None], 3, axis=2)
+    # The color engine knows no deep gray here: its curve is read off at 256 levels and drawn through.
     levels = np.arange(256, dtype=np.uint8)
     curve = np.array(_managed(Image.fromarray(levels[None]), profile, warn))[0] / 255
-    return np.stack([np.interp(grey * 255, levels, curve[:, c]) for c in range(3)], axis=2).astype(np.float32)
+    return np.stack([np.interp(gray * 255, levels, curve[:, c]) for c in range(3)], axis=2).astype(np.float32)
 
 
 def _managed(color: Image.Image, profile: bytes | None, warn: Warn) -> Image.Image:
@@ -181,8 +181,8 @@ def _transformed(color: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.
 def fill_hidden(color: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
     """Give pixels hidden under transparency the nearest visible color, so that nothing unseen is styled.
 
-    `color` is [H, W] or [H, W, 3], `alpha` [H, W] of 0 to 255. The nearest color is sought on a
-    coarse grid; with nothing visible there it is the mean visible color, or grey if there is none.
+    `color` is [H, W] or [H, W, 3], `alpha` [H, W] of 0 to 255. The nearest color is sought on a coarse
+    grid; if nothing there is visible it is the mean visible color, or gray if there is none.
     """
     from scipy import ndimage  # 18 MB that only transparent pictures need
 
@@ -200,6 +200,6 @@ def fill_hidden(color: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
 
 
 def _mean_color(color: Pixels, visible: NDArray[np.bool_]) -> Pixels:
-    grey = 128 if color.dtype == np.uint8 else 0.5
-    mean = color[visible].mean(axis=0) if visible.any() else grey
+    gray = 128 if color.dtype == np.uint8 else 0.5
+    mean = color[visible].mean(axis=0) if visible.any() else gray
     return np.asarray(mean, dtype=color.dtype)

@@ -36,7 +36,7 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that 
 def models(ctx: click.Context) -> None:
     """List, show, add, convert and export trained networks: those with styles, and translators.
 
-    Without a command it lists those that are here: the ones that came with styler and your own.
+    Without a command it lists those that are installed: the ones that came with styler and your own.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_models)
@@ -46,14 +46,14 @@ def models(ctx: click.Context) -> None:
 @talking
 @click.pass_obj
 def list_models(settings: Settings) -> None:
-    """List the networks that are here, with their styles, or with what they translate."""
+    """List the networks that are installed, with their styles, or with what they translate."""
     from styler.storage.models import library
 
     console, entries = console_of(settings), library.installed()
     columns = ("name", "styles", "kind", "size", "licence", "from")
     console.table("Trained networks", columns, [_row(entry) for entry in entries])
     if not entries:
-        console.note("none is here yet: styler train-fast makes one, styler models add keeps one")
+        console.note("none is installed yet: styler train-fast makes one, styler models add keeps one")
     _draw(console, [(e.card, library.read_thumbnails(e.path)) for e in entries if e.card])
 
 

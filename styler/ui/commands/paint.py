@@ -1,42 +1,72 @@
-"""Commands that paint, and that tell how a picture was painted."""
+"""Commands that paint, translate, make pairs to learn from, and show how a picture was made."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
 from styler.options.fast import FastOptions
 from styler.options.optimize import OptimizeOptions
+from styler.options.translate import PairsOptions, TranslateOptions
 from styler.ui import completion
 from styler.ui.flags import command_line, options_of, talking
-from styler.ui.follow import Settings, check_output, console_of, run_batch, run_job
+from styler.ui.follow import Settings, console_of, run_batch
+
+KINDS = {
+    "edges": "The inputs are the photos' edges, as black lines on white.",
+    "grey": "The inputs are the photos without color.",
+    "blur": "The inputs are the photos blurred.",
+    "low-resolution": "The inputs are the photos shrunk and enlarged again.",
+    "palette": "The inputs are the photos in few colors.",
+    "segments": "The inputs are areas of few colors with smooth outlines.",
+}
+"""Kinds of input with what `--help` says of them; `conditions.CONDITIONS` has the same names."""
 
 
 @click.command()
-@click.argument("content")
-@click.argument("styles", metavar="STYLE...", nargs=-1, required=True)
+@click.argument("pictures", metavar="CONTENT... [STYLE...]", nargs=-1, required=True)
+@click.option(
+    "--style",
+    "styles",
+    metavar="FILE",
+    multiple=True,
+    help="Style; several are blended. All else is content.",
+)
 @click.option(
     "-o",
     "--output",
     metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: CONTENT-STYLE.png]",
+    help="Where to write; - is standard output. [default: CONTENT-STYLE.png, of a folder FOLDER-STYLE]",
 )
 @options_of(OptimizeOptions)
 @talking
 @click.pass_obj
 def optimize(
-    settings: Settings, content: str, styles: Sequence[str], output: str | None, options: OptimizeOptions
+    settings: Settings,
+    pictures: Sequence[str],
+    styles: Sequence[str],
+    output: str | None,
+    options: OptimizeOptions,
 ) -> int:
-    """Paint CONTENT in the manner of STYLE, or of several styles blended.
+    """Paint CONTENT in the style of STYLE, or of several styles blended.
 
-    Writes one picture and nothing else. Ctrl-C saves the picture as it stands.
+    \b
+    styler optimize photo.jpg waves.jpg
+    styler optimize a.jpg b.jpg holiday/ --style waves.jpg --style ink.jpg -o painted/
+
+    Several contents, or a folder of them, need their styles named by --style. Ctrl-C saves the picture in
+    hand as it stands.
     """
-    from styler.jobs import optimize as painting
+    from styler.jobs import optimize as job
 
-    check_output(settings, output)
-    return run_job(settings, lambda interrupt: painting.optimize(content, styles, output, options, interrupt))
+    if len(pictures) == 1 and not styles:
+        raise click.UsageError("Missing argument 'STYLE...': name a style, or several.")
+    return run_batch(
+        settings, output, lambda interrupt: job.optimize(pictures, styles, output, options, interrupt)
+    )
 
 
 @click.command()
@@ -51,7 +81,7 @@ def optimize(
 @talking
 @click.pass_obj
 def fast(settings: Settings, inputs: Sequence[str], output: str | None, options: FastOptions) -> int:
-    """Paint pictures, folders and films at once with a trained network, each in one pass.
+    """Paint pictures, folders and videos at once with a trained network, each in one pass.
 
     \b
     styler fast photo.jpg --style wave
@@ -59,9 +89,68 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 
     A network of textures needs no INPUT: it paints --size WxH from noise.
     """
-    from styler.jobs import fast as stylizing
+    from styler.jobs import fast as job
 
-    return run_batch(settings, output, lambda interrupt: stylizing.fast(inputs, output, options, interrupt))
+    return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
+
+
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER",
+    help="Where to write; - is standard output. [default: INPUT-NAME.png, of a folder FOLDER-NAME]",
+)
+@options_of(TranslateOptions, {"checkpoint": completion.translators})
+@talking
+@click.pass_obj
+def translate(
+    settings: Settings, inputs: Sequence[str], output: str | None, options: TranslateOptions
+) -> int:
+    """Translate pictures, folders and videos with a generator that was trained on pairs.
+
+    \b
+    styler translate sketch.png --checkpoint edges2photo
+    styler translate photo.jpg --checkpoint edges2photo --from-photo
+    """
+    from styler.jobs import translate as job
+
+    return run_batch(settings, output, lambda interrupt: job.translate(inputs, output, options, interrupt))
+
+
+def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a flag for each kind of input."""
+    for name, text in reversed(KINDS.items()):
+        command = click.option(f"--{name}", is_flag=True, help=text)(command)
+    return command
+
+
+@click.command()
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Where the pairs go.")
+@kinds
+@options_of(PairsOptions)
+@talking
+@click.pass_obj
+def pairs(
+    settings: Settings, /, photos: Sequence[str], output: str, options: PairsOptions, **flags: bool
+) -> int:
+    """Make pairs of an input and a photo out of photos, to train on with `styler train-translate`.
+
+    \b
+    styler pairs photos/ --edges -o edges2photo/
+
+    Writes one PNG for each photo, the input left and the photo right, and pairs.json, which tells how. What
+    is there already is left alone.
+    """
+    from styler.jobs import pairs as job
+
+    given = [name for name in KINDS if flags[name.replace("-", "_")]]
+    if len(given) != 1:
+        raise click.UsageError(f"Give one of {', '.join('--' + name for name in KINDS)}.")
+    (kind,) = given
+    return run_batch(settings, output, lambda interrupt: job.pairs(photos, output, kind, options, interrupt))
 
 
 @click.command()
@@ -69,7 +158,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 @talking
 @click.pass_obj
 def show(settings: Settings, picture: str) -> None:
-    """Print the recipe inside PICTURE, which may be a film, and the command that remakes it."""
+    """Print the recipe inside PICTURE, which may be a video, and the command that remakes it."""
     from styler.storage.films import read as video
     from styler.storage.pictures.load import read_recipe
 

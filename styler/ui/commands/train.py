@@ -131,9 +131,9 @@ def train_translate(
 ) -> int:
     """Learn from pairs to turn one kind of picture into another with `styler translate`.
 
-    Writes the network, and beside it the folder OUTPUT.training with a page that shows how it went, previews,
-    loss curves, a log and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun
-    all processes train together.
+    Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log
+    and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train
+    together.
     """
     from styler.jobs.training import translate
 

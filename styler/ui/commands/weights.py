@@ -33,7 +33,7 @@ def weights() -> None:
 @talking
 @click.pass_obj
 def list_weights(settings: Settings) -> None:
-    """List the networks that styler knows and what is here of them."""
+    """List the networks that styler knows, and which of them are installed."""
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 
@@ -60,7 +60,7 @@ def path(settings: Settings, name: str) -> None:
 @talking
 @click.pass_obj
 def verify(settings: Settings, names: Sequence[str]) -> int:
-    """Check the hashes and values of weights; of all that are here if no NAME is given."""
+    """Check the hashes and values of weights; of all that are installed if no NAME is given."""
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from styler.errors import InputError
-from styler.storage.datasets.photos import FLAT, Pictures, ahead, find, mixed, skipped
+from styler.storage.datasets.photos import FLAT, Pictures, ahead, find, mixed
 
 
 def paint(path: Path, size: tuple[int, int] = (60, 48), color: tuple[int, int, int] | None = None) -> None:
@@ -155,14 +155,6 @@ def test_ahead_raises_where_the_batch_is_asked_for() -> None:
         with pytest.raises(InputError, match="torn"):
             batches(1)
         assert batches(2) == 2
-
-
-def test_skipped_names_one(photos: Path) -> None:
-    pictures = Pictures(photos)
-    assert skipped([pictures]) == ""
-    (photos / "town" / "c.PNG").write_bytes(b"")
-    pictures.batch(0, 20, 16)
-    assert skipped([pictures]).startswith("1 picture was skipped") and "c.PNG" in skipped([pictures])
 
 
 def test_crops_of_one_color_are_passed_over(tmp_path: Path) -> None:

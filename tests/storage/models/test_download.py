@@ -86,7 +86,7 @@ def test_fetch_keeps_only_the_convolutions(server, offered, home):
     assert about.information["original_sha256"] == offered.sha256
     assert about.information["recognized"] is True
     assert about.licence == offered.licence
-    assert notes(fetch()[0]) == [f"vgg19 is here already and whole: {path}"]
+    assert notes(fetch()[0]) == [f"vgg19 is installed already and complete: {path}"]
     assert len(server.faults.seen) == 1
 
 
@@ -334,7 +334,7 @@ def test_second_waits_and_says_so(server, offered, home):
     assert "another styler is fetching vgg19" in next(second).text
     server.faults.release.set()
     list(first)
-    assert "here already" in next(second).text
+    assert "installed already" in next(second).text
     second.close()
     assert len(server.faults.seen) == 1
     assert whole(home)
@@ -367,7 +367,7 @@ def test_two_processes_download_once(server, offered, home):
     ours = vgg.fetch("vgg19", timeout=30)
     assert "another styler is fetching vgg19" in next(ours).text
     server.faults.release.set()
-    assert "here already" in next(ours).text
+    assert "installed already" in next(ours).text
     other.join(60)
     assert other.exitcode == 0
     assert len(server.faults.seen) == 1

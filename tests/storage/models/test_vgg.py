@@ -163,7 +163,7 @@ def test_first_layer_tells_whose_weights_they_are(tmp_path, owner):
     with pytest.raises(WeightsError, match=f"styler weights add {owner} "):
         vgg.add(other, file)
     vgg.add(owner, file)
-    assert vgg.describe(owner) == "whole"
+    assert vgg.describe(owner) == "complete"
 
 
 def test_first_layer_for_small_inputs_is_no_caffe_network(tmp_path):

@@ -1,4 +1,4 @@
-"""What a trained model is made of: styles from picture files, a network with room for them, and its card."""
+"""Styles of a network in training: their files, the network with room for them, and the file with both."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ Network = ResidualNetwork | TextureNetwork
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A style to learn: what the model will say of it, its Image [1, 3, H, W], and its file's hash."""
+class LearnedStyle:
+    """A style to learn: its entry in the network's file, Image [1, 3, H, W], and its file's hash."""
 
     style: Style
     image: Tensor
     sha256: str
 
 
-def open_styles(given: Sequence[str], size: OutputSize) -> Generator[Event, None, list[Learned]]:
-    """The styles of FILE or NAME=FILE, shrunk while they are read to what `size` needs at most.
+def open_styles(files: Sequence[str], size: OutputSize) -> Generator[Event, None, list[LearnedStyle]]:
+    """Open the styles of FILE or NAME=FILE, shrunk while they are read to what `size` needs at most.
 
     Raises:
         InputError: for a file that is no picture, no style at all, or two of one name.
     """
-    if not given:
+    if not files:
         raise InputError("no style is given: name a picture with --style FILE")
-    found: dict[str, Learned] = {}
-    for text in given:
+    styles: dict[str, LearnedStyle] = {}
+    for text in files:
         picture = load_picture(file_of(text), long_side=long_side(size))
         for warning in picture.warnings:
             yield Note(warning)
         style = _style(text, picture.credits)
-        if style.name in found:
+        if style.name in styles:
             raise InputError(f"two styles are called {style.name}: name one with --style NAME=FILE")
-        found[style.name] = Learned(style, picture.image, picture.sha256)
-    return list(found.values())
+        styles[style.name] = LearnedStyle(style, picture.image, picture.sha256)
+    return list(styles.values())
 
 
 def file_of(text: str) -> str:
@@ -78,17 +78,20 @@ def _style(text: str, credits: Mapping[str, str]) -> Style:
     return Style(slug(name), about["description"], about["artist"], about["copyright"])
 
 
+# The network
+
+
 def network_for(
     options: TrainFastOptions, styles: Sequence[str], base: Model | None, first: Model | None = None
 ) -> Network:
-    """The network to train for the styles: a new one, that of `first`, or that of `base` with room for them.
+    """Network to train for the styles: a new one, that of `first`, or that of `base` with room for them.
 
     Raises:
         InputError: if `base` is of another kind, or has one of the styles; if `first` is of another kind, or
             has not as many styles.
     """
     if first:
-        return _started(options, len(styles), first)
+        return _started_from(options, len(styles), first)
     width = WIDTHS[options.model_size]
     if base is None and options.network == "texture":
         return TextureNetwork(TextureArchitecture(channels=width // 2, styles=len(styles)))
@@ -106,8 +109,8 @@ def network_for(
     return extended(base.network, len(styles))
 
 
-def _started(options: TrainFastOptions, count: int, first: Model) -> Network:
-    """The network of a trained model, to be trained further."""
+def _started_from(options: TrainFastOptions, count: int, first: Model) -> Network:
+    """Copy the network of a model, to be trained further."""
     if first.card.kind != options.network:
         raise InputError(f"--start-from is a {first.card.kind} network, and --network {options.network}")
     if len(first.card.styles) != count:
@@ -119,30 +122,37 @@ def _started(options: TrainFastOptions, count: int, first: Model) -> Network:
 
 
 def extended(network: Network, count: int) -> Network:
-    """A network with so many more styles, which start as the mean of those it has and alone can be trained.
+    """Copy a network with `count` more styles, which start as the mean of its own and alone can be trained.
 
-    A training must give the old styles no weight: their gradients are then zero and they stay bit for bit.
+    A training must give its own styles no weight: their gradients are then 0 and they stay bit for bit.
     """
-    grown = copy.deepcopy(network).requires_grad_(False)
-    grown.config = dataclasses.replace(grown.config, styles=grown.config.styles + count)
-    for norm in norms_of(grown):
+    copied = copy.deepcopy(network).requires_grad_(False)
+    copied.config = dataclasses.replace(copied.config, styles=copied.config.styles + count)
+    for norm in norms_of(copied):
         for name in ("weight", "bias"):
             rows = getattr(norm, name).detach()
             more = rows.mean(0, keepdim=True).expand(count, -1)
             setattr(norm, name, torch.nn.Parameter(torch.cat([rows, more])))
-    return grown
+    return copied
+
+
+# Its file
 
 
 def model_of(
     network: Network,
-    learned: Sequence[Learned],
+    styles: Sequence[LearnedStyle],
     base: Model | None,
     first: Model | None,
     training: Mapping[str, Any],
 ) -> Model:
-    """The model to write; `training` tells how it was trained; what `base` tells of itself stays.
+    """A trained network with its card, which also keeps what the cards of `base` and `first` say.
 
-    How `first` was trained, which it started from, is told too.
+    Args:
+        styles: the last ones of the network.
+        base: the model that the styles were added to.
+        first: the model that the network started from.
+        training: how it was trained.
     """
     information = {**(base.card.information if base else {}), "training": training}
     if base and "training" in base.card.information:
@@ -152,17 +162,17 @@ def model_of(
     card = Card(
         kind="texture" if isinstance(network, TextureNetwork) else "transform",
         network=described(network.config),
-        styles=(*(base.card.styles if base else ()), *(one.style for one in learned)),
+        styles=(*(base.card.styles if base else ()), *(one.style for one in styles)),
         licence=base.card.licence if base else "",
         information=information,
         sha256="",
     )
-    pictures = torch.cat([*_known(base), *(thumbnail(one.image) for one in learned)])
+    pictures = torch.cat([*_thumbnails(base), *(thumbnail(one.image) for one in styles)])
     return Model(copy.deepcopy(network).cpu(), card, pictures)
 
 
-def _known(base: Model | None) -> list[Tensor]:
-    """The thumbnails of a model, gray ones if it has none."""
+def _thumbnails(base: Model | None) -> list[Tensor]:
+    """Thumbnails of the styles that a network has, gray if its file has none."""
     if base is None:
         return []
     if base.thumbnails is None:
@@ -172,7 +182,7 @@ def _known(base: Model | None) -> list[Tensor]:
 
 
 def thumbnail(image: Tensor) -> Tensor:
-    """The middle square of an Image [1, 3, H, W] as bytes [1, 3, THUMBNAIL, THUMBNAIL]."""
+    """Middle square of an Image [1, 3, H, W] as bytes [1, 3, THUMBNAIL, THUMBNAIL]."""
     height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

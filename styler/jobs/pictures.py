@@ -1,0 +1,184 @@
+"""One picture through a trained network, and forecasts of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from styler.device import form_for
+from styler.errors import InputError
+from styler.events import Event, Note
+from styler.image.size import SMALLEST, Size, fit, long_side, resize
+from styler.jobs.records import Record, forecast_of, recipe_of, record_of, save, source_of
+from styler.options.fields import OutputSize
+from styler.options.shared import OutputOptions, PassOptions, Precision
+from styler.storage.inputs import STREAM, Job
+from styler.storage.names import display
+from styler.storage.pictures.load import Picture, load_picture, measure
+from styler.tasks.onepass import SAMPLE, OnePass, shrunk, suited
+
+Make = Callable[[Picture, OnePass], Generator[Event, None, Picture]]
+"""Makes the finished picture of one that has the output's size."""
+
+
+@dataclass(eq=False)
+class Session:
+    """A trained network at work for a command; the first picture decides number type and memory budget.
+
+    Attributes:
+        command: its name.
+        model: name and sha256 of the network, for recipes.
+        certain: options that recipes always have.
+        options: of the command.
+        network: the pass that the command wants; from the first picture on, suited to options and memory.
+        make: for pictures that need more than the pass.
+        passes: how often the network goes over each picture.
+        count: inputs.
+    """
+
+    command: str
+    model: Mapping[str, str]
+    certain: Mapping[str, object]
+    options: PassOptions
+    network: OnePass
+    make: Make | None = None
+    passes: int = 1
+    count: int = 1
+    sampled: bool = False
+    seconds: float | None = None
+
+    def suit(
+        self, sample: Tensor | None, pixels: int | None = None, precision: Precision | None = None
+    ) -> OnePass:
+        """The pass, suited to a sample [1, 3, H, W] if it is the first.
+
+        `pixels` are those of one of the inputs, None for many. `precision`, if given, holds from here on.
+        """
+        if not self.sampled:
+            assert sample is not None
+            options = replace(self.options, precision=precision or self.options.precision)
+            work = pixels and pixels * self.count * self.passes
+            self.network, self.sampled = suited(self.network, options, sample, work), True
+        elif precision:
+            self.network = replace(self.network, form=form_for(precision, self.network.device))
+        return self.network
+
+    def pace(self, sample: Tensor | None) -> float:
+        """Seconds for each pixel, measured on the first sample."""
+        if self.seconds is None:
+            assert sample is not None
+            network, piece = self.suit(sample), shrunk(sample)
+            network(piece)  # the first time takes longer
+            begun = time.monotonic()
+            network(piece)
+            self.seconds = self.passes * (time.monotonic() - begun) / (piece.shape[-2] * piece.shape[-1])
+        return self.seconds
+
+    def recipe(self, **entries: object) -> Record:
+        """Recipe of a picture."""
+        certain = {**self.certain, "precision": precision_name(self.network.form.dtype)}
+        return recipe_of(self.command, self.options, certain, model=self.model, **entries)
+
+    def notes(self) -> Generator[Event, None, None]:
+        """Show what the pass has noted since the last time."""
+        while self.network.budget.notes:
+            yield Note(self.network.budget.notes.pop(0))
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    """A number type as `--precision` takes it."""
+    return str(dtype).removeprefix("torch.")
+
+
+def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Record]:
+    """Load a picture, let the network work on it and save the result, or with `dry_run` forecast that."""
+    begun, options = time.monotonic(), session.options
+    if options.dry_run:
+        return forecast_picture(job, session)
+    picture = yield from open_picture(job.source, options, options.size, many)
+    height, width = size = output_size(size_of(picture.image), options.size, options)
+    picture = replace(picture, image=resize(picture.image, size))
+    network = session.suit(picture.image, height * width)
+    if session.make:
+        picture = yield from session.make(picture, network)
+    else:
+        output = network.run(network.prepare(picture.image))
+        picture = replace(picture, image=network.finish(picture.image, output))
+    yield from session.notes()
+    size = size_of(picture.image)
+    recipe = session.recipe(content=source_of(picture), size=[size[1], size[0]])
+    save(job.target, picture.image, recipe, options, picture)
+    return record_of(job, options, network.device, begun, [size])
+
+
+def open_picture(
+    source: str, options: OutputOptions, wanted: OutputSize, many: bool
+) -> Generator[Event, None, Picture]:
+    """Load a picture, shrunk as it is read to what an output of the wanted size needs; notes its warnings."""
+    picture = load_picture(source, max_pixels=options.max_pixels, long_side=long_side(wanted))
+    for text in picture.warnings:
+        yield Note(f"{display(source)}: {text}" if many else text)
+    return picture
+
+
+def own_size(source: str, options: OutputOptions) -> Size:
+    """(height, width) of a picture, by its header; standard input is read for it."""
+    if source == STREAM:
+        return size_of(load_picture(source, max_pixels=options.max_pixels).image)
+    return measure(source, max_pixels=options.max_pixels)
+
+
+def size_of(image: Tensor) -> Size:
+    """(height, width) of an Image [1, 3, H, W]."""
+    return image.shape[-2], image.shape[-1]
+
+
+def output_size(size: Size, wanted: OutputSize, options: OutputOptions) -> Size:
+    """(height, width) of a picture's output; raises InputError if it is too thin or too large."""
+    output = fit(size, wanted)
+    check_size(output, options)
+    return output
+
+
+def check_size(size: Size, options: OutputOptions) -> None:
+    """Raise InputError for a (height, width) that is too thin for a network, or over the limit."""
+    shown = f"the output would be {size[1]}x{size[0]} pixels"
+    if min(size) < SMALLEST:
+        raise InputError(f"{shown}, and {SMALLEST} a side is the least: use a larger --size")
+    if size[0] * size[1] > options.max_pixels:
+        raise InputError(
+            f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
+        )
+
+
+# Dry runs
+
+
+def forecast_picture(job: Job, session: Session) -> Record:
+    """Forecast of a picture, by its header; the first one is a sample, and seen small."""
+    options = session.options
+    if job.source == STREAM:  # which can be read once only
+        image = load_picture(job.source, max_pixels=options.max_pixels).image
+        return forecast(job, session, output_size(size_of(image), options.size, options), image)
+    size, sample = output_size(own_size(job.source, options), options.size, options), None
+    if not session.sampled:
+        sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE).image
+    return forecast(job, session, size, sample)
+
+
+def forecast(job: Job, session: Session, size: Size, sample: Tensor | None, frames: int = 1) -> Record:
+    """Forecast of a picture, or of a video of so many frames: size, strips, memory and time."""
+    pixels = frames * size[0] * size[1]
+    rows, needed = session.suit(sample, pixels).plan(*size)
+    seconds = pixels * session.pace(sample)
+    facts = [f"{size[1]} x {size[0]}"]
+    if job.film:
+        facts.append(f"{frames} frames")
+    if session.passes > 1:
+        facts.append(f"a sheet of {session.passes} such")
+    facts.append(f"strips of {rows} rows" if rows < size[0] else "whole")
+    return forecast_of(job, [size], [*facts, f"{needed / 1e9:.1f} GB", f"about {seconds:.1f} s"])
