@@ -169,7 +169,7 @@ def _made(
     total, last = frame_count(found.footage), None
     steady = steady and network.measures
     shot = from_tensors(sink.state, network.device) if sink.state else None
-    yield Stage("film", *found.size, total)
+    yield Stage("video", *found.size, total)
     for frame in ahead(_readable(found, sink.done)):
         if isinstance(frame, Note):
             yield frame
