@@ -24,7 +24,7 @@ import torch
 
 import styler
 from styler.options.fast import FastOptions, TrainFastOptions
-from styler.options.fields import Options, flag_of, plain
+from styler.options.fields import Options, fields_of, flag_of, plain
 from styler.options.optimize import OptimizeOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
@@ -46,17 +46,8 @@ OPTIONS: dict[str, type[Options]] = {
 def option_table(name: str) -> str:
     """README's table of a command, from the very fields that its flags are made of."""
     kind = OPTIONS[name]
-    hints = typing.get_type_hints(kind)
-    rows = [row(field, hints[field.name]) for field in own_first(kind)]
+    rows = [row(field, hint) for field, hint in fields_of(kind).items()]
     return "\n".join(["| Option | Default | |", "| --- | --- | --- |", *rows]) + "\n"
-
-
-def own_first(kind: type) -> list[dataclasses.Field[typing.Any]]:
-    """As in `--help`: a class's own fields before its parents'."""
-    parents = [vars(parent).get("__annotations__", {}) for parent in kind.__mro__]
-    return sorted(
-        dataclasses.fields(kind), key=lambda f: next(i for i, p in enumerate(parents) if f.name in p)
-    )
 
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
