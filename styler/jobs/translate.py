@@ -7,17 +7,14 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.size import fit
 from styler.jobs.batch import Summary, apply
-from styler.jobs.pictures import Session, size_of
+from styler.jobs.pictures import Session
 from styler.jobs.records import prepare
-from styler.networks.pix2pix import GeneratorArchitecture, Mode
 from styler.options.translate import TranslateOptions
 from styler.storage.models import library
 from styler.storage.models.library import Translation, Translator
@@ -26,10 +23,8 @@ from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
 from styler.tasks.onepass import OnePass
-from styler.tasks.translate import Reading
+from styler.tasks.translate import Reading, Statistics
 
-CELL, LEAST_CELL = 512, 128
-"""Sides in pixels of the largest and the smallest cells of a sheet of samples."""
 CHANNELS = (1, 3)
 """Channels that a network may take and make."""
 
@@ -60,14 +55,14 @@ def translate(
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
     network = model.network.to(prepare(options)).eval()
     name = Path(options.checkpoint).name or path.stem
-    mode = Mode(settings.statistics, options.seed if settings.dropout else None)
+    seed = options.seed if settings.dropout else None
     preparation = task.Preparation(network.made.inputs, settings.reading, model.about.condition)
     session = Session(
         "translate",
         {"name": name, "sha256": model.card.sha256},
         {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
         options,
-        task.translator(network, mode, preparation),
+        task.translator(network, settings.statistics, seed, preparation),
         partial(translate_picture, settings=settings, name=name, options=options),
         passes=options.samples,
     )
@@ -81,7 +76,7 @@ def translate(
 class TranslateSettings:
     """Statistics of the norms, dropout, kind of the inputs, and the condition they were made by, or ""."""
 
-    statistics: Literal["picture", "stored"]
+    statistics: Statistics
     dropout: bool
     reading: Reading
     made_by: str
@@ -92,8 +87,8 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
 
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
-    about, made = model.about, model.network.made
-    check_channels(made, name)
+    about = model.about
+    check_channels(model, name)
     check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
         raise InputError(
@@ -108,8 +103,9 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
     )
 
 
-def check_channels(made: GeneratorArchitecture, name: str) -> None:
+def check_channels(model: Translator, name: str) -> None:
     """Raise InputError for a network whose inputs or outputs are no pictures."""
+    made = model.network.made
     for what, channels in (("takes", made.inputs), ("makes", made.outputs)):
         if channels not in CHANNELS:
             raise InputError(
@@ -128,7 +124,7 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
         raise InputError(f"{name} does not say how it was trained: add {', and '.join(flags)}")
 
 
-def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Literal["picture", "stored"]:
+def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Statistics:
     """Statistics that the norms work by."""
     stored = any(norm.running_mean is not None for norm in model.network.norms())
     if options.statistics == "stored" and not stored:
@@ -193,9 +189,7 @@ def sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
 
     Each is shrunk to a cell and has its seed written below, by which it alone comes at full size.
     """
-    own = size_of(x)
-    size = fit(own, min(max(*own, LEAST_CELL), CELL))
-    cells, most = task.sample_cells(network, x, count, size)
+    cells, size, most = task.sample_cells(network, x, count)
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
     columns = math.ceil(math.sqrt(len(cells)))
     rows = range(0, len(cells), columns)

@@ -10,7 +10,6 @@ from networks.test_strips import MIX, NETWORKS, picture, psnr
 
 from styler.device import Form
 from styler.errors import DeviceError
-from styler.networks.pix2pix import Mode
 from styler.networks.strips import EXACT
 from styler.options.fast import FastOptions
 from styler.tasks import onepass
@@ -23,7 +22,7 @@ NEVER = 2**62
 
 
 def translates(**architecture):
-    return translator(test_pix2pix.made(**architecture).eval(), Mode(dropout=3), Preparation(3))
+    return translator(test_pix2pix.made(**architecture).eval(), "picture", 3, Preparation(3))
 
 
 MAKES = {
