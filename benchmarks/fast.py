@@ -34,7 +34,7 @@ from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
 from styler.options.fields import parse_size
 from styler.storage.models import vgg as weights
-from styler.storage.pictures.load import save
+from styler.storage.pictures.save import save_picture
 from styler.tasks.train_fast import make_targets, train_fast
 
 Candidates = dict[str, Callable[[], None]]
@@ -73,7 +73,7 @@ def files(text: str, options: FastOptions, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder, f"{index}.jpg")) for index in range(1 + rounds)]
         for name in names:
-            save(name, photo.clamp(0, 1))
+            save_picture(name, photo.clamp(0, 1))
         with device.peak_memory(device.choose(options.device)) as rise:
             for event in fast.fast(names, str(Path(folder, "painted")), options):
                 if isinstance(event, Item):

@@ -1,4 +1,4 @@
-"""The shared feature extraction: activations of a frozen VGG by layer name, and nothing else."""
+"""Feature extraction: activations of a frozen VGG by layer name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Extractor(nn.Module):
     Args:
         network: one of `networks.vgg.BLOCKS`.
         convolutions: the network's first layers in order; channel widths are read from the tensors.
-        normalization: what these very weights were trained on.
+        normalization: of the weights' training data.
         padding: how the weights were trained, the default of each call.
 
     Weights are buffers, never parameters: nothing trains them by accident, no gradient is made for them.
@@ -90,15 +90,15 @@ class Extractor(nn.Module):
         padding: Padding | None = None,
         relu_rule: ReluRule = "gradient",
     ) -> Iterator[tuple[str, Tensor]]:
-        """As a call, but hands out each activation as soon as it is made, shallow to deep.
+        """Yield activations shallow to deep, each as soon as it is computed; arguments as of a call.
 
-        What is computed of an activation before the next one is asked for, autograd goes back through only
-        when the deeper layers are done: so the gradients of all layers need not exist at the same time.
+        Autograd goes back through losses of an activation that are computed before the next one only when the
+        deeper layers are done: so the gradients of all layers need not exist at the same time.
         """
-        wanted = set(layers)
-        needed = self.needed(wanted)
+        names = set(layers)
+        needed = self.needed(names)
         _check_size(image, needed)
-        if "image" in wanted:
+        if "image" in names:
             yield "image", image
         x = self.normalize(image)
         for name in needed:
@@ -106,15 +106,15 @@ class Extractor(nn.Module):
                 weight, bias, backward = (getattr(self, f"{name}_{part}") for part in _PARTS)
                 x = convolve(x, weight, bias, backward, padding or self.padding)
             elif name.startswith("relu"):
-                # Where nobody sees the activation before it, the rectified one may take its place.
-                x = rectify(x, relu_rule, in_place=name.replace("relu", "conv") not in wanted)
+                # In place, unless the activation before it is yielded too.
+                x = rectify(x, relu_rule, in_place=name.replace("relu", "conv") not in names)
             else:
                 x = pool(x, pooling)
-            if name in wanted:
+            if name in names:
                 yield name, x
 
     def normalize(self, image: Tensor) -> Tensor:
-        """An Image in the range, scale and channel order that the weights want."""
+        """Normalize an Image to the range, scale and channel order of the weights."""
         x = (image - self.mean) / self.std
         return x.flip(1) if self.normalization.order == "bgr" else x
 
@@ -128,13 +128,13 @@ class Extractor(nn.Module):
         return widths
 
     def until(self, layers: set[str]) -> Extractor:
-        """The same network without the weights of what lies deeper than `layers`."""
+        """Copy of the network up to the deepest of `layers`."""
         names = [name for name in self.needed(layers | {"conv1_1"}) if name.startswith("conv")]
         parts = {name: (self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")) for name in names}
         return Extractor(self.network, parts, self.normalization, self.padding)
 
     def needed(self, layers: set[str]) -> tuple[str, ...]:
-        """The layers to compute in order to have `layers`; raises InputError for one that is not there."""
+        """Layers to compute for `layers`; raises InputError for one that the network does not have."""
         for name in sorted(layers - {"image"} - set(self.layers)):
             nearest = difflib.get_close_matches(name, self.layers, 3, 0.0)
             raise InputError(f"{self.network} has no layer '{name}'; nearest are {', '.join(nearest)}")
@@ -142,7 +142,7 @@ class Extractor(nn.Module):
 
 
 def borderless(extractor: Extractor) -> Padding:
-    """The network's own padding, unless that is zeros, which darken the border of a painted picture."""
+    """The network's own padding, or replication for zeros, which darken the border of a painted picture."""
     return "replicate" if extractor.padding == "zero" else extractor.padding
 
 
@@ -236,10 +236,10 @@ class _MaxPool(torch.autograd.Function):
         gradient[..., width:] = 0
         unclaimed = torch.ones_like(pooled, dtype=torch.bool)
         for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            place = (..., slice(row, height, 2), slice(column, width, 2))
-            chosen = (x[place] == pooled).logical_and_(unclaimed)
-            unclaimed.logical_xor_(chosen)
-            torch.mul(gradients[0], chosen, out=gradient[place])
+            cells = (..., slice(row, height, 2), slice(column, width, 2))
+            largest = (x[cells] == pooled).logical_and_(unclaimed)
+            unclaimed.logical_xor_(largest)
+            torch.mul(gradients[0], largest, out=gradient[cells])
         return gradient
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,38 +11,30 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from narrow import slimmed
-from PIL import Image
-from two import CHOSEN
+from studio import log, train, weights, write_studio
+from two import options
 
 import styler
 from styler import processes
 from styler.errors import DeviceError
-from styler.jobs.training.fast import train_fast
-from styler.options.fast import TrainFastOptions
 from styler.processes import ALONE
 from styler.storage.models import library
 
 SCRIPT = Path(__file__).with_name("two.py")
 ROOT = Path(styler.__file__).parents[1]
+KINDS = ("transform", "translate")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two styles, photos, a tiny loss network, and what one process with the double batch makes of them."""
+    """A studio, and what one process with the double batch makes there: transform.safetensors, ..."""
     folder = tmp_path_factory.mktemp("studio")
-    (folder / "photos").mkdir()
-    for index, name in enumerate(("a", "b", *(f"photos/{i}" for i in range(5)))):
-        values = np.random.default_rng(index).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(values).resize((80, 64)).save(folder / f"{name}.png")
-    slimmed(folder / "net.safetensors")
-    options = TrainFastOptions(**CHOSEN | {"batch": 4, "loss_network": str(folder / "net.safetensors")})
-    styles = [str(folder / f"{name}.png") for name in ("a", "b")]
-    for _ in train_fast(styles, str(folder / "photos"), str(folder / "one.safetensors"), options):
-        pass
+    write_studio(folder)
+    with contextlib.chdir(folder):
+        for kind in KINDS:
+            train(kind, f"{kind}.safetensors", options(kind, 4))
     return folder
 
 
@@ -91,38 +84,35 @@ def launch(*words: str) -> str:
     return finish(start("-m", "torch.distributed.run", *where, *how, str(SCRIPT), *words))
 
 
-def told(rank: int) -> list[str]:
-    return json.loads(Path(f"told-{rank}.json").read_text())
+def events(rank: int) -> list[str]:
+    names: list[str] = json.loads(Path(f"events-{rank}.json").read_text())
+    return names
 
 
-def losses(output: str) -> dict[int, dict[str, float]]:
-    lines = Path(f"{output}.training", "log.jsonl").read_text().splitlines()
-    entries = [json.loads(line) for line in lines]
-    assert [entry["step"] for entry in entries] == [1, 2, 3, 4, 5, 6]
-    return {entry["step"]: entry["losses"] for entry in entries}
+def check_same(output: str, whole: str) -> None:
+    """That a training logged the losses and made the network of another, to 1e-4 (files have 11 bits)."""
+    one, other = ([entry for entry in log(name) if "losses" in entry] for name in (whole, output))
+    assert [entry["step"] for entry in other] == [1, 2, 3, 4, 5, 6]
+    for entry, twin in zip(one, other, strict=True):
+        assert twin["losses"] == pytest.approx(entry["losses"], rel=1e-4)
+    expected, found = weights(whole), weights(output)
+    assert all(torch.allclose(found[name], expected[name], rtol=2**-10, atol=1e-4) for name in expected)
 
 
-def same_as_one(output: str) -> bool:
-    """Whether a training told the losses and made the model of one process, to 1e-4 (files have 11 bits)."""
-    one, other = losses("one.safetensors"), losses(output)
-    for step in one:
-        assert other[step] == pytest.approx(one[step], rel=1e-4)
-    wanted, found = (library.read(Path(name)).network.state_dict() for name in ("one.safetensors", output))
-    return all(torch.allclose(found[name], wanted[name], rtol=2**-10, atol=1e-4) for name in wanted)
-
-
-def test_two_processes_train_as_one_with_the_double_batch(studio: Path) -> None:
-    launch("train", "two.safetensors")
-    assert same_as_one("two.safetensors")
-    assert told(0).count("TrainStep") == 6 and told(1) == []
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_train_as_one_with_the_double_batch(kind: str, studio: Path) -> None:
+    launch("train", kind, "two.safetensors")
+    check_same("two.safetensors", f"{kind}.safetensors")
+    assert events(0).count("TrainStep") == 6 and events(1) == []
     assert library.read(Path("two.safetensors")).card.information["training"]["processes"] == 2
+    Path("two.safetensors").unlink()
 
 
 def test_a_killed_process_costs_only_the_steps_since_the_last_state(studio: Path) -> None:
-    out = launch("train", "killed.safetensors", "die")
+    out = launch("train", "transform", "killed.safetensors", "die")
     assert "exitcode: -9" in out
-    assert same_as_one("killed.safetensors")
-    assert told(0).count("TrainStep") == 4  # of the second start, after a state of step 2
+    check_same("killed.safetensors", "transform.safetensors")
+    assert events(0).count("TrainStep") == 4  # of the second start, after a state of step 2
 
 
 def test_what_a_group_says(studio: Path) -> None:

@@ -33,15 +33,15 @@ def minimize(
     (parameter,) = image.parameters()
     try:
         for index in range(1, steps + 1):
-            shown = image()
-            losses, on_image = evaluate(shown.detach())
+            current = image()
+            losses, on_image = evaluate(current.detach())
             # One transfer from the device a step: the solver has to know whether the loss rose.
             values = torch.stack([total(losses), *losses.values()]).tolist()
-            yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), shown.detach())
-            (gradient,) = torch.autograd.grad(shown, parameter, on_image)
+            yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), current.detach())
+            (gradient,) = torch.autograd.grad(current, parameter, on_image)
             with torch.no_grad():
                 solver.tell(values[0], gradient)
-            del shown, losses, on_image, gradient  # or they would be there while the next ones are made
+            del current, losses, on_image, gradient  # or they would be there while the next ones are made
             if stop():
                 break
     except DivergedError as error:

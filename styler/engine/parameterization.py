@@ -1,4 +1,4 @@
-"""The thing being optimized: modules whose parameters are trained and whose call gives the Image."""
+"""Parameterizations of an image: modules whose call gives the Image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers that are told loss and gradient at a tensor and move it: L-BFGS, Adam and SciPy's L-BFGS-B.
+"""Solvers of one tensor, fed with losses and gradients: L-BFGS, Adam and SciPy's L-BFGS-B.
 
 None searches along a line on its own: one evaluation is one step, so a loop can show, count and stop each.
 """
@@ -28,7 +28,7 @@ RISE = 1.5
 
 
 class Solver(Protocol):
-    """What `engine.minimize` drives."""
+    """A solver of `engine.minimize`."""
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """Take loss and gradient at the tensor as it stands, and move it in place.

@@ -61,10 +61,7 @@ def optimize(
     planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
-    if selection.jobs and not options.dry_run:  # before the work that would be lost
-        job = selection.jobs[0]
-        prove(job.target, options.overwrite, [job.source, *styles, *inits])
-    studio = yield from open_studio(styles, inits, options)
+    studio = yield from open_studio(selection.jobs[:1], styles, inits, options)
     paint = partial(paint_content, studio=studio, many=planned.many, stop=stop)
     return (yield from work(selection, paint, stop))
 
@@ -156,13 +153,18 @@ class Studio:
 
 
 def open_studio(
-    styles: Sequence[str], inits: Sequence[str], options: OptimizeOptions
+    jobs: Sequence[Job], styles: Sequence[str], inits: Sequence[str], options: OptimizeOptions
 ) -> Generator[Event, None, Studio]:
-    """Load the network, the styles, and the picture to start from if there is one."""
+    """Load the styles, the picture to start from if there is one, and the network.
+
+    Raises OutputError if the outputs of `jobs` cannot be written, before the network is loaded.
+    """
     device = prepare(options)
     sources, pictures = [*styles, *inits], []
     for source in sources:
         pictures.append((yield from open_picture(source, options, task.style_side(options), many=True)))
+    for job in jobs if not options.dry_run else ():
+        prove(job.target, options.overwrite, [job.source, *sources])
     name = options.network
     if name == "auto":
         name = vgg.default_network()
@@ -197,7 +199,7 @@ def paint_content(
     if stop():
         recipe["interrupted"] = True
     save(job.target, image, recipe, options, content)
-    return record_of(job, options, studio.device, begun, sizes, losses=recipe["losses"])
+    return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
 def forecast(job: Job, studio: Studio) -> Record:

@@ -83,6 +83,14 @@ class Options:
         }
 
 
+def fields_of(kind: type[Options]) -> dict[dataclasses.Field[Any], Any]:
+    """Fields with their types: a class's own before its parents', which are less often wanted."""
+    hints = typing.get_type_hints(kind)
+    parents = [vars(parent).get("__annotations__", {}) for parent in kind.__mro__]
+    depths = {f: next(i for i, own in enumerate(parents) if f.name in own) for f in dataclasses.fields(kind)}
+    return {f: hints[f.name] for f in sorted(depths, key=depths.__getitem__)}
+
+
 def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     """Raise InputError if `value` is not one of a Literal's choices or is outside the field's bounds."""
     flag = flag_of(f.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import Options, OutputSize, Range, again, opt
+from styler.options.fields import SMALLEST, Options, OutputSize, Range, again, opt
 from styler.options.shared import (
     BatchOptions,
     Decay,
@@ -111,7 +111,7 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, TrainingOptions):
         0.0, "Passes over the pairs, in place of --steps; 0: as many steps as that says.", low=0
     )
     batch: int = again(TrainingOptions, "batch", 4, "Pairs in a batch, of each process.")
-    crop: int = opt(128, "Side of the training crops in pixels.", low=16, high=4096)
+    crop: int = opt(128, "Side of the training crops in pixels.", low=SMALLEST, high=4096)
     jitter: float = opt(1.12, "Largest size relative to the crop at which a pair is cropped.", low=1, high=16)
     mirror: bool = opt(True, "Mirror half of the pairs.")
     learning_rate: float = again(TrainingOptions, "learning_rate", 2e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import os
@@ -277,16 +278,12 @@ def _sweep(target: Path) -> None:
     """Remove what killed runs left of `target`: temporaries whose lock no living process holds."""
     if sys.platform == "win32":
         return
-    start, end = _prefix(target), ".part"
-    length = len(start) + 2 * RANDOM_BYTES + len(end)
-    parts: list[str] = []
-    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
-        parts = [entry.path for entry in entries if entry.name.startswith(start) and entry.name.endswith(end)]
-    for part in parts:
-        if len(Path(part).name) == length:
-            with contextlib.suppress(OSError), Path(part).open("r+b") as file:
+    pattern = f"{glob.escape(_prefix(target))}{'?' * 2 * RANDOM_BYTES}.part"
+    with contextlib.suppress(OSError):
+        for part in target.parent.glob(pattern):
+            with contextlib.suppress(OSError), part.open("r+b") as file:
                 if _hold(file, certain=True):
-                    Path(part).unlink()
+                    part.unlink()
 
 
 def _hold(file: BinaryIO, certain: bool = False) -> bool:

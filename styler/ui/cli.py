@@ -43,14 +43,14 @@ def main() -> None:
 
 
 def report(error: Exception, settings: Settings) -> int:
-    """Tell an error in one line; returns the exit code."""
-    told = error if isinstance(error, StylerError) else unexpected(error)
-    console_of(settings).error(told)
-    return told.exit_code
+    """Print an error in one line; returns the exit code."""
+    expected = error if isinstance(error, StylerError) else unexpected(error)
+    console_of(settings).error(expected)
+    return expected.exit_code
 
 
 def unexpected(error: Exception) -> StylerError:
-    """What to tell of an error that nobody raised on purpose."""
+    """The one-line error for one that nobody raised on purpose."""
     text = str(error)
     # torch raises a plain RuntimeError when the CPU's memory is out.
     if isinstance(error, MemoryError) or "out of memory" in text or "DefaultCPUAllocator" in text:
@@ -61,7 +61,7 @@ def unexpected(error: Exception) -> StylerError:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STYLER"})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def styler() -> None:
-    """Neural style transfer: paint a photo in the manner of a picture.
+    """Neural style transfer: paint a photo in the style of a picture.
 
     \b
     styler optimize photo.jpg painting.jpg

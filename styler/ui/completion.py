@@ -1,4 +1,4 @@
-"""What the shell offers where the name of a trained network or of a style is to be typed."""
+"""Shell completion of the names of trained networks and of styles."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from click.shell_completion import CompletionItem
 
 
 def networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The networks that are here, with what they do as help; files where no name begins so."""
+    """Installed networks, each with a summary; files where no name begins so."""
     return _offered(incomplete, ("transform", "texture", "translate"))
 
 
 def painters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """As `networks`, of those with styles."""
+    """Installed networks with styles."""
     return _offered(incomplete, ("transform", "texture"))
 
 
 def translators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """As `networks`, of those that translate."""
+    """Installed networks that translate."""
     return _offered(incomplete, ("translate",))
 
 
 def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
-
     from styler.storage.models import library
 
     found = [
@@ -36,8 +35,7 @@ def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
 
 
 def styles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The styles of the networks that are here, or of `--model`; in `waves:0.6,i` those that begin with i."""
-
+    """Styles of installed networks, or of `--model`; after `waves:0.6,i` those that begin with i."""
     from styler.storage.models import library
 
     before, comma, begun = incomplete.rpartition(",")

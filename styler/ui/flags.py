@@ -1,4 +1,4 @@
-"""Options as command-line flags and back: the only clever code of the project."""
+"""Options classes as command-line flags, and a recipe as the command that remakes its picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Literal, TypeVar
 import click
 
 from styler.errors import InputError
-from styler.options.fields import TEXT_FORMS, Options, TextForm, flag_of, plain
+from styler.options.fields import TEXT_FORMS, Options, TextForm, fields_of, flag_of, plain
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
 Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
-"""What the shell offers for an option, by field name."""
+"""Shell completions of options, by field name."""
 
 NONE: Completions = {}
 
@@ -62,7 +62,7 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
 
 
 def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions) -> click.Option:
-    """One flag."""
+    """The flag of an options field."""
     flag, default = flag_of(field.name), plain(field.default, hint)
     # The same in every command; click's own names would have the command in them.
     shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
@@ -80,10 +80,8 @@ def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions
 
 
 def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[Command], Command]:
-    """Give a command a flag for each field of an options class; it is called with `options` built of them."""
-    hints = typing.get_type_hints(kind)
-    # A class's own fields come before its parents', which are less often wanted.
-    fields = sorted(dataclasses.fields(kind), key=lambda f: _depth(kind, f.name))
+    """Give a command a flag for each field of an options class; it gets `options`, built of them."""
+    fields = fields_of(kind)
 
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
@@ -91,19 +89,15 @@ def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[C
             return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
-        flags = [option_of(f, hints[f.name], completions) for f in reversed(fields)]
+        flags = [option_of(f, hint, completions) for f, hint in reversed(fields.items())]
         vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
         return called
 
     return decorate
 
 
-def _depth(kind: type[Options], name: str) -> int:
-    return next(i for i, parent in enumerate(kind.__mro__) if name in vars(parent).get("__annotations__", {}))
-
-
 def talking(command: Command) -> Command:
-    """Give a command -q, -v, --json and --debug; they end up in the settings that the program began with."""
+    """Give a command -q, -v, --json and --debug, which are noted in the settings that it gets."""
 
     def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value and param.name:
@@ -124,7 +118,7 @@ def talking(command: Command) -> Command:
 
 
 def flags_of(options: Mapping[str, Any]) -> list[str]:
-    """Option values by field name, as they come out of a recipe, as words of a command line."""
+    """Options of a recipe, by field name, as words of a command line."""
     words: list[str] = []
     for name, value in options.items():
         flag = flag_of(str(name))
@@ -140,14 +134,18 @@ def flags_of(options: Mapping[str, Any]) -> list[str]:
 def command_line(recipe: Mapping[str, Any]) -> str:
     """The command that remakes a picture, from its recipe; names are the inputs' base names.
 
-    Raises InputError for a recipe that is not whole: it was too long for its picture, or is not ours.
+    Raises InputError for a recipe that lacks parts: it was too long for its picture, or is not ours.
     """
     try:
         inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
-        names = [str(entry["name"]) for entry in (*inputs, *recipe["styles"])]
+        names, styles = ([str(entry["name"]) for entry in group] for group in (inputs, recipe["styles"]))
         words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError("the recipe lacks parts, so no command remakes this picture") from error
-    # What begins with a dash would be taken for a flag.
-    words += ["--"] * any(name.startswith("-") for name in names) + names
-    return shlex.join(words)
+    if len(styles) > 1:
+        words += [word for name in styles for word in ("--style", name)]
+    else:
+        names += styles
+    if any(name.startswith("-") for name in names):  # it would be taken for a flag
+        words.append("--")
+    return shlex.join([*words, *names])

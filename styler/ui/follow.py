@@ -31,17 +31,12 @@ def console_of(settings: Settings) -> Console:
     return Console(quiet, verbose, json_lines)
 
 
-def check_output(settings: Settings, output: str | None) -> None:
-    """Raise UsageError if pictures and JSON lines would both go to standard output."""
-    if output == "-" and settings.get("json"):
-        raise click.UsageError("--json and --output - would both write to standard output")
-
-
 def run_batch(settings: Settings, output: str | None, begin: Begin[Summary]) -> int:
     """Follow a job on many inputs to its summary; returns the exit code."""
     from styler.jobs.batch import Summary
 
-    check_output(settings, output)
+    if output == "-" and settings.get("json"):
+        raise click.UsageError("--json and --output - would both write to standard output")
     console = console_of(settings)
     with interruptible() as interrupt:
         summary = console.follow(begin(interrupt))

@@ -70,11 +70,13 @@ def half_blocks(image: Tensor, columns: int, lines: int) -> Text:
     The first of `image` [N, 3, H, W] in [0, 1] is averaged over squares of whole pixels and never enlarged;
     what is left of a square at the right and the bottom is not shown.
     """
+    from styler.image.levels import to_levels
+
     height, width = image.shape[-2:]
     side = max(math.ceil(width / columns), math.ceil(height / (2 * lines)))
     rows, cols = min(side, height), min(side, width)
     means = image[0].float().unfold(1, rows, rows).unfold(2, cols, cols).mean((-2, -1))  # [3, h, w]
-    pixels = means.nan_to_num().clamp(0, 1).mul(255).round().int().permute(1, 2, 0).tolist()
+    pixels = to_levels(means).permute(1, 2, 0).tolist()
     return Text("\n").join(_cells(upper, lower) for upper, lower in zip_longest(pixels[::2], pixels[1::2]))
 
 

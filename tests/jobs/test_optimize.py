@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import shutil
+import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -335,6 +337,203 @@ def test_too_little_memory_in_the_work_is_told_too(paint, untouched, monkeypatch
 
 def test_memory_in_a_files_name_is_not_taken_for_its_lack(paint, untouched):
     fails(paint(inputs=("out of memory.png", "style.png")), "no such file")
+
+
+# Many
+
+
+@pytest.fixture
+def holiday(studio):
+    """A folder of two photos."""
+    (studio / "in" / "deep").mkdir(parents=True)
+    shutil.copy("photo.png", "in/a.png")
+    picture(size=(40, 60)).save("in/deep/b.jpg")
+    return studio / "in"
+
+
+def paints(paint, *words, contents=("in",), styles=("style.png",), output="out"):
+    """`styler optimize CONTENT... --style STYLE... -o out`, tiny and quick."""
+    flags = [word for style in styles for word in ("--style", style)]
+    return paint(*flags, *(("-o", output) if output else ()), *words, inputs=contents)
+
+
+def below(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_mirrored(paint, studio, holiday):
+    done = paints(paint)
+    assert done.code == 0 and "2 done" in done.err and below(studio / "out") == {"a.png", "deep/b.jpg"}
+    with Image.open("out/deep/b.jpg") as painted:
+        assert painted.size == (21, 32)
+    assert load_picture("out/deep/b.jpg").image.shape == (1, 3, 32, 21)
+    recipe = read_recipe("out/deep/b.jpg")
+    assert recipe["content"]["name"] == "b.jpg" and recipe["size"] == [21, 32] and recipe["losses"]
+
+
+def test_without_an_output_results_lie_beside(paint, studio, holiday):
+    assert paints(paint, output=None).code == 0
+    assert below(studio / "in-style") == {"a.png", "deep/b.jpg"}
+    assert paints(paint, contents=("photo.png", "in/deep/b.jpg"), output=None).code == 0
+    assert {"photo-style.png", "b-style.jpg"} <= names(studio)
+
+
+def test_one_of_many_is_as_if_alone(paint, run, studio, holiday):
+    words = ("--init", "noise", "--seed", "3")
+    assert paints(paint, *words, contents=("in", "photo.png")).code == 0
+    assert paint(*words, "-o", "alone.png").code == 0
+    assert (studio / "out" / "photo.png").read_bytes() == (studio / "alone.png").read_bytes()
+    shutil.copy("in/deep/b.jpg", "b.jpg")
+    program, *command = shlex.split(run("show", "out/in/deep/b.jpg").lines[-1])
+    assert run(*command, "-o", "again.jpg").code == 0 and program == "styler"
+    assert (studio / "again.jpg").read_bytes() == (studio / "out/in/deep/b.jpg").read_bytes()
+
+
+def test_one_content_with_named_styles_is_as_with_styles_by_place(paint, run, studio):
+    picture(size=(50, 30)).save("other.jpg")
+    assert paint(inputs=("photo.png", "style.png", "other.jpg")).code == 0
+    first = (studio / "photo-style-other.png").read_bytes()
+    shown = run("show", "photo-style-other.png").lines[-1]
+    assert shown.endswith("--style style.png --style other.jpg photo.png")
+    (studio / "photo-style-other.png").unlink()
+    assert paints(paint, contents=("photo.png",), styles=("style.png", "other.jpg"), output=None).code == 0
+    assert (studio / "photo-style-other.png").read_bytes() == first
+
+
+def test_network_and_styles_are_read_once(paint, studio, holiday, monkeypatch):
+    read = []
+
+    def counted(source, **options):
+        read.append(str(source))
+        return load_picture(source, **options)
+
+    monkeypatch.setattr("styler.jobs.pictures.load_picture", counted)
+    assert paints(paint, "--init", "photo.png").code == 0
+    assert sorted(read) == ["in/a.png", "in/deep/b.jpg", "photo.png", "style.png"]
+
+
+def test_what_exists_is_skipped_unless_it_is_to_be_replaced(paint, studio, holiday):
+    (studio / "out").mkdir()
+    (studio / "out" / "a.png").write_bytes(b"mine")
+    done = paints(paint)
+    assert done.code == 0 and "1 done, 1 skipped" in done.err
+    assert (studio / "out" / "a.png").read_bytes() == b"mine"
+    assert paints(paint, "--overwrite").code == 0
+    assert read_recipe("out/a.png")
+
+
+def test_failures_are_named_and_counted_and_the_rest_is_painted(paint, studio, holiday):
+    (holiday / "bad.png").write_bytes(b"<html>")
+    picture(size=(200, 17)).save("in/thin.png")
+    (holiday / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(12))
+    done = paints(paint)
+    assert done.code == 1 and "2 done, 3 failed" in done.err
+    errors = [line for line in done.err.splitlines() if line.startswith("Error: ")]
+    for name, says in (("bad.png", "HTML page"), ("thin.png", "too thin"), ("clip.mp4", "video")):
+        (line,) = [line for line in errors if name in line]
+        assert says in line and "bug in styler" not in line
+    assert below(studio / "out") == {"a.png", "deep/b.jpg"}
+
+
+def test_records_of_many_are_json_lines(paint, studio, holiday):
+    (holiday / "bad.png").write_bytes(b"<html>")
+    done = paints(paint, "--json")
+    first, bad, last = map(json.loads, done.lines)
+    assert first["output"] == str(Path("out/a.png")) and first["sizes"] == [[24, 32]] and first["losses"]
+    assert bad["output"] is None and bad["error"] == "InputError" and last["seed"] == 0
+
+
+def test_what_diverges_fails_alone(paint, studio, holiday, monkeypatch):
+    tell, calls = LBFGS.tell, []
+
+    def lost(self, loss, gradient):
+        calls.append(self)
+        tell(self, float("nan") if self is calls[0] and len(calls) > 2 else loss, gradient)
+
+    monkeypatch.setattr(LBFGS, "tell", lost)
+    done = paints(paint, "--steps", "20")
+    assert done.code == 1 and "1 done, 1 failed" in done.err and "a-partial.png" in done.err
+    assert below(studio / "out") == {"a-partial.png", "deep/b.jpg"}
+
+
+@pytest.mark.parametrize("styles", [("missing.png",), ("style.png", "in"), ("https://x.org/a.png",)])
+def test_bad_styles_end_all_before_the_work(paint, studio, holiday, styles):
+    fails(paints(paint, styles=styles), styles[-1])
+    assert not (studio / "out").exists()
+
+
+def test_shards_paint_each_content_once(paint, studio, holiday):
+    for shard in ("1/2", "2/2"):
+        done = paints(paint, "--shard", shard)
+        assert done.code == 0 and "1 of 2 inputs are in this part" in done.err
+    assert below(studio / "out") == {"a.png", "deep/b.jpg"}
+    fails(paints(paint, "--shard", "3/2"), "--shard")
+
+
+def test_a_dry_run_writes_nothing_and_shows_all(paint, studio, holiday):
+    before = below(studio)
+    done = paints(paint, "--dry-run", "--size", "200", "--scales", "2")
+    assert done.code == 0 and below(studio) == before
+    for parts in (("in/a.png -> out/a.png", "200 x 150", "2 steps at each of 100 x 75, 200 x 150", "GB"),):
+        assert all(part in done.err for part in parts)
+    done = paint("--dry-run")
+    assert done.code == 0 and below(studio) == before and "photo.png -> photo-style.png: 32 x 24" in done.err
+
+
+def test_a_dry_run_shows_too_little_memory(paint, untouched, monkeypatch):
+    monkeypatch.setattr(device, "free_memory", lambda _: 1000)
+    fails(paint("--dry-run"), "GiB of memory", "--size")
+
+
+def test_a_box_is_fitted_into(paint, studio):
+    assert paint("--size", "40x20").code == 0
+    with Image.open("photo-style.png") as painted:
+        assert painted.size == (27, 20)
+
+
+def test_a_signal_saves_the_picture_in_hand_and_tells_what_was_not_begun(paint, studio, holiday, monkeypatch):
+    tell = LBFGS.tell
+
+    def told(self, loss, gradient):
+        os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(LBFGS, "tell", tell)
+        tell(self, loss, gradient)
+
+    monkeypatch.setattr(LBFGS, "tell", told)
+    done = paints(paint, "--steps", "1000")
+    assert done.code == 130 and "1 done, 1 not begun" in done.err
+    assert below(studio / "out") == {"a.png"} and read_recipe("out/a.png")["interrupted"] is True
+
+
+# Contents or styles
+
+
+def test_several_styles_by_place_are_told_from_the_content(paint, studio):
+    picture(size=(50, 30)).save("other.jpg")
+    done = paint(inputs=("photo.png", "style.png", "other.jpg"))
+    assert "photo.png is the content and style.png and other.jpg are its styles" in done.err
+    assert "--style FILE" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "noted"),
+    [("IMG_1.png", "IMG_2.png", True), ("photo.png", "IMG_2.png", False), ("IMG_1.png", "IMG_1.png", False)],
+)
+def test_photos_of_one_series_are_told_from_each_other(paint, studio, content, style, noted):
+    for name in ("IMG_1.png", "IMG_2.png"):
+        shutil.copy("photo.png", name)
+    assert ("is the content" in paint(inputs=(content, style)).err) == noted
+
+
+@pytest.mark.parametrize("words", [("in", "style.png"), ("photo.png", "in"), ("*.png", "style.png")])
+def test_folders_and_patterns_need_named_styles(paint, untouched, studio, words):
+    (studio / "in").mkdir()
+    fails(paint(inputs=words), "of several pictures", "--style FILE")
+
+
+def test_a_glob_of_photos_is_never_a_crowd_of_styles(paint, untouched):
+    fails(paint(inputs=("photo.png",) * 10), "9 is too many styles", "--style FILE")
+    assert paint(inputs=("photo.png",)).code == 2
 
 
 # Divergence

@@ -247,7 +247,7 @@ def test_a_recipe_with_parts_missing_has_no_command(run, studio, recipe):
 def test_weights_list_tells_each_with_its_state(run):
     done = run("weights", "list")
     rows = [line.split("\t") for line in done.lines]
-    assert rows[0] == ["name", "here", "download", "licence"]
+    assert rows[0] == ["name", "installed", "download", "licence"]
     assert [row[0] for row in rows[1:]] == list(WEIGHTS)
     assert ["vgg19", "not installed", "575 MB"] in [row[:3] for row in rows]
     assert json.loads(run("weights", "list", "--json").lines[0])["name"] == "compact"

@@ -35,7 +35,7 @@ class Diary:
         skipped: inputs that could not be read so far, and why.
         figures: more to log of a reported step.
         validate: step -> what to log of the weights, before a state is saved at a planned step.
-        fault: log -> fault of the training at present, or ""; told once each time that it arises.
+        fault: log -> fault of the training at present, or ""; noted once each time that it arises.
     """
 
     preview: Callable[[], Tensor]

@@ -72,11 +72,11 @@ def train_fast(
     base, first = (library.locate(name, "") if name else None for name in (add_to, start_from))
     inputs: list[Path | str] = [*map(file_of, styles), *(path for path in (base, first) if path)]
     request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
-    prepare = functools.partial(_prepare, styles, dataset, options, base, first)
-    return (yield from train(prepare, request))
+    make = functools.partial(_make_training, styles, dataset, options, base, first)
+    return (yield from train(make, request))
 
 
-def _prepare(
+def _make_training(
     files: Sequence[str],
     dataset: str,
     options: TrainFastOptions,
@@ -97,7 +97,7 @@ def _prepare(
         options=options,
         crop=options.crop,
         count=feed.count,
-        made_of={
+        ingredients={
             "options": fixed(options),
             "styles": {one.style.name: one.sha256 for one in styles},
             "photos": feed.digest,
@@ -171,11 +171,10 @@ class StyleTraining:
     @torch.no_grad()
     def _paint(self, inputs: Inputs, style: int) -> Tensor:
         """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
-        device, known = next(self.network.parameters()).device, self.network.config.styles
-        row = torch.tensor([known - len(self.styles) + style])
-        painted: Tensor = self.network(
-            moved(inputs, device), Mode(mix=F.one_hot(row, known).float().to(device))
-        )
+        device, count = next(self.network.parameters()).device, self.network.config.styles
+        row = torch.tensor([count - len(self.styles) + style])
+        mode = Mode(mix=F.one_hot(row, count).float().to(device))
+        painted: Tensor = self.network(moved(inputs, device), mode)
         return painted.float().clamp(0, 1).cpu()
 
     def _photos(self) -> list[Tensor]:

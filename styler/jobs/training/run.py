@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from styler import device, processes
+from styler import processes
+from styler.device import choose, prepare
 from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Event, Note, Stage, TrainStep, relay
@@ -32,18 +33,18 @@ R = TypeVar("R")
 WORKERS = 8
 """Threads that decode pictures, at most; a core decodes about 200 a second."""
 SUFFIX = ".safetensors"
-BESIDE = "beside"
-"""Key of a state file for what a training keeps beside its state."""
+EXTRAS = "extras"
+"""Key of the extras in a state file."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which training is asked for.
+    """Training that a user asks for.
 
     Attributes:
         command: its name.
         output: the network's file.
-        options: as they were given.
+        options: of the command.
         resume: go on from the last state. Processes that torchrun starts again do that by themselves.
         overwrite: replace a network, or a state that a run without `resume` would lose.
         credits: whom the pictures' licences ask to name; goes into the file.
@@ -68,44 +69,44 @@ class Request:
 
 @dataclass(frozen=True)
 class Saved:
-    """A state to go on from, and what the training had kept beside it."""
+    """State to go on from, and the extras that were kept with it."""
 
     state: TrainingState
-    beside: Mapping[str, Any]
+    extras: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Training(Generic[B]):
-    """A training that is ready to begin, as its command fills it.
+    """Training that is ready to begin, as its command fills it.
 
     Attributes:
-        options: as they are in effect.
+        options: in effect.
         crop: side of its pictures.
         count: of the pictures that it learns from.
-        made_of: what a resumed run must share, by name.
+        ingredients: values that a resumed run must share, by name.
         batches: step -> this process's part of a batch, on its device.
         fit: batches, the state to go on from, and `stop` -> the training in progress.
         diary: what it shows of itself.
-        write: writes the network's file, given its path and how it was trained; gives notes.
-        beside: what is kept beside each state: tensors, numbers, texts and containers of these.
+        write: path, and how it was trained -> notes; writes the network's file.
+        extras: kept with each state: tensors, numbers, texts and containers of these.
     """
 
     options: TrainingOptions
     crop: int
     count: int
-    made_of: Mapping[str, object]
+    ingredients: Mapping[str, object]
     batches: Callable[[int], B]
     fit: Callable[[Callable[[int], B], Saved | None, Callable[[], bool]], Steps]
     diary: Diary
     write: Callable[[Path, Mapping[str, Any]], Iterable[Note]]
-    beside: Callable[[], Mapping[str, Any]] = dict
+    extras: Callable[[], Mapping[str, Any]] = dict
 
 
-Prepare = Callable[[Group, torch.device], Generator[Event, None, Training[Any]]]
-"""What opens a command's inputs and builds its networks."""
+MakeTraining = Callable[[Group, torch.device], Generator[Event, None, Training[Any]]]
+"""Opens the inputs of a command and builds its networks."""
 
 
-def train(prepare: Prepare, request: Request) -> Generator[Event, None, dict[str, Any]]:
+def train(make: MakeTraining, request: Request) -> Generator[Event, None, dict[str, Any]]:
     """Train a network and write it; returns the record of what was done.
 
     In OUTPUT.training are kept the last two states until the network is written, and for good a log, loss
@@ -115,32 +116,32 @@ def train(prepare: Prepare, request: Request) -> Generator[Event, None, dict[str
     Raises:
         StylerError: of each kind; after DivergedError the last good state is still there.
     """
-    place = processes.placed(device.choose(request.options.device))
-    with processes.join(place) as group, _claim(request, group):
-        with contextlib.closing(_train(prepare, request, group, place)) as run:
+    device = processes.placed(choose(request.options.device))
+    with processes.join(device) as group, _claim(request, group):
+        with contextlib.closing(_train(make, request, group, device)) as run:
             record = yield from relay(run, lambda event: (event,) if group.main else ())
         return record if group.main else {}
 
 
 def _train(
-    prepare: Prepare, request: Request, group: Group, place: torch.device
+    make: MakeTraining, request: Request, group: Group, device: torch.device
 ) -> Generator[Event, None, dict[str, Any]]:
     begun, folder = time.monotonic(), request.folder
-    device.prepare(request.options.seed, request.options.threads)
-    training = yield from prepare(group, place)
+    prepare(request.options.seed, request.options.threads)
+    training = yield from make(group, device)
     saved = None
     if request.resume or (group.restarts and runs.has_state(folder)):
-        saved = resumed(folder, training.made_of, f"styler {request.command}")
+        saved = resumed(folder, training.ingredients, f"styler {request.command}")
     options = training.options
     with ahead(training.batches, _workers(group)) as batches:
         run = _averaged(training.fit(batches, saved, lambda: group.any(request.stop())), group)
         yield Stage(request.command, training.crop, training.crop, options.steps)
         if not group.main:
-            deque(run, 0)  # all of it, and nothing kept
+            deque(run, 0)  # to its end
             return {}
         log = Log(folder, saved.state.step if saved else 0)
-        kept = keep(run, training.diary, log, options)
-        state = yield from saving(kept, folder, training.made_of, training.beside)
+        run_in_diary = keep(run, training.diary, log, options)
+        state = yield from saving(run_in_diary, folder, training.ingredients, training.extras)
     yield from skipped(training.diary.skipped())
     record = {"output": request.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if state.step < options.steps:
@@ -156,7 +157,7 @@ def _train(
     }
     yield from training.write(Path(request.output), information)
     runs.remove_states(folder)
-    return {**record, "device": str(place), "losses": information["losses"]}
+    return {**record, "device": str(device), "losses": information["losses"]}
 
 
 @contextlib.contextmanager
@@ -190,22 +191,22 @@ def start_anew(folder: Path, overwrite: bool) -> None:
     runs.remove_states(folder)
 
 
-def resumed(folder: Path, made_of: Mapping[str, Any], command: str) -> Saved:
-    """Load the last state in a folder, if its run was made of the same.
+def resumed(folder: Path, ingredients: Mapping[str, Any], command: str) -> Saved:
+    """Load the last state in a folder, if its run had the same ingredients.
 
     Raises:
         CheckpointError: if there is none, or another command's.
         InputError: if something differs; names it.
     """
     values = runs.load_state(folder)
-    beside = values.pop(BESIDE, {})
-    for name, value in made_of.items():
+    extras = values.pop(EXTRAS, {})
+    for name, value in ingredients.items():
         if values.pop(name, None) != value:
             raise InputError(
                 f"{display(folder)} was made with other {name}; repeat those, or leave --resume out"
             )
     try:
-        return Saved(TrainingState(**values), beside)
+        return Saved(TrainingState(**values), extras)
     except TypeError as error:
         raise CheckpointError(f"{display(folder)} holds no state of {command}") from error
 
@@ -213,14 +214,14 @@ def resumed(folder: Path, made_of: Mapping[str, Any], command: str) -> Saved:
 def saving(
     run: Generator[Event | TrainingState, None, R],
     folder: Path,
-    made_of: Mapping[str, Any],
-    beside: Callable[[], Mapping[str, Any]] = dict,
+    ingredients: Mapping[str, Any],
+    extras: Callable[[], Mapping[str, Any]] = dict,
 ) -> Generator[Event, None, R]:
-    """Pass on events; write each TrainingState among them, with `made_of` and `beside`."""
+    """Pass on events; write each TrainingState among them, with `ingredients` and `extras`."""
 
     def answer(event: Event | TrainingState) -> Iterator[Event]:
         if isinstance(event, TrainingState):
-            runs.save_state(folder, {**vars(event), **made_of, BESIDE: dict(beside())})
+            runs.save_state(folder, {**vars(event), **ingredients, EXTRAS: dict(extras())})
         else:
             yield event
 

@@ -76,11 +76,11 @@ def train_translate(
     base = library.locate_generator(init) if init else None
     inputs = [base] if base else []
     request = Request("train-translate", output, options, resume, overwrite, credits, stop, inputs)
-    prepare = functools.partial(_prepare, dataset, edges, runs.folder_for(output), options, base)
-    return (yield from train(prepare, request))
+    make = functools.partial(_make_training, dataset, edges, runs.folder_for(output), options, base)
+    return (yield from train(make, request))
 
 
-def _prepare(
+def _make_training(
     dataset: str,
     edges: str,
     folder: Path,
@@ -106,7 +106,7 @@ def _prepare(
         options=options,
         crop=options.crop,
         count=len(pairs),
-        made_of={
+        ingredients={
             "options": fixed(options),
             "pairs": pairs.digest(),
             "weights to start from": base.card.sha256 if base else "",
@@ -115,7 +115,7 @@ def _prepare(
         fit=functools.partial(work.fit, group),
         diary=Diary(work.preview, lambda: pairs.skipped, work.figures, work.validate, work.fault),
         write=work.write,
-        beside=work.beside,
+        extras=work.extras,
     )
 
 
@@ -200,7 +200,7 @@ class PairTraining:
         return mode_for(self.networks.generator, self.options)
 
     @functools.cached_property
-    def shown(self) -> list[Pair]:
+    def samples(self) -> list[Pair]:
         """Pairs of one picture each on previews: held out, or else of the first batch."""
         return (self.pairs.held or _singly(self.pairs.batch(0, SHOWN, self.options.crop)))[:SHOWN]
 
@@ -215,8 +215,8 @@ class PairTraining:
         options, device = self.options, self.networks.accuracy.device
         extractor = vgg.load(options.loss_network).until(set(PERCEPTUAL_LAYERS)).to(device)
         self.extractor = extractor
-        if saved and saved.beside:
-            self.best = Best(**saved.beside["best"])
+        if saved and saved.extras:
+            self.best = Best(**saved.extras["best"])
         if group.main:
             pairs = _singly(self.pairs.batch(0, FIRST, options.crop))
             picture = gallery([[pair.inputs, pair.targets] for pair in pairs], self.pairs.names)
@@ -241,14 +241,14 @@ class PairTraining:
         self.best = better_of(self.best, step, scores, generator, self.options.keep)
         return {"validation": scores, "best": self.best.step} if scores else {}
 
-    def beside(self) -> dict[str, Any]:
+    def extras(self) -> dict[str, Any]:
         """The best weights, so that a broken run goes on with them."""
         return {"best": dict(vars(self.best))} if self.best else {}
 
     def preview(self) -> Tensor:
         """Sheet of the same few pairs with the output of the averaged weights, an Image."""
-        images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.shown]
-        rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.shown, images, strict=True)]
+        images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.samples]
+        rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.samples, images, strict=True)]
         return gallery(rows, ("input", "output", "target"))
 
     def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:

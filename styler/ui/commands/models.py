@@ -1,4 +1,4 @@
-"""Commands about trained style networks: `styler models`."""
+"""Commands about trained networks: `styler models`."""
 
 from __future__ import annotations
 
@@ -62,25 +62,25 @@ def list_models(settings: Settings) -> None:
 @talking
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
-    """Print what a network's file says of itself, or what is found in another tool's."""
+    """Print a network's card: styles, licence, credits, training; or what another tool's file holds."""
     from styler.storage.models import library
 
     console = console_of(settings)
     network = library.read(library.locate(model, ""))
     _draw(console, [(network.card, network.thumbnails)])
     origin = {"origin": network.origin} if network.origin else {}
-    described = {**_told(network.card), **origin}
+    described = {**_described(network.card), **origin}
     console.text(json.dumps(described, indent=None if settings.get("json") else 2, ensure_ascii=False))
 
 
 @models.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="What to call it. [default: the file's name]")
+@click.option("--name", help="Its name. [default: the file's name]")
 @OVERWRITE
 @talking
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
-    """Keep a network, so that `styler fast` knows its styles, or `styler translate` its name."""
+    """Install a network, so that `styler fast` knows its styles, or `styler translate` its name."""
     from styler.storage.models import library
 
     console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")
@@ -129,10 +129,12 @@ def export(settings: Settings, model: str, output: str, style: str, statistics: 
 
 
 def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:
-    """The thumbnails of models that have some, over the names of their styles."""
-    kept = [(card, pictures) for card, pictures in models if pictures is not None]
-    names = [style.name for card, _ in kept for style in card.styles]
-    console.pictures([picture[None] / 255 for _, pictures in kept for picture in pictures], names)
+    """Draw thumbnails of models that have some, over the names of their styles."""
+    from styler.image.levels import to_unit
+
+    drawn = [(card, to_unit(pictures)) for card, pictures in models if pictures is not None]
+    names = [style.name for card, _ in drawn for style in card.styles]
+    console.pictures([picture[None] for _, pictures in drawn for picture in pictures], names)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
@@ -148,7 +150,7 @@ def _style(style: Style) -> dict[str, str]:
     return {key: value for key, value in vars(style).items() if value}
 
 
-def _told(card: Card) -> dict[str, object]:
+def _described(card: Card) -> dict[str, object]:
     return {
         "kind": card.kind,
         "network": dict(card.network),

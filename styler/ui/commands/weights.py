@@ -41,7 +41,7 @@ def list_weights(settings: Settings) -> None:
         (name, vgg.describe(name), f"{known.bytes / 1e6:.0f} MB" if known.bytes else "", known.licence)
         for name, known in WEIGHTS.items()
     ]
-    console_of(settings).table("Network weights", ("name", "here", "download", "licence"), rows)
+    console_of(settings).table("Network weights", ("name", "installed", "download", "licence"), rows)
 
 
 @weights.command()
@@ -72,7 +72,7 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
 
 @weights.command()
 @click.argument("name")
-@click.option("--url", help="Another place for the same file.")
+@click.option("--url", help="Another address of the same file.")
 @click.option("--offline", is_flag=True, help="Refuse to use the network.")
 @talking
 @click.pass_obj
@@ -90,7 +90,7 @@ def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None
 @talking
 @click.pass_obj
 def add(settings: Settings, name: str, file: Path) -> None:
-    """Take the weights NAME from a FILE that you have: torchvision's, Caffe's converted, or styler's own."""
+    """Install the weights NAME from a FILE: torchvision's, Caffe's converted, or styler's own."""
     from styler.storage.models import vgg
 
     console_of(settings).note(f"{name} is in {vgg.add(name, file)}")

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from studio import SHARED, TRANSLATE, log, notes, same, weights
+from studio import log, notes, same, weights
 from studio import options as options_of
 from studio import train as train_kind
-from test_processes import launch
 
 from styler.errors import InputError, OutputError
 from styler.events import TrainStep
@@ -77,7 +76,7 @@ def test_an_early_best_survives_a_break(studio: Path, monkeypatch: pytest.Monkey
     about = library.read_generator("short.safetensors").card.information["validation"]
     assert about["step"] == 2 and about["perceptual"] == pytest.approx(0.1) and len(calls) == 3
     run("two.safetensors", chosen=options(steps=6), stop_after=2)
-    kept = runs.load_state("two.safetensors.training")["beside"]["best"]["weights"]
+    kept = runs.load_state("two.safetensors.training")["extras"]["best"]["weights"]
     short = weights("short.safetensors")
     assert all(torch.equal(short[name], kept[name].half().float()) for name in kept)
 
@@ -217,23 +216,3 @@ def test_refusals_as_typed(
     done = train("--steps", "1", *words, source=source)
     assert done.code == code and reason in done.err
     assert not Path("m.safetensors.training").exists()
-
-
-# In two processes
-
-
-def test_two_processes_train_as_one_with_the_double_batch(studio: Path) -> None:
-    chosen = {"learning_rate": 2e-5, "dropout": False, "device": "cpu"}  # masks differ by process
-    run("one.safetensors", chosen=options(**chosen, batch=4))
-    Path("chosen.json").write_text(json.dumps(SHARED | TRANSLATE | chosen))
-    launch("translate", "two.safetensors")
-    one, two = (
-        [entry for entry in log(name) if "losses" in entry] for name in ("one.safetensors", "two.safetensors")
-    )
-    assert [entry["step"] for entry in two] == [1, 2, 3, 4, 5, 6]
-    for wanted, found in zip(one, two, strict=True):
-        assert found["losses"] == pytest.approx(wanted["losses"], rel=1e-4)
-    wanted, found = weights("one.safetensors"), weights("two.safetensors")
-    assert all(torch.allclose(found[name], wanted[name], rtol=2**-10, atol=1e-4) for name in wanted)
-    assert json.loads(Path("told-0.json").read_text()).count("TrainStep") == 6
-    assert json.loads(Path("told-1.json").read_text()) == []
