@@ -51,7 +51,7 @@ def main() -> None:
     model = library.read_generator(
         library.locate_generator(sys.argv[2] if len(sys.argv) > 2 else "edges2photo")
     )
-    inputs, made_by = model.network.made.inputs, model.about.condition
+    inputs, made_by = model.network.config.inputs, model.about.condition
     photos = (load_picture(HERE / f"{name}.jpg", long_side=SIDE).image for name in PHOTOS)
     seen = [Preparation(inputs, "photo", made_by)(photo) for photo in photos]
     drawn = torch.from_numpy(np.array(house()))
