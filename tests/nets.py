@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
-from styler.networks.layers import Mode, initialize
+from styler.networks.layers import Mode, initialize, norms_of
 from styler.networks.residual import PIX2PIX, ResidualArchitecture
 from styler.networks.unet import UNetArchitecture
 
@@ -30,13 +30,17 @@ def architecture(kind: str = "unet", **fields: Any) -> PictureArchitecture:
 
 def small(kind: str = "unet", **more: Any) -> PictureNetwork:
     """A network of few channels; with two styles if it is Johnson's."""
-    if kind == "johnson":
-        fields: dict[str, Any] = {"width": 4, "styles": 2}
-    elif kind == "residual":
-        fields = {"width": 4, "blocks": 2}
-    else:
-        fields = {"width": 4, "halvings": 5}
-    return stirred(build(architecture(kind, **{**fields, **more})))
+    fields: dict[str, dict[str, Any]] = {"johnson": {"styles": 2}, "residual": {"blocks": 2}}
+    config = architecture(kind, **{"width": 4, **fields.get(kind, {"halvings": 5}), **more})
+    if kind != "johnson":
+        return stirred(build(config))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(config)
+        for norm in norms_of(network):  # so that no two rows of the tables are alike
+            nn.init.normal_(norm.weight, 1, 0.3)
+            nn.init.normal_(norm.bias, 0, 0.3)
+    return network
 
 
 def mode_of(network: PictureNetwork, **more: Any) -> Mode:

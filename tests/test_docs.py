@@ -1,6 +1,6 @@
 """README and the house files against the program.
 
-`python tests/test_docs.py --write` renews README's tables of options.
+`python tests/test_docs.py --write` renews the tables of options, rooms and ranks.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import subprocess
 import sys
 import tomllib
 import typing
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 import pytest
 import torch
+from test_imports import ORDER
+from trees import MODULES
 
 import styler
 from styler.options.fast import FastOptions, TrainFastOptions
@@ -31,7 +35,7 @@ from styler.ui import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-RENEW = "a table of options in README.md is old; renew it: python tests/test_docs.py --write"
+RENEW = "a table is old; renew all: python tests/test_docs.py --write"
 OPTIONS: dict[str, type[Options]] = {
     "optimize": OptimizeOptions,
     "fast": FastOptions,
@@ -40,14 +44,51 @@ OPTIONS: dict[str, type[Options]] = {
     "train-translate": TrainTranslateOptions,
     "pairs": PairsOptions,
 }
-"""Commands whose options README lists, between `<!-- options of NAME -->` and `<!-- /options -->`."""
+"""Commands whose options README lists."""
 
 
 def option_table(name: str) -> str:
     """README's table of a command, from the very fields that its flags are made of."""
-    kind = OPTIONS[name]
-    rows = [row(field, hint) for field, hint in fields_of(kind).items()]
-    return "\n".join(["| Option | Default | |", "| --- | --- | --- |", *rows]) + "\n"
+    return table("Option | Default |", [row(field, hint) for field, hint in fields_of(OPTIONS[name]).items()])
+
+
+def table(head: str, rows: list[str]) -> str:
+    """A table of Markdown."""
+    return "\n".join([f"| {head} |", f"|{' --- |' * (head.count('|') + 1)}", *rows]) + "\n"
+
+
+def first_sentence(name: str) -> str:
+    """That of a module's docstring, or of a folder's."""
+    text = ast.get_docstring(MODULES.get(name) or MODULES[f"{name}.__init__"])
+    return text.split("\n\n")[0].replace("\n", " ").removesuffix(".")
+
+
+def rooms() -> str:
+    """The map of the house, from the top: each folder with its files, and the files that are rooms alone."""
+    folders = sorted(name.removesuffix(".__init__") for name in MODULES if name.endswith(".__init__"))
+    lines = []
+    for rank in reversed(ORDER[""][:-1]):
+        for room in rank.split():
+            inside = [folder for folder in folders if f"{folder}.".startswith(f"{room}.")]
+            lines += [folder_row(folder) for folder in inside] or [
+                f"| `{room}.py` | {first_sentence(room)} | |"
+            ]
+    return table("Room | What it touches | Files", lines)
+
+
+def folder_row(folder: str) -> str:
+    files = [name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == folder]
+    named = ", ".join(f"`{file}`" for file in sorted(files) if file != "__init__")
+    return f"| `{folder.replace('.', '/')}/` | {first_sentence(folder)} | {named} |"
+
+
+def ranks() -> str:
+    """Who may import whom: the rooms of each rank."""
+    lines = []
+    for index, rank in enumerate(ORDER[""][:-1]):
+        rooms = ", ".join(f"`{room}/`" if room not in MODULES else f"`{room}`" for room in rank.split())
+        lines.append(f"| {index} | {rooms} |")
+    return table("Rank | Rooms", lines)
 
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
@@ -61,13 +102,21 @@ def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"
 
 
-def parts(readme: str, name: str) -> tuple[str, str, str]:
-    """README before, in and after a table's marks."""
-    mark = f"<!-- options of {name} -->\n"
-    before, begin, rest = readme.partition(mark)
-    table, end, after = rest.partition("<!-- /options -->\n")
-    assert begin and end, f"README.md has no {mark.strip()} ... <!-- /options -->"
-    return before + begin, table, end + after
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    **{f"options of {name}": ("README.md", partial(option_table, name)) for name in OPTIONS},
+    "rooms": ("docs/architecture.md", rooms),
+    "ranks": ("CONTRIBUTING.md", ranks),
+}
+"""File and text of each generated table, which stands between `<!-- NAME -->` and `<!-- /... -->`."""
+
+
+def parts(text: str, name: str) -> tuple[str, str, str]:
+    """A document before, in and after a table's marks."""
+    mark, closing = f"<!-- {name} -->\n", f"<!-- /{name.partition(' ')[0]} -->\n"
+    before, begin, rest = text.partition(mark)
+    inside, end, after = rest.partition(closing)
+    assert begin and end, f"there is no {mark.strip()} ... {closing.strip()}"
+    return before + begin, inside, end + after
 
 
 def commands(group: click.Group = cli.styler, words: str = "styler") -> list[str]:
@@ -90,9 +139,23 @@ def readme() -> str:
     return README.read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_option_table_is_that_of_the_program(readme, name):
-    assert parts(readme, name)[1] == option_table(name), RENEW
+@pytest.mark.parametrize("name", TABLES)
+def test_generated_tables_are_those_of_the_program(name):
+    path, text = TABLES[name]
+    assert parts((ROOT / path).read_text("utf-8"), name)[1] == text(), RENEW
+
+
+@pytest.mark.parametrize("path", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_files_in_the_documents_exist(path):
+    for name in re.findall(r"`([\w/.]+(?:\.py|/))`", (ROOT / path).read_text("utf-8")):
+        assert (ROOT / "styler" / name).exists() or (ROOT / name).exists(), f"{path}: there is no {name}"
+
+
+def test_names_in_the_documents_exist():
+    """Constants that the map sends people to."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    code = {node.id for tree in MODULES.values() for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert set(re.findall(r"`([A-Z][A-Z_]+)`", text)) <= code
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -219,6 +282,6 @@ def test_pictures_in_the_project_are_small():
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
         sys.exit("usage: python tests/test_docs.py --write")
-    for command in OPTIONS:
-        before, _, after = parts(README.read_text("utf-8"), command)
-        README.write_text(before + option_table(command) + after, "utf-8")
+    for name, (path, text) in TABLES.items():
+        before, _, after = parts((ROOT / path).read_text("utf-8"), name)
+        (ROOT / path).write_text(before + text() + after, "utf-8")

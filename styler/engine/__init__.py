@@ -1,1 +1,1 @@
-"""Optimization loops and solvers."""
+"""Optimization loops and solvers: of an image, and of a network."""

@@ -1,1 +1,1 @@
-"""Pixels in, pixels out."""
+"""Pixels in, pixels out: color, size, edges, inputs made of photos."""

@@ -1,1 +1,1 @@
-"""From files to files: open, plan, run a task, save what it made. Generators of events."""
+"""From files to files: open, plan, run a task, save. Generators of events."""

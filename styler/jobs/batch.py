@@ -16,7 +16,8 @@ from styler.jobs.pictures import Session
 from styler.jobs.records import Record, prove
 from styler.options.shared import BatchOptions, PassOptions
 from styler.storage import disk, inputs
-from styler.storage.films import encode
+from styler.storage.films.encode import parts_of
+from styler.storage.films.video import open_video
 from styler.storage.inputs import Job, Plan
 from styler.storage.names import display
 
@@ -163,7 +164,7 @@ def finished(job: Job, options: PassOptions) -> bool:
 
 def replaces(job: Job, options: PassOptions) -> bool:
     """Whether an output that exists is to be replaced: if asked, or if it is an unfinished video."""
-    return options.overwrite or (job.film and encode.parts_of(job.target).exists())
+    return options.overwrite or (job.film and parts_of(job.target).exists())
 
 
 def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
@@ -172,19 +173,18 @@ def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Gene
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
         prove(job.target, replaces(job, session.options), [job.source])
-    return video(job, session, stop) if job.film else pictures.apply(job, session, many)
+    return apply_to_video(job, session, stop) if job.film else pictures.apply(job, session, many)
 
 
-def video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def apply_to_video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Let a network work on a video, or with `dry_run` forecast it; returns its record."""
-    source, options = Path(job.source), session.options
-    footage, frame = films.glance(source, options)
+    options, target = session.options, Path(job.target)
+    video = open_video(Path(job.source), options.size, options.max_pixels)
+    frame = video.sample()
     if options.dry_run:
-        size = films.output_size(options.size, footage)
-        return pictures.forecast(job, session, size, frame, films.frame_count(footage))
-    content = {"name": source.name, "sha256": disk.sha256_of(source)}
-    network = session.suit(frame, precision=films.begun_with(Path(job.target), options))
-    recipe = session.recipe(content=content)
-    record = yield from films.film(source, Path(job.target), network, options, recipe, stop)
+        return pictures.forecast(job, session, video.size, frame, video.count)
+    content = {"name": video.path.name, "sha256": disk.sha256_of(video.path)}
+    network = session.suit(frame, precision=films.precision_begun(target, options))
+    record = yield from films.apply(video, target, network, options, session.recipe(content=content), stop)
     yield from session.notes()
     return record

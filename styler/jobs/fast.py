@@ -17,7 +17,7 @@ from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, sa
 from styler.networks.kinds import KINDS
 from styler.options.fast import FastOptions
 from styler.storage.cards import mix, weights
-from styler.storage.inputs import Job, picture_target
+from styler.storage.inputs import picture_target
 from styler.storage.models import library
 from styler.storage.models.library import Model
 from styler.storage.names import display
@@ -105,16 +105,16 @@ class Blend:
 def texture(output: str | None, blend: Blend, options: FastOptions) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
     begun, size = time.monotonic(), task.texture_size(options)
-    job = Job("", picture_target(output, f"{blend.label}-texture"))
+    target = picture_target(output, f"{blend.label}-texture")
     check_size(size, options)
     if options.dry_run:
-        record = record_of(job, options, blend.mix.device, begun, [size])
-        return {**record, "output": None, "message": f"would make {display(job.target)}"}
-    prove(job.target, options.overwrite, [])
+        record = record_of("", target, options, blend.mix.device, begun, [size])
+        return {**record, "output": None, "message": f"would make {display(target)}"}
+    prove(target, options.overwrite, [])
     image = task.texture(blend.network, blend.mix, size, options)
     precision = precision_name(task.texture_form(options, blend.mix.device).dtype)
     recipe = recipe_of(
         "fast", options, {**blend.certain, "precision": precision}, model=blend.entry, size=[size[1], size[0]]
     )
-    save(job.target, image, recipe, options)
-    return record_of(job, options, blend.mix.device, begun, [size])
+    save(target, image, recipe, options)
+    return record_of("", target, options, blend.mix.device, begun, [size])

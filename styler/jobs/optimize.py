@@ -199,7 +199,7 @@ def paint_content(
     if stop():
         recipe["interrupted"] = True
     save(job.target, image, recipe, options, content)
-    return record_of(job, options, studio.device, begun, sizes, losses=recipe["losses"])
+    return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
 def forecast(job: Job, studio: Studio) -> Record:

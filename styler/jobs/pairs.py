@@ -137,7 +137,7 @@ def pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generato
     pair = pair_of(photo.on_white, size, make, draw)
     find_pairs.write_record(Path(request.output), request.record)
     save_pair(pair, targets, photo, request)
-    return record_of(replace(job, target=str(targets[-1])), options, "cpu", begun, [size])
+    return record_of(job.source, str(targets[-1]), options, "cpu", begun, [size])
 
 
 def save_pair(pair: Pair, targets: Sequence[Path], photo: Picture, request: Request) -> None:

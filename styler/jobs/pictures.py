@@ -112,7 +112,7 @@ def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Reco
     size = size_of(picture.image)
     recipe = session.recipe(content=source_of(picture), size=[size[1], size[0]])
     save(job.target, picture.image, recipe, options, picture)
-    return record_of(job, options, network.device, begun, [size])
+    return record_of(job.source, job.target, options, network.device, begun, [size])
 
 
 def open_picture(

@@ -59,7 +59,8 @@ def source_of(picture: Picture) -> Record:
 
 
 def record_of(
-    job: Job,
+    source: str,
+    target: str,
     options: MachineOptions,
     place: torch.device | str,
     begun: float,
@@ -68,8 +69,8 @@ def record_of(
 ) -> Record:
     """Record of a result that was begun at `begun`, by the monotonic clock, on the device `place`."""
     return {
-        "input": job.source,
-        "output": job.target,
+        "input": source,
+        "output": target,
         "seed": options.seed,
         "device": str(place),
         "seconds": round(time.monotonic() - begun, 2),

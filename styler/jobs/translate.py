@@ -7,18 +7,15 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.size import fit
 from styler.jobs.batch import Summary, apply
-from styler.jobs.pictures import Session, size_of
+from styler.jobs.pictures import Session
 from styler.jobs.records import prepare
-from styler.networks.kinds import PictureArchitecture
-from styler.networks.layers import Mode, norms_of
+from styler.networks.layers import norms_of
 from styler.options.translate import TranslateOptions
 from styler.storage.models import library
 from styler.storage.models.library import Translation, Translator
@@ -27,10 +24,8 @@ from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
 from styler.tasks.onepass import OnePass
-from styler.tasks.translate import Reading
+from styler.tasks.translate import Reading, Statistics
 
-CELL, LEAST_CELL = 512, 128
-"""Sides in pixels of the largest and the smallest cells of a sheet of samples."""
 CHANNELS = (1, 3)
 """Channels that a network may take and make."""
 
@@ -61,14 +56,14 @@ def translate(
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
     network = model.network.to(prepare(options)).eval()
     name = Path(options.checkpoint).name or path.stem
-    mode = Mode(settings.statistics, options.seed if settings.dropout else None)
+    seed = options.seed if settings.dropout else None
     preparation = task.Preparation(network.config.inputs, settings.reading, model.about.condition)
     session = Session(
         "translate",
         {"name": name, "sha256": model.card.sha256},
         {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
         options,
-        task.translator(network, mode, preparation),
+        task.translator(network, settings.statistics, seed, preparation),
         partial(translate_picture, settings=settings, name=name, options=options),
         passes=options.samples,
     )
@@ -82,7 +77,7 @@ def translate(
 class TranslateSettings:
     """Statistics of the norms, dropout, kind of the inputs, and the condition they were made by, or ""."""
 
-    statistics: Literal["picture", "stored"]
+    statistics: Statistics
     dropout: bool
     reading: Reading
     made_by: str
@@ -94,7 +89,7 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
     about = model.about
-    check_channels(model.network.config, name)
+    check_channels(model, name)
     check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
         raise InputError(
@@ -109,8 +104,9 @@ def settings_of(model: Translator, options: TranslateOptions, name: str) -> Tran
     )
 
 
-def check_channels(config: PictureArchitecture, name: str) -> None:
+def check_channels(model: Translator, name: str) -> None:
     """Raise InputError for a network whose inputs or outputs are no pictures."""
+    config = model.network.config
     for what, channels in (("takes", config.inputs), ("makes", config.outputs)):
         if channels not in CHANNELS:
             raise InputError(
@@ -126,10 +122,10 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
     if about.dropout is None and options.dropout is None:
         flags.append("--dropout or --no-dropout")
     if flags:
-        raise InputError(f"{name} does not tell how it was trained: add {', and '.join(flags)}")
+        raise InputError(f"{name} does not say how it was trained: add {', and '.join(flags)}")
 
 
-def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Literal["picture", "stored"]:
+def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Statistics:
     """Statistics that the norms work by."""
     stored = any(norm.running_mean is not None for norm in norms_of(model.network))
     if options.statistics == "stored" and not stored:
@@ -156,7 +152,7 @@ def reading_of(about: Translation, options: TranslateOptions, name: str) -> Read
         raise InputError("an input is either a photo or a drawing: give --from-photo or --from-sketch")
     if options.from_photo and not made_by:
         raise InputError(
-            f"{name} does not tell how its inputs are made of photos: leave out --from-photo, "
+            f"{name} does not say how its inputs are made of photos: leave out --from-photo, "
             "and make them with styler pairs"
         )
     if options.from_sketch and made_by not in ("", "edges"):
@@ -194,9 +190,7 @@ def sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
 
     Each is shrunk to a cell and has its seed written below, by which it alone comes at full size.
     """
-    own = size_of(x)
-    size = fit(own, min(max(*own, LEAST_CELL), CELL))
-    cells, most = task.sample_cells(network, x, count, size)
+    cells, size, most = task.sample_cells(network, x, count)
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
     columns = math.ceil(math.sqrt(len(cells)))
     rows = range(0, len(cells), columns)

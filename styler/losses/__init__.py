@@ -1,1 +1,1 @@
-"""Numbers that say how wrong a picture is."""
+"""Loss functions and image metrics."""

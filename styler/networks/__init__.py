@@ -1,1 +1,1 @@
-"""Networks as plain tensors and functions; no files, no printing."""
+"""Weights and layers of networks; no files."""

@@ -1,1 +1,1 @@
-"""Options of the commands: the standard library only."""
+"""Options of the commands and their presets, each written once; the standard library only."""

@@ -1,1 +1,1 @@
-"""The only modules that open files, run codecs or use the network."""
+"""Files, codecs and downloads: the only rooms that open any."""

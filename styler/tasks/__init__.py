@@ -1,1 +1,1 @@
-"""Recipes: tensors in, events and tensors out; no files, no printing."""
+"""Methods of the field, from tensors to tensors in steps; no files, no printing."""

@@ -15,16 +15,20 @@ from styler.image import edges
 from styler.image.color import colored, in_channels
 from styler.image.conditions import InputMaker, condition
 from styler.image.edges import Edges
-from styler.image.size import Size, resize
+from styler.image.size import Size, fit, resize
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode, norms_of
 from styler.options.fields import parse_range
 from styler.tasks.onepass import OnePass
 
+Statistics = Literal["picture", "stored"]
+"""Statistics of the norms: the picture's own, or those of the training."""
 Reading = Literal["picture", "photo", "sketch"]
 """Kind of Images given: the network's input as it is, photos to make it of, or drawings to clean."""
 PREPARING = 112
 """Bytes for each pixel that edge detection, the hungriest preparation, takes at its peak, as measured."""
+CELL, LEAST_CELL = 512, 128
+"""Sides in pixels of the largest and the smallest cells of a sheet of samples."""
 WHITE, PAPER = 0.9, 0.5
 """Brightness from which a pixel is white, and the share of white pixels in drawings."""
 
@@ -77,20 +81,23 @@ def is_drawn(image: Tensor) -> bool:
 # The network
 
 
-def translator(network: PictureNetwork, mode: Mode, prepare: Preparation) -> OnePass:
+def translator(
+    network: PictureNetwork, statistics: Statistics, seed: int | None, prepare: Preparation
+) -> OnePass:
     """One pass that translates photos.
 
     Args:
         network: on its device.
-        mode: statistics of its norms, and the seed of its dropout; frames of a video get the same masks.
+        statistics: that its norms work by.
+        seed: of its dropout, None for no dropout; frames of a video get the same masks.
         prepare: from an Image [1, 3, H, W] to the network's input, [1, inputs, H, W].
     """
     return OnePass(
         network,
-        mode,
+        Mode(statistics, seed),
         prepare,
         finish=lambda _, output: colored(output.clamp_(0, 1)).contiguous(),
-        measures=mode.statistics != "stored" and bool(norms_of(network)),
+        measures=statistics != "stored" and bool(norms_of(network)),
         preparing=0 if prepare.reading == "picture" else PREPARING,
     )
 
@@ -127,11 +134,13 @@ class Spread:
         return variance.clamp_min(0).mean(1, keepdim=True).sqrt()
 
 
-def sample_cells(translate: OnePass, x: Tensor, count: int, size: Size) -> tuple[list[Tensor], float]:
-    """Cells of a sheet of samples, and the largest spread, which is white in the last one.
+def sample_cells(translate: OnePass, x: Tensor, count: int) -> tuple[list[Tensor], Size, float]:
+    """Cells of a sheet of samples, their (height, width), and the largest spread, which is white in the last.
 
-    Images [1, 3, h, w]: the network's input, the samples shrunk to `size`, and the map of their spread.
+    Images [1, 3, h, w]: the network's input, the samples, and the map of their spread.
     """
+    own = x.shape[-2], x.shape[-1]
+    size = fit(own, min(max(*own, LEAST_CELL), CELL))
     images = samples(translate, x, count)
     spread = Spread(first := next(images))
     cells = [colored(x), resize(first, size)]
@@ -140,4 +149,4 @@ def sample_cells(translate: OnePass, x: Tensor, count: int, size: Size) -> tuple
         cells.append(resize(image, size))
     differences = F.interpolate(spread.map(), size, mode="area")
     most = float(differences.max())
-    return [*cells, colored(differences / max(most, 1e-6))], most
+    return [*cells, colored(differences / max(most, 1e-6))], size, most

@@ -1,1 +1,1 @@
-"""The terminal: commands, console, exit codes."""
+"""The terminal: commands, flags, console, exit codes; the only printing."""

@@ -16,6 +16,7 @@ from styler.jobs import fast as stylizing
 from styler.jobs.fast import Summary
 from styler.networks import strips
 from styler.networks.kinds import described
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
@@ -104,7 +105,7 @@ def test_it_is_the_networks_picture(here):
     fast("photo.png", precision="float32")
     network = library.read(library.folder() / "pair.safetensors").network
     with torch.inference_mode():
-        wanted = network(load_picture("photo.png").image, torch.tensor([[1.0, 0.0]])).clamp(0, 1)
+        wanted = network(load_picture("photo.png").image, Mode(mix=torch.tensor([[1.0, 0.0]]))).clamp(0, 1)
     assert (load_picture("photo-ink.png").image - wanted).abs().max() < 1 / 255
 
 

@@ -1,7 +1,6 @@
-"""Shots and their statistics, and whole films from file to file with a network that is quick."""
+"""Whole videos and animations from file to file, with a network that is quick."""
 
 import itertools
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,170 +9,23 @@ import numpy as np
 import pytest
 import torch
 from films import decoded, make, pictures, same
-from safetensors.torch import load, save
+from tasks.test_steady import MIX, made
 
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, Step
 from styler.jobs import films as filming
-from styler.networks.layers import Moments
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.options.fast import FastOptions
+from styler.storage import disk
 from styler.storage.films import animation, encode, read
 from styler.storage.films.footage import Footage
-from styler.storage.pictures.load import load_picture
-from styler.tasks import steady as film
+from styler.storage.films.video import ahead, open_video, output_size
 from styler.tasks.fast import painter
-from styler.tasks.onepass import Budget, OnePass
-
-EXAMPLES = sorted(path for path in (Path(__file__).parents[2] / "examples").glob("*.jpg"))
-PHOTOS = [path for path in EXAMPLES if path.stem in {"cat", "harbour", "lake", "still_life"}]
-MIX = torch.ones(1, 1)
-
-
-@pytest.fixture(scope="module")
-def photos():
-    return [load_picture(path, long_side=320).image for path in PHOTOS]
+from styler.tasks.onepass import OnePass
 
 
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(0)
-    made = ResidualNetwork(ResidualArchitecture(width=4)).eval()
-    with torch.no_grad():
-        for block in made.blocks():
-            block.norm.weight.normal_(1, 0.2)
-            block.norm.bias.normal_(0, 0.2)
-    return made
-
-
-def cuts(frames):
-    """Indices of the frames that begin a shot."""
-    shot, found = None, []
-    for index, image in enumerate(frames):
-        shot = film.followed(shot, image, lambda seen: ())
-        found += [index] * (shot.frames == 1)
-    return found
-
-
-# Shots
-
-
-def test_photos_are_told_apart(photos):
-    assert len(photos) == 4
-    for one, other in itertools.permutations(photos, 2):
-        assert cuts([one, one, one, other, other]) == [0, 3]
-
-
-@pytest.mark.parametrize("step", [0.02, 0.06, 0.12])
-def test_a_pan_is_one_shot(photos, step):
-    for photo in photos:
-        width = photo.shape[-1] * 3 // 5
-        places = [round(i * step * width) for i in range(int(0.6 / step))]
-        assert cuts([photo[..., x : x + width] for x in places]) == [0]
-
-
-@pytest.mark.parametrize("length", [4, 25])
-def test_a_fade_to_black_and_back_is_one_shot(photos, length):
-    levels = [1 - i / length for i in range(length)]
-    for photo in photos:
-        assert cuts([photo * level for level in levels + levels[::-1]]) == [0]
-
-
-def test_after_black_comes_another_shot(photos):
-    dark = torch.zeros_like(photos[0])
-    assert cuts([photos[0], photos[0], dark, dark, photos[1], photos[1]]) == [0, 4]
-
-
-def test_noise_and_zoom_are_no_cuts(photos):
-    torch.manual_seed(0)
-    photo = photos[0]
-    height, width = photo.shape[-2:]
-    zoomed = [photo[..., i * 4 : height - i * 4, i * 4 : width - i * 4] for i in range(8)]
-    assert cuts([image + 0.03 * torch.randn_like(image) for image in zoomed]) == [0]
-
-
-# Statistics
-
-
-def follow(shot, image, value):
-    """The shot one frame later, with the value for all statistics if it looks them up."""
-    return film.followed(shot, image, lambda seen: [Moments(torch.full((1, 2), value), torch.ones(1, 2))])
-
-
-def used(shot):
-    return float(shot.moments[0].mean[0, 0])
-
-
-def test_statistics_are_looked_up_rarely_and_move_without_a_jump(photos):
-    shot, seen = None, []
-    for _ in range(3 * film.EVERY):
-        shot = follow(shot, photos[0], float(shot.lookups if shot else 0))
-        seen.append(used(shot))
-    assert shot.lookups == 3
-    assert seen[: film.EVERY] == [0.0] * film.EVERY
-    assert float(shot.aim[0].mean[0, 0]) == 1.0  # the mean of 0, 1 and 2
-    assert max(b - a for a, b in itertools.pairwise(seen)) <= film.FOLLOW
-
-
-def test_a_cut_looks_up_anew_and_a_fade_soon(photos):
-    shot = follow(follow(None, photos[0], 0.0), photos[1], 1.0)
-    assert (shot.frames, shot.lookups, used(shot)) == (1, 1, 1.0)
-    for _ in range(film.GAP):
-        assert shot.lookups == 1
-        shot = follow(shot, photos[1] * 0.8, 2.0)
-    assert (shot.frames, shot.lookups) == (1 + film.GAP, 2)
-    assert 1.0 < used(shot) < 2.0
-
-
-def test_what_comes_out_of_the_dark_is_painted_by_its_own_statistics(photos):
-    shot = follow(follow(None, torch.zeros_like(photos[0]), 0.0), photos[0], 5.0)
-    assert (shot.frames, used(shot)) == (2, 5.0)
-
-
-def test_a_painter_tells_the_statistics_of_a_picture_whole_and_in_strips(network, photos):
-    image = photos[0][..., :161, :83]
-    whole = painter(network, MIX, FastOptions())
-    thin = replace(whole, budget=Budget(largest=16 * 83))
-    assert thin.rows(161, 83) == 16
-    right = whole(image)
-    for paint in (whole, thin):
-        assert torch.allclose(whole(image, paint.moments(image)), right, atol=1e-3)
-
-
-def test_what_is_not_painted_needs_no_statistics(tmp_path, network, monkeypatch):
-    monkeypatch.setattr(OnePass, "moments", None)
-    run(make(tmp_path / "a.mp4", pictures(2)), tmp_path / "b.mp4", network, strength=0.0)
-
-
-def test_a_still_background_stays_when_something_passes(network, photos):
-    """The statistics of the whole picture change with what passes, and with them all of it, by itself."""
-    background, passing = photos[0][..., :144, :320], photos[1][..., 60:156, :64]
-    paint, painted, shot = painter(network, MIX, FastOptions()), {True: [], False: []}, None
-    for t in range(10):
-        image = background.clone()
-        image[..., 20:116, 4 + 8 * t : 68 + 8 * t] = passing
-        shot = film.followed(shot, image, paint.moments)
-        painted[True].append(paint(image, shot.moments)[..., 210:])
-        painted[False].append(paint(image)[..., 210:])
-    flicker = {
-        steady: sum(float((a - b).square().mean().sqrt()) for a, b in itertools.pairwise(frames))
-        for steady, frames in painted.items()
-    }
-    assert flicker[True] < 0.7 * flicker[False]
-
-
-def test_a_shot_is_saved_and_restored_whole(network, photos):
-    """After its first frame, when its aim is what it uses: files refuse tensors that share memory."""
-    shot = film.followed(None, photos[0], painter(network, MIX, FastOptions()).moments)
-    assert shot.aim[0].mean is shot.moments[0].mean
-    again = film.from_tensors(load(save(film.to_tensors(shot))), torch.device("cpu"))
-    assert film.to_tensors(again).keys() == film.to_tensors(shot).keys()
-    pairs = zip(film.to_tensors(again).values(), film.to_tensors(shot).values(), strict=True)
-    assert all(torch.equal(a, b) for a, b in pairs)
-    assert (again.frames, again.lookups, again.usual) == (shot.frames, shot.lookups, shot.usual)
-
-
-# From file to file
+    return made()
 
 
 def stopping(after):
@@ -182,9 +34,15 @@ def stopping(after):
     return lambda: next(count) >= after
 
 
+def filmed(source, target, paint, options, recipe, stop=lambda: False):
+    video = open_video(Path(source), options.size, options.max_pixels)
+    recipe = {**recipe, "content": {"sha256": disk.sha256_of(source)}}
+    return filming.apply(video, target, paint, options, recipe, stop)
+
+
 def run(source, target, network, stop=lambda: False, **options):
     given = FastOptions(**options)
-    work = filming.film(source, target, painter(network, MIX, given), given, {"command": "fast"}, stop)
+    work = filmed(source, target, painter(network, MIX, given), given, {"command": "fast"}, stop)
     events = []
     while True:
         try:
@@ -209,14 +67,14 @@ def test_frames_are_read_ahead_by_one_and_errors_come_in_their_place():
             yield number
         raise InputError("it breaks off")
 
-    found = filming.ahead(numbers())
+    found = ahead(numbers())
     assert next(found) == 1
     assert next(found) == 2 and read[:2] == [1, 2]
     assert next(found) == 3
     with pytest.raises(InputError, match="breaks off"):
         next(found)
-    assert list(filming.ahead(iter(()))) == []
-    early = filming.ahead(iter((1, 2, 3)))
+    assert list(ahead(iter(()))) == []
+    early = ahead(iter((1, 2, 3)))
     assert next(early) == 1
     early.close()
 
@@ -225,13 +83,17 @@ def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, net
     times = [0, 40, 41, 90, 200, 210]
     source = make(tmp_path / "a.mp4", pictures(6), times, sound="aac", title="Drift")
     events, record = run(source, tmp_path / "b.mp4", network)
-    assert events[0] == Stage("film", 48, 64, 6)
+    assert events[0] == Stage("video", 48, 64, 6)
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6] and steps[0].image.shape == (1, 3, 48, 64)
     assert record["frames"] == 6 and record["sizes"] == [[48, 64]]
     assert [time * 1000 for time, _ in decoded(tmp_path / "b.mp4")] == times
     assert films.packets(tmp_path / "b.mp4") == films.packets(source)
-    assert read.read_recipe(tmp_path / "b.mp4") == {"command": "fast", "size": [64, 48]}
+    assert read.read_recipe(tmp_path / "b.mp4") == {
+        "command": "fast",
+        "content": {"sha256": disk.sha256_of(source)},
+        "size": [64, 48],
+    }
     assert not encode.parts_of(tmp_path / "b.mp4").exists()
 
 
@@ -256,8 +118,8 @@ def test_size_scales_to_even_sides(tmp_path, network):
     assert record["sizes"] == [[24, 32]]
     assert films.stream_of(tmp_path / "b.mp4")[1:] == ("yuv420p", 32, 24)
     footage = Footage(1080, 1920, Fraction(1, 25), Fraction(25))
-    assert filming.output_size(1280, footage) == (720, 1280)
-    assert filming.output_size((700, 1280), footage) == (700, 1244)
+    assert output_size(footage, 1280) == (720, 1280)
+    assert output_size(footage, (700, 1280)) == (700, 1244)
 
 
 @pytest.mark.parametrize("after", [2, 4, 6])
@@ -281,7 +143,7 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short
     source = make(tmp_path / "a.mp4", pictures(9))
     run(source, tmp_path / "whole.mp4", network)
     paint = painter(network, MIX, FastOptions())
-    work = filming.film(source, tmp_path / "b.mp4", paint, FastOptions(), {"command": "fast"})
+    work = filmed(source, tmp_path / "b.mp4", paint, FastOptions(), {"command": "fast"})
     for event in work:
         if isinstance(event, Step) and event.index == 7:
             break
@@ -320,14 +182,14 @@ def test_going_on_obeys_the_precision_that_was_measured_and_takes_other_memory(t
     def go(stop=lambda: False, **options):
         given = FastOptions(**options)
         recipe = {"options": {"precision": "bfloat16", **given.changed()}}
-        for _ in filming.film(source, target, painter(network, MIX, given), given, recipe, stop):
+        for _ in filmed(source, target, painter(network, MIX, given), given, recipe, stop):
             pass
 
-    assert filming.begun_with(target, FastOptions(resume=True)) is None
+    assert filming.precision_begun(target, FastOptions(resume=True)) is None
     go(stopping(3))
-    assert filming.begun_with(target, FastOptions(resume=True)) == "bfloat16"
-    assert filming.begun_with(target, FastOptions(overwrite=True)) is None
-    assert filming.begun_with(target, FastOptions(resume=True, precision="float32")) is None
+    assert filming.precision_begun(target, FastOptions(resume=True)) == "bfloat16"
+    assert filming.precision_begun(target, FastOptions(overwrite=True)) is None
+    assert filming.precision_begun(target, FastOptions(resume=True, precision="float32")) is None
     go(resume=True, memory=1.0)
     assert len(decoded(target)) == 6
 
@@ -356,9 +218,9 @@ def test_damage_in_the_middle_ends_the_film_with_a_note(tmp_path, network, monke
     assert any("is damaged; used are the 3 frames" in e.text for e in events if isinstance(e, Note))
 
 
-def test_steadiness_is_exact_where_nothing_moves_and_can_be_turned_off(tmp_path, network, photos):
+def test_steadiness_is_exact_where_nothing_moves_and_can_be_turned_off(tmp_path, network):
     torch.manual_seed(0)
-    still = (photos[0][0].permute(1, 2, 0) * 255).byte().numpy()[:96, :128]
+    still = pictures(1, 96, 128)[0]
     source = make(tmp_path / "a.mkv", [still] * 3)
     outputs = {}
     for steady in (True, False):
@@ -387,3 +249,8 @@ def test_no_metadata_means_none(tmp_path, network):
     with pytest.raises(InputError, match="no recipe"):
         read.read_recipe(tmp_path / "b.mp4")
     assert not read.inspect(tmp_path / "b.mp4", max_pixels=10**6).credits
+
+
+def test_what_is_not_painted_needs_no_statistics(tmp_path, network, monkeypatch):
+    monkeypatch.setattr(OnePass, "moments", None)
+    run(make(tmp_path / "a.mp4", pictures(2)), tmp_path / "b.mp4", network, strength=0.0)

@@ -10,7 +10,6 @@ from nets import MIX, picture, psnr, small
 from styler.device import Form
 from styler.errors import DeviceError
 from styler.networks import strips
-from styler.networks.layers import Mode
 from styler.networks.strips import EXACT
 from styler.options.fast import FastOptions
 from styler.tasks import onepass
@@ -23,7 +22,7 @@ NEVER = 2**62
 
 
 def translates(**architecture):
-    return translator(small(**architecture).eval(), Mode(dropout=3), Preparation(3))
+    return translator(small(**architecture).eval(), "picture", 3, Preparation(3))
 
 
 MAKES = {

@@ -184,7 +184,7 @@ def test_patterns_in_step_with_the_grid_are_unlearned(extractor):
     """The weight takes out at least half of what the same training leaves without it."""
 
     def pattern(net):
-        return grid_pattern(net(photos(50, 4), torch.ones(4, 1))).item()
+        return grid_pattern(net(photos(50, 4), Mode(mix=torch.ones(4, 1)))).item()
 
     found = {}
     for weight in (0.0, 1000.0):

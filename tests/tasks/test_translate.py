@@ -11,7 +11,7 @@ AS_IS, MODE = Preparation(3), Mode()
 
 
 def worker(mode=MODE, prepare=AS_IS, **network):
-    return translator(small(**network).eval(), mode, prepare)
+    return translator(small(**network).eval(), mode.statistics, mode.dropout, prepare)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1), (1, 1)])

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 from narrow import NARROW
+from nets import architecture
 from torch import Tensor, nn
 
 from styler.features import Extractor
 from styler.image.conditions import Pair
 from styler.networks.kinds import build
 from styler.networks.layers import Mode
-from styler.networks.unet import UNetArchitecture
 from styler.networks.vgg import random_convolutions
 from styler.tasks.validate import Best, better_of, validate
 
@@ -24,7 +24,7 @@ def same(weights: Mapping[str, Tensor], network: nn.Module) -> bool:
 
 
 def test_better_is_nearer_to_the_eye_and_the_first_of_equals_stays() -> None:
-    network = build(UNetArchitecture(width=4, halvings=2))
+    network = build(architecture(width=4, halvings=2))
     best = better_of(None, 1, {"perceptual": 0.3, "l1": 0.5}, network, "perceptual")
     assert best.step == 1 and same(best.weights, network)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_better_is_nearer_to_the_eye_and_the_first_of_equals_stays() -> None:
 
 def test_scores_of_a_perfect_generator() -> None:
     """A pair whose target is what the network makes of its input: no distance is left."""
-    network = build(UNetArchitecture(width=4, halvings=2, norm="instance"))
+    network = build(architecture(width=4, halvings=2, norm="instance"))
     inputs = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted = network(inputs, Mode())

@@ -173,9 +173,8 @@ class StyleTraining:
         """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
         device, count = next(self.network.parameters()).device, self.network.config.styles
         row = torch.tensor([count - len(self.styles) + style])
-        painted: Tensor = self.network(
-            moved(inputs, device), Mode(mix=F.one_hot(row, count).float().to(device))
-        )
+        mode = Mode(mix=F.one_hot(row, count).float().to(device))
+        painted: Tensor = self.network(moved(inputs, device), mode)
         return painted.float().clamp(0, 1).cpu()
 
     def _photos(self) -> list[Tensor]:

@@ -1,1 +1,1 @@
-"""Films."""
+"""Videos and animations."""

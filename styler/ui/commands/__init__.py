@@ -1,1 +1,1 @@
-"""The commands: one short function each, which imports what it runs, so that --help stays quick."""
+"""The commands: a short function each, which imports the job that it runs, so that --help stays quick."""
