@@ -31,8 +31,12 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
     """Give a command `FILES` and --preset, whose values take the place of defaults; what is given wins."""
 
     def decorate(command: Command) -> Command:
-        for option in (preset_option(presets, text, "--recipe"), *reversed(FILES)):
-            command = option(command)
+        flags: list[Callable[[Command], Command]] = [
+            preset_option(presets, text, "--recipe"),
+            *reversed(FILES),
+        ]
+        for flag in flags:
+            command = flag(command)
         return command
 
     return decorate
