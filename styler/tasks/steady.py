@@ -1,4 +1,4 @@
-"""Steady films without optical flow: shots found from frames alone, and statistics shared over a shot."""
+"""Steady videos without optical flow: shot detection, and statistics shared over a shot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with
 
 @dataclass(frozen=True)
 class Look:
-    """What frames are compared by: a thumbnail [3, GRID, GRID] and a histogram of chroma [BINS, BINS]."""
+    """Features of a frame: a thumbnail [3, GRID, GRID] and a histogram of chroma [BINS, BINS]."""
 
     thumbnail: Tensor
     chroma: Tensor
@@ -36,17 +36,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Shot:
-    """What is carried from frame to frame.
+    """State that is carried from frame to frame.
 
     Attributes:
-        look: of the last frame that showed anything.
+        look: features of the last frame that was no blank.
         usual: change from frame to frame in this shot.
         frames: of this shot so far.
         lookups: of statistics so far.
         recent: frames since the last lookup.
         seen: the thumbnail at the last lookup.
         aim: mean of the statistics looked up.
-        moments: what the network is to use for the last frame; they follow `aim` without a jump.
+        moments: statistics for the last frame; they follow `aim` without a jump.
     """
 
     look: Look
@@ -63,7 +63,7 @@ Gather = Callable[[Tensor], Sequence[Moments]]
 
 
 def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
-    """The shot with one more frame, or a new one where the film cuts; `gather` looks up the statistics.
+    """The shot with one more frame, or a new one after a cut; `gather` looks up a frame's statistics.
 
     Statistics are looked up at the first frame and then at each EVERY-th, as in ReReVST (Wang et al. 2020),
     and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
@@ -86,7 +86,7 @@ def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
 
 
 def between(one: Sequence[Moments], other: Sequence[Moments], weight: float) -> tuple[Moments, ...]:
-    """From `one` (weight 0) to the `other` (1), each of the same blocks."""
+    """Linear interpolation from `one` (weight 0) to the `other` (1), each of the same norms."""
     pairs = zip(one, other, strict=True)
     return tuple(Moments(*(torch.lerp(x, y, weight) for x, y in zip(a, b, strict=True))) for a, b in pairs)
 
@@ -95,27 +95,27 @@ def between(one: Sequence[Moments], other: Sequence[Moments], weight: float) -> 
 
 
 def look_of(image: Tensor) -> Look:
-    """What an Image [1, 3, H, W] is compared by."""
+    """Features of an Image [1, 3, H, W]."""
     thumbnail = F.adaptive_avg_pool2d(image.float(), GRID)[0]
     return Look(thumbnail, _chroma(F.adaptive_avg_pool2d(image.float(), 4 * GRID)[0]))
 
 
 def _chroma(small: Tensor) -> Tensor:
-    """The shares of red and green in all light, and how much light has which; blind to how bright it is."""
+    """Histogram of the shares of red and green in the light, weighted by light; blind to brightness."""
     light = small.sum(0)
     shares = small[:2] / light.clamp(min=1e-3)
     cells = (shares * BINS).long().clamp(0, BINS - 1)
-    counted = torch.zeros(BINS * BINS).index_add(0, (cells[0] * BINS + cells[1]).flatten(), light.flatten())
-    smooth = F.avg_pool2d(counted.view(1, 1, BINS, BINS), 3, 1, 1)[0, 0]
+    counts = torch.zeros(BINS * BINS).index_add(0, (cells[0] * BINS + cells[1]).flatten(), light.flatten())
+    smooth = F.avg_pool2d(counts.view(1, 1, BINS, BINS), 3, 1, 1)[0, 0]
     shares_of_light: Tensor = smooth / smooth.sum().clamp(min=1e-6)
     return shares_of_light
 
 
 def change(one: Look, other: Look) -> float:
-    """How little two frames have in common, from 0 to about 1; 0 where one of them is a blank.
+    """Difference of two frames, from 0 to about 1; 0 where one of them is a blank.
 
-    Half of it is what of the colors differs, half is how badly the thumbnails correlate in the best of the
-    places to which the picture may have moved. Neither sees a change of brightness, such as a fade.
+    Half of it is the difference of the histograms, half is one minus the best correlation of the thumbnails
+    over the places to which the picture may have moved. Neither sees a change of brightness, such as a fade.
     """
     if is_blank(one) or is_blank(other):
         return 0.0
@@ -126,15 +126,15 @@ def change(one: Look, other: Look) -> float:
 def _correlation(one: Tensor, other: Tensor) -> Tensor:
     """The best correlation over shifts by up to REACH cells, in [0, 1]."""
     inner = one[:, REACH:-REACH, REACH:-REACH]
-    places = other.unfold(1, inner.shape[1], 1).unfold(2, inner.shape[2], 1)
-    windows = places.permute(1, 2, 0, 3, 4).flatten(0, 1).flatten(1)
+    shifted = other.unfold(1, inner.shape[1], 1).unfold(2, inner.shape[2], 1)
+    windows = shifted.permute(1, 2, 0, 3, 4).flatten(0, 1).flatten(1)
     a, b = inner.flatten() - inner.mean(), windows - windows.mean(1, keepdim=True)
-    found: Tensor = (b @ a) / (a.norm() * b.norm(dim=1)).clamp(min=BLANK)
-    return found.max().clamp(0, 1)
+    correlations: Tensor = (b @ a) / (a.norm() * b.norm(dim=1)).clamp(min=BLANK)
+    return correlations.max().clamp(0, 1)
 
 
 def is_cut(shot: Shot, changed: float) -> bool:
-    """Whether a frame so different from the last one begins a new shot."""
+    """Whether a frame that differs so much from the last one begins a new shot."""
     return changed > max(CUT, STANDS_OUT * shot.usual)
 
 
@@ -149,7 +149,7 @@ _NAMES = ("aim", "moments")
 
 
 def to_tensors(shot: Shot) -> dict[str, Tensor]:
-    """All of a shot, to be saved."""
+    """A shot as named tensors, to be saved."""
     numbers = torch.tensor([shot.usual, shot.frames, shot.lookups, shot.recent], dtype=torch.float64)
     look = {"thumbnail": shot.look.thumbnail, "chroma": shot.look.chroma, "seen": shot.seen}
     tensors = {"numbers": numbers, **look}
