@@ -30,7 +30,6 @@ from styler.version import __version__ as __version__
 if TYPE_CHECKING:
     from styler.errors import StylerError as StylerError
     from styler.events import result_of as run
-    from styler.features import Extractor as Extractor
     from styler.jobs.fast import fast as fast
     from styler.jobs.translate import translate as translate
     from styler.options.fast import FastOptions as FastOptions
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from styler.tasks.optimize import optimize as optimize
 
 _PUBLIC = {
-    "Extractor": ("styler.features", "Extractor"),
     "FastOptions": ("styler.options.fast", "FastOptions"),
     "OptimizeOptions": ("styler.options.optimize", "OptimizeOptions"),
     "StylerError": ("styler.errors", "StylerError"),
@@ -58,7 +56,6 @@ _PUBLIC = {
 """Module and attribute of each public name."""
 
 __all__ = [
-    "Extractor",
     "FastOptions",
     "OptimizeOptions",
     "StylerError",

@@ -110,7 +110,7 @@ def _work(
     total, last = video.count, None
     steady = steady and network.measures
     shot = from_tensors(writer.state, network.device) if writer.state else None
-    yield Stage("film", *video.size, total)
+    yield Stage("video", *video.size, total)
     for frame in ahead(readable(video, writer.done)):
         if isinstance(frame, Note):
             yield frame

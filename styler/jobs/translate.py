@@ -121,7 +121,7 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
     if about.dropout is None and options.dropout is None:
         flags.append("--dropout or --no-dropout")
     if flags:
-        raise InputError(f"{name} does not tell how it was trained: add {', and '.join(flags)}")
+        raise InputError(f"{name} does not say how it was trained: add {', and '.join(flags)}")
 
 
 def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Statistics:
@@ -151,7 +151,7 @@ def reading_of(about: Translation, options: TranslateOptions, name: str) -> Read
         raise InputError("an input is either a photo or a drawing: give --from-photo or --from-sketch")
     if options.from_photo and not made_by:
         raise InputError(
-            f"{name} does not tell how its inputs are made of photos: leave out --from-photo, "
+            f"{name} does not say how its inputs are made of photos: leave out --from-photo, "
             "and make them with styler pairs"
         )
     if options.from_sketch and made_by not in ("", "edges"):

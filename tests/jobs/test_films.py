@@ -83,7 +83,7 @@ def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, net
     times = [0, 40, 41, 90, 200, 210]
     source = make(tmp_path / "a.mp4", pictures(6), times, sound="aac", title="Drift")
     events, record = run(source, tmp_path / "b.mp4", network)
-    assert events[0] == Stage("film", 48, 64, 6)
+    assert events[0] == Stage("video", 48, 64, 6)
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6] and steps[0].image.shape == (1, 3, 48, 64)
     assert record["frames"] == 6 and record["sizes"] == [[48, 64]]

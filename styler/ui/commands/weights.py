@@ -72,7 +72,7 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
 
 @weights.command()
 @click.argument("name")
-@click.option("--url", help="Another place for the same file.")
+@click.option("--url", help="Another address of the same file.")
 @click.option("--offline", is_flag=True, help="Refuse to use the network.")
 @talking
 @click.pass_obj
