@@ -70,7 +70,7 @@ def optimize(
         terms = make_terms(content, styles, walk, options, scale)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, options.steps)
         parameterization = PixelImage(resize(image, scale))
-        solver = make_solver(parameterization, options)
+        solver = _make_solver(parameterization, options)
         try:
             evaluate = at_once(objective(walk, terms))
             image = yield from minimize(parameterization, evaluate, solver, options.steps, stop)
@@ -208,7 +208,7 @@ def style_moments(
     }
 
 
-def make_solver(image: PixelImage, options: OptimizeOptions) -> Solver:
+def _make_solver(image: PixelImage, options: OptimizeOptions) -> Solver:
     """The optimizer that the options name, on the pixels of `image`."""
     pixels = image.pixels.data
     if options.optimizer == "adam":
