@@ -12,7 +12,7 @@ from styler.options.fields import OutputSize
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
-COARSEST = 128
+_COARSEST = 128
 """Long side in pixels below which coarse to fine does not go: a VGG sees too few positions there."""
 
 
@@ -45,7 +45,7 @@ def scales(size: Size, count: int = 0) -> list[Size]:
 
     Args:
         size: the last of them.
-        count: how many; 0 means as many as keep the long side at `COARSEST` or more and no side too short.
+        count: how many; 0 means as many as keep the long side at `_COARSEST` or more and no side too short.
 
     Raises InputError if so many would make a side shorter than `SMALLEST`.
     """
@@ -58,7 +58,7 @@ def scales(size: Size, count: int = 0) -> list[Size]:
             raise InputError(
                 f"--scales is {count}, but the coarsest would be under {SMALLEST} pixels; use fewer"
             )
-        if count == 0 and (min(coarser) < 2 * SMALLEST or side < COARSEST):
+        if count == 0 and (min(coarser) < 2 * SMALLEST or side < _COARSEST):
             break
         found.insert(0, coarser)
     return found

@@ -70,7 +70,7 @@ def covariance(mean: Tensor, second: Tensor) -> Tensor:
     return second - mean[:, :, None] * mean[:, None, :]
 
 
-def relative_error(x: Tensor, target: Tensor) -> Tensor:
+def _relative_error(x: Tensor, target: Tensor) -> Tensor:
     """Squared distance to a target over its squared norm, [N]: 0 at the target, 1 at zero, at any size.
 
     Args:
@@ -96,7 +96,7 @@ def gram_error(x: Tensor, target: StyleMoments) -> Tensor:
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    return relative_error(gram_matrix(x), target.second)
+    return _relative_error(gram_matrix(x), target.second)
 
 
 def covariance_error(x: Tensor, target: StyleMoments) -> Tensor:
@@ -107,7 +107,7 @@ def covariance_error(x: Tensor, target: StyleMoments) -> Tensor:
     """
     mean, second = moments(x)
     own = covariance(mean, second)
-    return 0.5 * relative_error(mean, target.mean) + 0.5 * relative_error(own, covariance(*target))
+    return 0.5 * _relative_error(mean, target.mean) + 0.5 * _relative_error(own, covariance(*target))
 
 
 STYLE_ERRORS: Mapping[str, Callable[[Tensor, StyleMoments], Tensor]] = {
