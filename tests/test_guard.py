@@ -67,7 +67,7 @@ CASES = {
         --feature-weight 10 --perceptual-weight 10
         translate photo.png --from-photo --checkpoint net.safetensors --precision float32 -o out.png""",
     "train-translate strips": f"""{TRANSLATE} --dataset pairs --generator residual --blocks 1 --width 32
-        translate medium.png --checkpoint net.safetensors --memory 0.37 --precision float32 -o out.png""",
+        translate medium.png --checkpoint net.safetensors --memory 0.34 --precision float32 -o out.png""",
     "translate": "translate photo.png --checkpoint edges2photo --from-photo --precision float32 -o out.png",
     "translate samples": f"""{TRANSLATE} --dataset pairs --width 8 --halvings 5 --dropout
         translate photo.png --checkpoint net.safetensors --samples 3 --precision float32 -o out.png""",
