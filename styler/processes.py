@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from styler.errors import DeviceError
 
-BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
+_BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 """Communication backends by kind of device; all but gradients goes over the CPU, not to wait for a GPU."""
 
 
@@ -79,7 +79,7 @@ def placed(device: torch.device) -> torch.device:
     """
     if not launched():
         return device
-    if device.type not in BACKENDS:
+    if device.type not in _BACKENDS:
         raise DeviceError(f"torchrun trains on cuda or cpu, and the device is {device}: use --device cpu")
     if device.type == "cpu":
         return device
@@ -115,7 +115,7 @@ def join(device: torch.device) -> Iterator[Group]:
     store, rank, size = next(rendezvous("env://"))
     # Without --standalone torchrun keeps its store over a restart, with the addresses of those who died.
     fresh = dist.PrefixStore(f"restart {restarts}", store)  # type: ignore[attr-defined]  # it is there
-    dist.init_process_group(BACKENDS[device.type], store=fresh, rank=rank, world_size=size)
+    dist.init_process_group(_BACKENDS[device.type], store=fresh, rank=rank, world_size=size)
     try:
         yield Group(rank, size, restarts)
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupted(BaseException):
@@ -48,7 +48,7 @@ class Interrupt:
 def interruptible() -> Iterator[Interrupt]:
     """Handle signals by an Interrupt while the block runs, in place of ending the program."""
     interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt.receive) for number in SIGNALS}
+    before = {number: signal.signal(number, interrupt.receive) for number in _SIGNALS}
     try:
         yield interrupt
     finally:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from styler.networks.layers import Mode
 from styler.storage.models import library
 from styler.storage.pictures.load import load_picture
 from styler.tasks.train_fast import fault_of
@@ -40,7 +41,7 @@ def test_each_paints_a_photo_in_its_colors(entry):
     model, photo = library.read(entry.path), load_picture(PHOTO, long_side=192).image
     for index, mix in enumerate(torch.eye(len(model.card.styles)).split(1)):
         with torch.inference_mode():
-            painted = model.network(photo, mix).clamp(0, 1)
+            painted = model.network(photo, Mode(mix=mix)).clamp(0, 1)
         style = model.thumbnails[index][None] / 255
         assert fault_of([photo], [painted], style) == ""
         assert (painted.mean((2, 3)) - style.mean((2, 3))).abs().max() < 0.2

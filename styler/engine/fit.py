@@ -18,7 +18,7 @@ from styler.options.shared import TrainingOptions
 
 B = TypeVar("B")
 
-SPIKE = 10.0
+_SPIKE = 10.0
 """A gradient this many times its usual norm is left out: one bad batch must not undo many good ones."""
 
 
@@ -122,11 +122,11 @@ def _guard(optimizer: torch.optim.Optimizer, usual: Tensor, clip: float, finite:
     parameters = (p for group in optimizer.param_groups for p in group["params"])
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients).to(usual.device)
-    usable = norm.isfinite() & (norm <= SPIKE * usual)
+    usable = norm.isfinite() & (norm <= _SPIKE * usual)
     finite += norm.isfinite()
     _scale(gradients, clip / norm.clamp_min(clip), usable)
     # A spike raises the usual norm a little: a lasting rise is not refused for ever.
-    bounded = torch.minimum(norm, SPIKE * usual)
+    bounded = torch.minimum(norm, _SPIKE * usual)
     updated = torch.where(usual.isfinite(), usual + 0.02 * (bounded - usual), norm)
     return torch.where(norm.isfinite(), updated, usual)
 

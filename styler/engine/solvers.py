@@ -17,13 +17,13 @@ from torch import Tensor
 
 from styler.errors import DivergedError
 
-FIRST_STEP = 0.005
+_FIRST_STEP = 0.005
 """Root mean square of a step that knows no curvature yet, in units of the pixel range [0, 1]."""
-LONGEST_STEP = 0.2
+_LONGEST_STEP = 0.2
 """Root mean square of the longest step; beyond it no model of the curvature can be right."""
-SHORTEST_STEP = 2.0**-10
+_SHORTEST_STEP = 2.0**-10
 """The fraction of a full step below which going on is pointless."""
-RISE = 1.5
+_RISE = 1.5
 """A loss of this many times the best one so far has left the region that the model describes."""
 
 
@@ -64,7 +64,7 @@ class LBFGS:
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
-        if not math.isfinite(loss) or loss > RISE * self.lowest:
+        if not math.isfinite(loss) or loss > _RISE * self.lowest:
             self._go_back()
         else:
             self._remember(gradient)
@@ -87,7 +87,7 @@ class LBFGS:
 
     def _go_back(self) -> None:
         self.length /= 4  # the next good step doubles it
-        if not math.isfinite(self.lowest) or self.length < SHORTEST_STEP:
+        if not math.isfinite(self.lowest) or self.length < _SHORTEST_STEP:
             raise DivergedError("the loss left the finite numbers and no shorter step brought it back")
         self.pairs.clear()
         self.x.copy_(self.best_x)
@@ -108,7 +108,7 @@ class LBFGS:
     def _direction(self) -> Tensor:
         q: Tensor = -self.gradient
         if not self.pairs:
-            return q.mul_(FIRST_STEP / _rms(q))
+            return q.mul_(_FIRST_STEP / _rms(q))
         weights = []
         for row, curvature in reversed(self.pairs):
             weights.append(_dot(self.s[row], q) / curvature)
@@ -117,7 +117,7 @@ class LBFGS:
         q.mul_(curvature / _dot(self.y[row], self.y[row]))
         for (row, curvature), weight in zip(self.pairs, reversed(weights), strict=True):
             q.addcmul_(self.s[row], weight - _dot(self.y[row], q) / curvature)
-        return q.mul_((LONGEST_STEP / _rms(q)).clamp_max(1))
+        return q.mul_((_LONGEST_STEP / _rms(q)).clamp_max(1))
 
 
 class Adam:

@@ -34,7 +34,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Condition:
+class _Condition:
     """A kind of input: its channels, the names of its options, and the function that prepares its maker."""
 
     channels: int
@@ -128,13 +128,13 @@ def _segments(options: PairsOptions) -> InputMaker:
     return make
 
 
-CONDITIONS: dict[str, Condition] = {
-    "edges": Condition(1, ("sigma", "strong", "weak", "shortest"), _edges),
-    "grey": Condition(1, (), _grey),
-    "blur": Condition(3, ("radius",), _blur),
-    "low-resolution": Condition(3, ("factor",), _low_resolution),
-    "palette": Condition(3, ("colors",), _palette),
-    "segments": Condition(3, ("colors", "radius"), _segments),
+CONDITIONS: dict[str, _Condition] = {
+    "edges": _Condition(1, ("sigma", "strong", "weak", "shortest"), _edges),
+    "grey": _Condition(1, (), _grey),
+    "blur": _Condition(3, ("radius",), _blur),
+    "low-resolution": _Condition(3, ("factor",), _low_resolution),
+    "palette": _Condition(3, ("colors",), _palette),
+    "segments": _Condition(3, ("colors", "radius"), _segments),
 }
 """Kinds of input by name."""
 

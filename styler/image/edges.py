@@ -15,22 +15,22 @@ from styler.errors import InputError
 from styler.image.color import LUMA
 from styler.options.translate import EdgeOptions
 
-Plane = NDArray[np.floating[Any]]  # [H, W]
+_Plane = NDArray[np.floating[Any]]  # [H, W]
 Mask = NDArray[np.bool_]  # [H, W]
 
-OPPONENTS = np.array([LUMA, (1, -1, 0), (-0.5, -0.5, 1)], np.float32)
+_OPPONENTS = np.array([LUMA, (1, -1, 0), (-0.5, -0.5, 1)], np.float32)
 """Rows that turn a color into luma, red minus green, and blue minus yellow, in which edges are sought."""
-FAINTEST = 0.03
+_FAINTEST = 0.03
 """Smallest difference between two areas, of the range of values; below it the line between them is noise."""
-SOFTEST = 0.02
+_SOFTEST = 0.02
 """Sharpness of the softest edge, relative to a sharp one under the same blur: it is 7 times as wide."""
 WIDE = 3
 """Ratio of the second blur to the first, which tells contours from texture."""
 CONNECTED, APART = np.ones((3, 3), bool), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 """Pixels that touch at a corner are of one line, and not of one area between lines."""
-FAINTEST_INK = 0.1
+_FAINTEST_INK = 0.1
 """Darkness of the faintest stroke of a drawing, relative to its paper."""
-GRAIN = 0.7
+_GRAIN = 0.7
 """Blur, in pixels, that removes the grain of a drawing's paper."""
 REACH = 5
 """Radius, in pixels, within which a stroke is at least half as dark as the darkest pixel."""
@@ -67,16 +67,16 @@ def draw(image: Tensor, edges: Edges, sigma: float) -> Tensor:
     percentiles of its strength, so that contrast does not matter, and the strength is the mean of that at
     `sigma` and at a blur three times as wide, so that contours outlast texture. Short lines are left out.
     """
-    colors = np.tensordot(OPPONENTS, image[0].float().cpu().numpy(), 1)
+    colors = np.tensordot(_OPPONENTS, image[0].float().cpu().numpy(), 1)
     strength, angle = gradient(colors, sigma)
-    thin = ridges(strength, angle, SOFTEST / sigma**2)
+    thin = ridges(strength, angle, _SOFTEST / sigma**2)
     steady = (strength + WIDE * gradient(colors, WIDE * sigma)[0]) / 2
-    faintest = FAINTEST / (sigma * np.sqrt(2 * np.pi))
+    faintest = _FAINTEST / (sigma * np.sqrt(2 * np.pi))
     strong, weak = (max(faintest, np.percentile(steady, p)) for p in (edges.strong, edges.weak))
     return _drawn(lines(thinned(thin & (steady >= weak)), steady >= strong, edges.shortest))
 
 
-def gradient(colors: Plane, sigma: float) -> tuple[Plane, Plane]:
+def gradient(colors: _Plane, sigma: float) -> tuple[_Plane, _Plane]:
     """Strength per pixel and angle of the steepest change of [C, H, W] after a Gaussian blur.
 
     The larger eigenvalue of the structure tensor, and its direction (Di Zenzo 1986): gradients of channels
@@ -89,7 +89,7 @@ def gradient(colors: Plane, sigma: float) -> tuple[Plane, Plane]:
     return np.sqrt((yy + xx) / 2 + spread), np.arctan2(2 * xy, xx - yy) / 2
 
 
-def ridges(strength: Plane, angle: Plane, sharpness: float) -> Mask:
+def ridges(strength: _Plane, angle: _Plane, sharpness: float) -> Mask:
     """Non-maximum suppression with interpolation: pixels whose strength is largest along its direction.
 
     The neighbors must be lower by `sharpness` of it in sum: an even slope has no line at its end. On a
@@ -101,10 +101,10 @@ def ridges(strength: Plane, angle: Plane, sharpness: float) -> Mask:
     padded = np.pad(strength, 1, mode="symmetric")
     height, width = strength.shape
 
-    def neighbor(y: int, x: int) -> Plane:
+    def neighbor(y: int, x: int) -> _Plane:
         return padded[1 + y : 1 + y + height, 1 + x : 1 + x + width]
 
-    def along(way: int) -> Plane:
+    def along(way: int) -> _Plane:
         straight = np.where(steep, neighbor(way, 0), neighbor(0, way))
         other = np.where(steep, neighbor(way, -way), neighbor(-way, way))
         diagonal = np.where(down * right >= 0, neighbor(way, way), other)
@@ -138,7 +138,7 @@ def clean(sketch: Tensor, shortest: int = 10) -> Tensor:
     values = sketch[0].float().cpu().numpy()
     darkness = ink(np.tensordot(np.array(LUMA, np.float32), values, 1) if len(values) == 3 else values[0])
     noise = np.median(np.abs(darkness)) / 0.6745
-    weak = max(FAINTEST_INK, 4 * noise)
+    weak = max(_FAINTEST_INK, 4 * noise)
     strong = max(weak, darkness[darkness >= weak].mean() / 2) if (darkness >= weak).any() else weak
     around = ndimage.maximum_filter(darkness, 2 * REACH + 1)
     marks = lines((darkness >= weak) & (darkness >= around / 2), darkness >= strong, shortest)
@@ -149,22 +149,22 @@ def clean(sketch: Tensor, shortest: int = 10) -> Tensor:
     return _drawn(lines(thin, thin, shortest))
 
 
-def ink(gray: Plane) -> Plane:
+def ink(gray: _Plane) -> _Plane:
     """The darkness [H, W] of each pixel relative to the paper around it, about 0 to 1.
 
     Light lines on a dark ground are inverted first. The paper's light is a quadratic surface fitted to what
     is not ink, that is to what is not much darker than the surface fitted before.
     """
-    gray = ndimage.gaussian_filter(gray, GRAIN, mode="reflect")
+    gray = ndimage.gaussian_filter(gray, _GRAIN, mode="reflect")
     low, middle, high = np.percentile(gray, (0.5, 50, 99.5))
     if high - middle > middle - low:
         gray = 1 - gray
-    paper = np.maximum(_surface(gray), FAINTEST)
-    darkness: Plane = 1 - gray / paper
+    paper = np.maximum(_surface(gray), _FAINTEST)
+    darkness: _Plane = 1 - gray / paper
     return darkness
 
 
-def _surface(gray: Plane) -> Plane:
+def _surface(gray: _Plane) -> _Plane:
     """The brightness of the paper as a quadratic surface [H, W]."""
     y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in gray.shape)
     step = max(1, max(gray.shape) // SAMPLES)
@@ -174,12 +174,12 @@ def _surface(gray: Plane) -> Plane:
     for _ in range(FITS):
         factors = np.linalg.lstsq(terms[paper], bright[paper], rcond=None)[0]
         rest = bright - terms @ factors
-        paper = rest >= -max(FAINTEST, np.median(np.abs(rest[paper])))
-    surface: Plane = (_quadratic(y[:, None], x[None]) @ factors).reshape(gray.shape)
+        paper = rest >= -max(_FAINTEST, np.median(np.abs(rest[paper])))
+    surface: _Plane = (_quadratic(y[:, None], x[None]) @ factors).reshape(gray.shape)
     return surface
 
 
-def _quadratic(y: Plane, x: Plane) -> Plane:
+def _quadratic(y: _Plane, x: _Plane) -> _Plane:
     """Terms of a quadratic in y [H, 1] and x [1, W]: [H * W, 6]."""
     return np.stack([a.ravel() for a in np.broadcast_arrays(np.float32(1), y, x, y * x, y * y, x * x)], -1)
 

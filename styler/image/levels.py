@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-WHITE = {torch.uint8: 255, torch.uint16: 65535}
+_WHITE = {torch.uint8: 255, torch.uint16: 65535}
 """The level of white, by number type."""
 
 
 def to_unit(levels: Tensor) -> Tensor:
     """8- or 16-bit levels of any shape as float32 in [0, 1]; floats are returned as they are."""
-    return levels.float().div_(WHITE[levels.dtype]) if levels.dtype in WHITE else levels
+    return levels.float().div_(_WHITE[levels.dtype]) if levels.dtype in _WHITE else levels
 
 
 def to_levels(image: Tensor) -> Tensor:

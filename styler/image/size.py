@@ -12,7 +12,7 @@ from styler.options.fields import OutputSize
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
-COARSEST = 192
+_COARSEST = 192
 """Long side in pixels below which no third scale goes: a face there is too small for the content to hold."""
 
 
@@ -45,7 +45,7 @@ def scales(size: Size, count: int = 0) -> list[Size]:
 
     Args:
         size: the last of them.
-        count: how many; 0 means two, and more while the long side stays at `COARSEST` or more; fewer where a
+        count: how many; 0 means two, and more while the long side stays at `_COARSEST` or more; fewer where a
             side would be too short.
 
     Raises InputError if so many would make a side shorter than `SMALLEST`.
@@ -59,7 +59,7 @@ def scales(size: Size, count: int = 0) -> list[Size]:
             raise InputError(
                 f"--scales is {count}, but the coarsest would be under {SMALLEST} pixels; use fewer"
             )
-        if count == 0 and (min(coarser) < 2 * SMALLEST or (len(found) > 1 and side < COARSEST)):
+        if count == 0 and (min(coarser) < 2 * SMALLEST or (len(found) > 1 and side < _COARSEST)):
             break
         found.insert(0, coarser)
     return found

@@ -99,14 +99,14 @@ def work(selection: Selection, do: Doer, stop: Callable[[], bool]) -> Generator[
             record = yield from do(job)
             done += 1
         except Exception as error:
-            if not selection.many or ends_all(error, job):
+            if not selection.many or _ends_all(error, job):
                 raise
-            record, failed = failure(job, error), failed + 1
+            record, failed = _failure(job, error), failed + 1
         yield Result(record)
     return Summary(done, selection.skipped, failed, len(jobs) - done - failed)
 
 
-def ends_all(error: Exception, job: Job) -> bool:
+def _ends_all(error: Exception, job: Job) -> bool:
     """Whether an error would come again with each input: the disk is full, or the folder not writable."""
     if not isinstance(error, OutputError):
         return False
@@ -119,7 +119,7 @@ def ends_all(error: Exception, job: Job) -> bool:
     return False
 
 
-def failure(job: Job, error: Exception) -> Record:
+def _failure(job: Job, error: Exception) -> Record:
     """Record of an input that failed."""
     text = " ".join(str(error).split())
     message = text if display(job.source) in text else f"{display(job.source)}: {text}"
@@ -159,10 +159,10 @@ def apply(
 
 def finished(job: Job, options: PassOptions) -> bool:
     """Whether a job's output exists and is to be left alone."""
-    return not replaces(job, options) and Path(job.target).exists()
+    return not _replaces(job, options) and Path(job.target).exists()
 
 
-def replaces(job: Job, options: PassOptions) -> bool:
+def _replaces(job: Job, options: PassOptions) -> bool:
     """Whether an output that exists is to be replaced: if asked, or if it is an unfinished video."""
     return options.overwrite or (job.film and parts_of(job.target).exists())
 
@@ -172,11 +172,11 @@ def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Gene
     if job.film and session.passes > 1:
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
-        prove(job.target, replaces(job, session.options), [job.source])
-    return apply_to_video(job, session, stop) if job.film else pictures.apply(job, session, many)
+        prove(job.target, _replaces(job, session.options), [job.source])
+    return _apply_to_video(job, session, stop) if job.film else pictures.apply(job, session, many)
 
 
-def apply_to_video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def _apply_to_video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Let a network work on a video, or with `dry_run` forecast it; returns its record."""
     options, target = session.options, Path(job.target)
     video = open_video(Path(job.source), options.size, options.max_pixels)

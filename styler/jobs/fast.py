@@ -45,8 +45,8 @@ def fast(
     model = library.read(path)
     if model.origin:
         yield Note(f"{display(path.name)}: {model.origin}")
-    check_kind(model, path, sources)
-    blend = Blend.of(model, path, options)
+    _check_kind(model, path, sources)
+    blend = _Blend.of(model, path, options)
     if not sources:
         yield Result(texture(output, blend, options))
         return Summary(done=1)
@@ -55,7 +55,7 @@ def fast(
     return (yield from apply(sources, output, blend.label, session, stop))
 
 
-def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
+def _check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     """Raise InputError unless the network needs pictures and has some, or neither."""
     shown, takes = display(path.name), KINDS[model.card.kind].takes
     if takes == "pair":
@@ -68,7 +68,7 @@ def check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Blend:
+class _Blend:
     """A trained network with a mix of its styles, on its device.
 
     Attributes:
@@ -85,7 +85,7 @@ class Blend:
     certain: Record
 
     @classmethod
-    def of(cls, model: Model, path: Path, options: FastOptions) -> Blend:
+    def of(cls, model: Model, path: Path, options: FastOptions) -> _Blend:
         """The blend that the options ask for; raises InputError for a style that the model does not have."""
         shares = mix(model.card, options.style).to(prepare(options))
         names = list(weights(options.style)) if options.style else [model.card.styles[0].name]
@@ -102,7 +102,7 @@ class Blend:
 # Texture, which has no input
 
 
-def texture(output: str | None, blend: Blend, options: FastOptions) -> Record:
+def texture(output: str | None, blend: _Blend, options: FastOptions) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
     begun, size = time.monotonic(), task.texture_size(options)
     target = picture_target(output, f"{blend.label}-texture")

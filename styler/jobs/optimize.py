@@ -27,7 +27,7 @@ from styler.storage.names import display, fit_name
 from styler.storage.pictures.load import Picture
 from styler.tasks import optimize as task
 
-MOST = 8
+_MOST = 8
 """Styles that can be told from contents by their place on the command line alone."""
 
 
@@ -52,7 +52,7 @@ def optimize(
             saved beside as -partial. For many, only what would stop all of them; what is wrong with one is in
             its Result, as `error` and `message`.
     """
-    contents, styles, note = roles(pictures, styles)
+    contents, styles, note = _roles(pictures, styles)
     if note:
         yield Note(note)
     inits = [] if options.init in INITS else [options.init]
@@ -61,15 +61,15 @@ def optimize(
     planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
-    studio = yield from open_studio(selection.jobs[:1], styles, inits, options)
-    paint = partial(paint_content, studio=studio, many=planned.many, stop=stop)
+    studio = yield from _open_studio(selection.jobs[:1], styles, inits, options)
+    paint = partial(_paint_content, studio=studio, many=planned.many, stop=stop)
     return (yield from work(selection, paint, stop))
 
 
 # Contents and styles
 
 
-def roles(pictures: Sequence[str], styles: Sequence[str]) -> tuple[Sequence[str], Sequence[str], str]:
+def _roles(pictures: Sequence[str], styles: Sequence[str]) -> tuple[Sequence[str], Sequence[str], str]:
     """Contents, styles, and a note where photos may have been taken for styles.
 
     Raises InputError for pictures without `styles` that cannot be one content and its styles.
@@ -83,7 +83,7 @@ def roles(pictures: Sequence[str], styles: Sequence[str]) -> tuple[Sequence[str]
     content, *styles = pictures
     if not styles:
         raise InputError(f"{display(content)} has no style: add --style FILE")
-    if len(styles) > MOST:
+    if len(styles) > _MOST:
         raise InputError(
             f"these are {len(pictures)} pictures, and {len(styles)} is too many styles: {advice}"
         )
@@ -107,7 +107,7 @@ def _stem(source: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Studio:
+class _Studio:
     """A feature network on its device, and the pictures that all contents have in common.
 
     Attributes:
@@ -152,9 +152,9 @@ class Studio:
         )
 
 
-def open_studio(
+def _open_studio(
     jobs: Sequence[Job], styles: Sequence[str], inits: Sequence[str], options: OptimizeOptions
-) -> Generator[Event, None, Studio]:
+) -> Generator[Event, None, _Studio]:
     """Load the styles, the picture to start from if there is one, and the network.
 
     Raises OutputError if the outputs of `jobs` cannot be written, before the network is loaded.
@@ -173,16 +173,16 @@ def open_studio(
     extractor = vgg.load(name).until(task.layers(options)).to(device)
     network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
     images = [picture.image.to(device) for picture in pictures]
-    return Studio(options, network, extractor, sources, pictures, images, len(styles), device)
+    return _Studio(options, network, extractor, sources, pictures, images, len(styles), device)
 
 
-def paint_content(
-    job: Job, studio: Studio, many: bool, stop: Callable[[], bool]
+def _paint_content(
+    job: Job, studio: _Studio, many: bool, stop: Callable[[], bool]
 ) -> Generator[Event, None, Record]:
     """Paint one content, or with `dry_run` forecast that; returns the record."""
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
-        return forecast(job, studio)
+        return _forecast(job, studio)
     prove(job.target, options.overwrite, [job.source, *studio.sources])
     prepare(options)  # of many, each is as if alone
     content = yield from open_picture(job.source, options, options.size, many)
@@ -202,7 +202,7 @@ def paint_content(
     return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
-def forecast(job: Job, studio: Studio) -> Record:
+def _forecast(job: Job, studio: _Studio) -> Record:
     """Forecast of one content, by its header: size, scales, steps and memory."""
     options = studio.options
     sizes = task.sizes(own_size(job.source, options), options)

@@ -26,9 +26,9 @@ from styler.storage.inputs import STREAM, Job, plan
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 
-ENDING = ".png"
+_ENDING = ".png"
 """Of all pictures that are written: another format would blur lines and invent colors."""
-INPUTS, PHOTOS = "A", "B"
+_INPUTS, _PHOTOS = "A", "B"
 """Folders of the layout with two."""
 
 
@@ -63,7 +63,7 @@ class Request:
         if self.options.layout == "side-by-side":
             return (Path(job.target),)
         name = Path(job.target).relative_to(self.output)
-        return Path(self.output, INPUTS, name), Path(self.output, PHOTOS, name)
+        return Path(self.output, _INPUTS, name), Path(self.output, _PHOTOS, name)
 
 
 def pairs(
@@ -93,10 +93,10 @@ def pairs(
     if output == STREAM:
         raise OutputError("pairs do not fit into standard output: give a folder with -o")
     prepare(options)
-    planned = plan(photos, output, kind, batch=True, ending=ENDING)
+    planned = plan(photos, output, kind, batch=True, ending=_ENDING)
     if not options.dry_run:
-        check_alike(request, planned.jobs)
-    doer = partial(pair_up, request=request, make=make)
+        _check_alike(request, planned.jobs)
+    doer = partial(_pair_up, request=request, make=make)
     selection = batch.select(planned, options, partial(finished, request=request))
     return (yield from batch.work(selection, doer, stop))
 
@@ -106,13 +106,13 @@ def finished(job: Job, request: Request) -> bool:
     return not request.options.overwrite and all(path.exists() for path in request.targets(job))
 
 
-def check_alike(request: Request, jobs: Sequence[Job]) -> None:
+def _check_alike(request: Request, jobs: Sequence[Job]) -> None:
     """Raise InputError if the folder has pairs that were made otherwise and would not all be replaced."""
     folder, overwrite = Path(request.output), request.options.overwrite
     before = find_pairs.read_record(folder)
     if before and before != request.record:
         replaced = {path for job in jobs for path in request.targets(job)} if overwrite else set()
-        if find_pairs.pictures_in(folder, ENDING) - replaced:
+        if find_pairs.pictures_in(folder, _ENDING) - replaced:
             advice = "it leaves some of them" if overwrite else "or add --overwrite"
             raise InputError(
                 f"{display(request.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
@@ -121,14 +121,14 @@ def check_alike(request: Request, jobs: Sequence[Job]) -> None:
     prove(folder / find_pairs.RECORD, True, [])
 
 
-def pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generator[Event, None, Record]:
+def _pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generator[Event, None, Record]:
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
     begun, options = time.monotonic(), request.options
     targets = request.targets(job)
     if job.film:
         raise InputError(f"{display(job.source)} is a video, and pairs are made of photos: leave it out")
     if options.dry_run:
-        return forecast(job, request)
+        return _forecast(job, request)
     for target in targets:
         prove(target, True, [job.source])
     photo = yield from open_picture(job.source, options, options.size, many=True)
@@ -136,11 +136,11 @@ def pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generato
     draw = np.random.default_rng((options.seed, int(photo.sha256[:16], 16)))  # the same for equal photos
     pair = pair_of(photo.on_white, size, make, draw)
     find_pairs.write_record(Path(request.output), request.record)
-    save_pair(pair, targets, photo, request)
+    _save_pair(pair, targets, photo, request)
     return record_of(job.source, str(targets[-1]), options, "cpu", begun, [size])
 
 
-def save_pair(pair: Pair, targets: Sequence[Path], photo: Picture, request: Request) -> None:
+def _save_pair(pair: Pair, targets: Sequence[Path], photo: Picture, request: Request) -> None:
     """Write a pair, side by side into one file or into two, each with the recipe and the photo's credits."""
     images: list[Tensor] = [pair.inputs, pair.targets]
     if len(targets) == 1:
@@ -160,7 +160,7 @@ def save_pair(pair: Pair, targets: Sequence[Path], photo: Picture, request: Requ
         save(target, image, recipe, options, content)
 
 
-def forecast(job: Job, request: Request) -> Record:
+def _forecast(job: Job, request: Request) -> Record:
     """Forecast of the pair of one photo, by its header."""
     options = request.options
     height, width = size = output_size(own_size(job.source, options), options.size, options)

@@ -98,7 +98,7 @@ def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Reco
     """Load a picture, let the network work on it and save the result, or with `dry_run` forecast that."""
     begun, options = time.monotonic(), session.options
     if options.dry_run:
-        return forecast_picture(job, session)
+        return _forecast_picture(job, session)
     picture = yield from open_picture(job.source, options, options.size, many)
     height, width = size = output_size(size_of(picture.image), options.size, options)
     picture = replace(picture, image=resize(picture.image, size))
@@ -158,7 +158,7 @@ def check_size(size: Size, options: OutputOptions) -> None:
 # Dry runs
 
 
-def forecast_picture(job: Job, session: Session) -> Record:
+def _forecast_picture(job: Job, session: Session) -> Record:
     """Forecast of a picture, by its header; the first one is a sample, and seen small."""
     options = session.options
     if job.source == STREAM:  # which can be read once only

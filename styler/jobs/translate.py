@@ -26,7 +26,7 @@ from styler.tasks import translate as task
 from styler.tasks.onepass import OnePass
 from styler.tasks.translate import Reading, Statistics
 
-CHANNELS = (1, 3)
+_CHANNELS = (1, 3)
 """Channels that a network may take and make."""
 
 
@@ -51,7 +51,7 @@ def translate(
     model = library.read_generator(path)
     if model.origin:
         yield Note(f"{display(path.name)}: {model.origin}")
-    settings = settings_of(model, options, display(path.name))
+    settings = _settings_of(model, options, display(path.name))
     if not sources:
         raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
     network = model.network.to(prepare(options)).eval()
@@ -64,7 +64,7 @@ def translate(
         {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
         options,
         task.translator(network, settings.statistics, seed, preparation),
-        partial(translate_picture, settings=settings, name=name, options=options),
+        partial(_translate_picture, settings=settings, name=name, options=options),
         passes=options.samples,
     )
     return (yield from apply(sources, output, slug(path.stem), session, stop))
@@ -83,38 +83,38 @@ class TranslateSettings:
     made_by: str
 
 
-def settings_of(model: Translator, options: TranslateOptions, name: str) -> TranslateSettings:
+def _settings_of(model: Translator, options: TranslateOptions, name: str) -> TranslateSettings:
     """Settings from the options and a checkpoint, called `name` in messages.
 
     Raises InputError if the options contradict the checkpoint, or leave out what its file does not tell.
     """
     about = model.about
-    check_channels(model, name)
-    check_known(about, options, name)
+    _check_channels(model, name)
+    _check_known(about, options, name)
     if options.direction not in ("auto", about.direction or options.direction):
         raise InputError(
             f"{name} was trained {about.direction} ({about}), and --direction is {options.direction}: "
             "leave it out"
         )
     return TranslateSettings(
-        statistics_of(model, options, name),
-        dropout_of(model, options, name),
-        reading_of(about, options, name),
+        _statistics_of(model, options, name),
+        _dropout_of(model, options, name),
+        _reading_of(about, options, name),
         (about.condition or {"name": ""})["name"],
     )
 
 
-def check_channels(model: Translator, name: str) -> None:
+def _check_channels(model: Translator, name: str) -> None:
     """Raise InputError for a network whose inputs or outputs are no pictures."""
     config = model.network.config
     for what, channels in (("takes", config.inputs), ("makes", config.outputs)):
-        if channels not in CHANNELS:
+        if channels not in _CHANNELS:
             raise InputError(
                 f"{name} {what} {channels} channels, and pictures have 1 or 3: give another network"
             )
 
 
-def check_known(about: Translation, options: TranslateOptions, name: str) -> None:
+def _check_known(about: Translation, options: TranslateOptions, name: str) -> None:
     """Raise InputError, which names the flags, for what neither the file nor the options tell."""
     flags = []
     if about.direction is None and options.direction == "auto":
@@ -125,7 +125,7 @@ def check_known(about: Translation, options: TranslateOptions, name: str) -> Non
         raise InputError(f"{name} does not say how it was trained: add {', and '.join(flags)}")
 
 
-def statistics_of(model: Translator, options: TranslateOptions, name: str) -> Statistics:
+def _statistics_of(model: Translator, options: TranslateOptions, name: str) -> Statistics:
     """Statistics that the norms work by."""
     stored = any(norm.running_mean is not None for norm in norms_of(model.network))
     if options.statistics == "stored" and not stored:
@@ -134,7 +134,7 @@ def statistics_of(model: Translator, options: TranslateOptions, name: str) -> St
     return chosen if stored else "picture"
 
 
-def dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
+def _dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
     able = bool(model.network.config.dropout) and model.about.dropout is not False
     if not able and (options.dropout or options.samples > 1):
@@ -145,7 +145,7 @@ def dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     return able and options.dropout is not False
 
 
-def reading_of(about: Translation, options: TranslateOptions, name: str) -> Reading:
+def _reading_of(about: Translation, options: TranslateOptions, name: str) -> Reading:
     """Kind of the inputs."""
     made_by = (about.condition or {"name": ""})["name"]
     if options.from_photo and options.from_sketch:
@@ -165,7 +165,7 @@ def reading_of(about: Translation, options: TranslateOptions, name: str) -> Read
 # The work
 
 
-def translate_picture(
+def _translate_picture(
     picture: Picture, network: OnePass, settings: TranslateSettings, name: str, options: TranslateOptions
 ) -> Generator[Event, None, Picture]:
     """Translate a picture by a checkpoint called `name`, or make a sheet of samples of it."""
@@ -179,13 +179,13 @@ def translate_picture(
             "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
         )
     if options.samples > 1:
-        return replace(picture, image=sheet_of(network, x, options.seed, options.samples), alpha=None)
+        return replace(picture, image=_sheet_of(network, x, options.seed, options.samples), alpha=None)
     opaque = takes_lines or reading == "sketch"  # whose transparency is paper
     image = network.finish(image, network.run(x))
     return replace(picture, image=image, alpha=None if opaque else picture.alpha)
 
 
-def sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
+def _sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
     """Sheet of the network's input, samples of its output, and a map of where they differ.
 
     Each is shrunk to a cell and has its seed written below, by which it alone comes at full size.

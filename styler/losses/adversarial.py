@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from styler.options.translate import Adversary
 
-Maps = Sequence[Sequence[Tensor]]
+_Maps = Sequence[Sequence[Tensor]]
 """Discriminator output: for each scale the maps [N, C, h, w] of its layers, the logits last."""
 
 
@@ -47,12 +47,12 @@ ADVERSARIAL_LOSSES: Mapping[Adversary, AdversarialLoss] = {
 }
 
 
-def patch_loss(loss: Callable[[Tensor], Tensor], output: Maps) -> Tensor:
+def patch_loss(loss: Callable[[Tensor], Tensor], output: _Maps) -> Tensor:
     """Mean of a loss over patches, then over scales, in float32."""
     return torch.stack([loss(maps[-1].float()).mean() for maps in output]).mean()
 
 
-def feature_matching(fake: Maps, real: Maps) -> Tensor:
+def feature_matching(fake: _Maps, real: _Maps) -> Tensor:
     """Feature matching loss of a discriminator's maps, logits left out (Wang et al. 2018, eq. 4).
 
     Mean absolute differences, summed over layers; a mean over scales. Only the fake's maps get a gradient.
@@ -65,7 +65,7 @@ def feature_matching(fake: Maps, real: Maps) -> Tensor:
     return torch.stack(errors).sum() / len(fake)
 
 
-def accuracy(real: Maps, fake: Maps, even: float) -> Tensor:
+def accuracy(real: _Maps, fake: _Maps, even: float) -> Tensor:
     """Balanced accuracy of a discriminator over patches; a mean over scales."""
     shares = [
         0.5 * ((some[-1] > even).float().mean() + (others[-1] < even).float().mean())
@@ -74,7 +74,7 @@ def accuracy(real: Maps, fake: Maps, even: float) -> Tensor:
     return torch.stack(shares).mean()
 
 
-def both_sides(discriminator: nn.Module, image: Tensor) -> tuple[Maps, Maps]:
+def both_sides(discriminator: nn.Module, image: Tensor) -> tuple[_Maps, _Maps]:
     """Maps of a generated picture for the generator's and for the discriminator's loss, in one pass.
 
     Gradients of the first go to the image [N, C, H, W] alone, those of the second to the weights alone: so

@@ -13,7 +13,7 @@ from styler.image.color import colored
 
 PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Layers of the perceptual distance, for 16 pixels a side at least."""
-KERNEL_LAYERS = PERCEPTUAL_LAYERS[2:]
+_KERNEL_LAYERS = PERCEPTUAL_LAYERS[2:]
 """Layers whose channel means are the features of the kernel distance."""
 WINDOW = 11
 """Side in pixels of the window of SSIM."""
@@ -67,7 +67,7 @@ def _direction_distance(x: Tensor, y: Tensor) -> Tensor:
 @torch.no_grad()
 def embed(extractor: Extractor, image: Tensor) -> Tensor:
     """Features [N, D] of an Image [N, C, H, W] for `kernel_distance`."""
-    features = extractor.walk(colored(image), KERNEL_LAYERS)
+    features = extractor.walk(colored(image), _KERNEL_LAYERS)
     return torch.cat([x.float().mean((2, 3)) for _, x in features], 1)
 
 

@@ -79,7 +79,7 @@ def covariance(mean: Tensor, second: Tensor) -> Tensor:
     return second - mean[:, :, None] * mean[:, None, :]
 
 
-def relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
+def _relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
     """Squared distance to a target over its squared norm, [N]: 0 at the target, 1 at zero, at any size.
 
     Args:
@@ -154,7 +154,7 @@ def gram_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Ten
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    return relative_error(gram_matrix(x), target.second, usual.covariance + usual.mean**2)
+    return _relative_error(gram_matrix(x), target.second, usual.covariance + usual.mean**2)
 
 
 def covariance_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
@@ -166,8 +166,8 @@ def covariance_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) 
     mean, second = moments(x)
     own = covariance(mean, second)
     return 0.5 * (
-        relative_error(mean, target.mean, usual.mean)
-        + relative_error(own, covariance(*target), usual.covariance)
+        _relative_error(mean, target.mean, usual.mean)
+        + _relative_error(own, covariance(*target), usual.covariance)
     )
 
 

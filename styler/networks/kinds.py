@@ -60,9 +60,9 @@ def empty(kind: str, fields: Mapping[str, Any]) -> nn.Module:
 
     Raises:
         ValueError: for a field that is out of bounds, or an architecture that is not the kind's.
-        KeyError: without an architecture. TypeError: for a field that there is not.
+        TypeError: for a field that there is not.
     """
-    name, chosen = fields["architecture"], KINDS[kind]
+    name, chosen = fields.get("architecture"), KINDS[kind]
     if name not in chosen.architectures:
         raise ValueError(f"its architecture is {name!r}, and not {' or '.join(chosen.architectures)}")
     architecture, network = ARCHITECTURES[name]

@@ -80,13 +80,12 @@ class ResidualNetwork(nn.Module):
     upsampling before a convolution in place of transposed ones.
     """
 
-    memory = Memory(whole=4.25, stored=1 / 2, strips=5)
-
     def __init__(self, config: ResidualArchitecture = ResidualArchitecture()) -> None:
         super().__init__()
         self.config, self.stride = config, 1 << config.halvings
         widths = [config.width * 2**k for k in range(config.halvings + 1)]
         pairs, signed = list(pairwise(widths)), config.pixels == "signed"
+        self.memory = Memory(4.25, 1 / 2, 4) if signed else Memory(4, 1 / 2, 5)
         first = self._layer((config.inputs, config.width), config.kernel, enters=signed)
         halving = (self._layer(pair, stride=2, borders=config.borders) for pair in pairs)
         self.down = listed([first, *halving])

@@ -71,7 +71,7 @@ class Options:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Options from plain data; the rest is at its default. Raises InputError for a bad value."""
         hints = typing.get_type_hints(cls)
-        return cls(**{name: unplain(value, hints[name]) for name, value in values.items()})
+        return cls(**{name: _unplain(value, hints[name]) for name, value in values.items()})
 
     def changed(self) -> dict[str, Any]:
         """The recipe, as plain data: options that differ from their default and that change the picture."""
@@ -98,7 +98,7 @@ def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
         raise InputError(f"{flag} is '{value}'; choose one of {', '.join(typing.get_args(hint))}")
     if hint in TEXT_FORMS:
         try:
-            unplain(plain(value, hint), hint)
+            _unplain(plain(value, hint), hint)
         except InputError as error:
             raise InputError(f"{flag}: {error}") from error
     for number in value if hint == Range else (value,):
@@ -217,6 +217,6 @@ def plain(value: Any, hint: Any) -> Any:
     return TEXT_FORMS[hint].format(value) if hint in TEXT_FORMS else value
 
 
-def unplain(value: Any, hint: Any) -> Any:
+def _unplain(value: Any, hint: Any) -> Any:
     """The inverse of `plain`; what is no text stays as it is."""
     return TEXT_FORMS[hint].parse(value) if hint in TEXT_FORMS and isinstance(value, str) else value

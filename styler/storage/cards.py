@@ -20,8 +20,8 @@ VGG = "vgg"
 """The kind of feature networks, which are looked through and not run."""
 
 Statistics = Literal["picture", "stored"]
-Direction = Literal["AtoB", "BtoA"]
-Color = Literal["rgb", "grey"]
+_Direction = Literal["AtoB", "BtoA"]
+_Color = Literal["rgb", "grey"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +38,20 @@ class Translation:
         color: of its outputs.
     """
 
-    direction: Direction | None = None
+    direction: _Direction | None = None
     batch: int | None = None
     statistics: Statistics = "picture"
     dropout: bool | None = None
     condition: Mapping[str, Any] | None = None
     inputs: str = ""
     outputs: str = ""
-    color: Color = "rgb"
+    color: _Color = "rgb"
 
     def __post_init__(self) -> None:
         """Raise ValueError for what a file must not say."""
         condition = self.condition
         right = {
-            "direction": self.direction in (None, *get_args(Direction)),
+            "direction": self.direction in (None, *get_args(_Direction)),
             "batch": self.batch is None or (type(self.batch) is int and 0 < self.batch <= 1 << 20),
             "statistics": self.statistics in get_args(Statistics),
             "dropout": self.dropout in (None, True, False) and type(self.dropout) is not int,
@@ -59,7 +59,7 @@ class Translation:
             or (isinstance(condition, Mapping) and isinstance(condition.get("name"), str)),
             "inputs": isinstance(self.inputs, str),
             "outputs": isinstance(self.outputs, str),
-            "color": self.color in get_args(Color),
+            "color": self.color in get_args(_Color),
         }
         for name, fits in right.items():
             if not fits:

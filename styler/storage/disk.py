@@ -24,10 +24,10 @@ if sys.platform != "win32":
     import fcntl
 
 PIPE_BYTES = 1 << 30  # at most this much is read from standard input
-PROBE_BYTES = 1 << 16
-RANDOM_BYTES = 8  # of a temporary's name
+_PROBE_BYTES = 1 << 16
+_RANDOM_BYTES = 8  # of a temporary's name
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 # Reading
@@ -146,12 +146,12 @@ def prove_writable(
     links are seen through. Missing parent folders are made.
     """
     if str(path) == "-":
-        standard_output()
+        _standard_output()
         return
     try:
         _prove(Path(path), overwrite, inputs, make_parents)
     except (OSError, ValueError) as error:
-        raise OutputError(_refusal(path, error, PROBE_BYTES)) from error
+        raise OutputError(_refusal(path, error, _PROBE_BYTES)) from error
 
 
 def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_parents: bool) -> None:
@@ -169,7 +169,7 @@ def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_paren
     if make_parents:
         target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(target) as (_, file):
-        file.write(bytes(PROBE_BYTES))
+        file.write(bytes(_PROBE_BYTES))
         file.flush()
         os.fsync(file.fileno())
 
@@ -182,7 +182,7 @@ def is_folder(name: str) -> bool:
         return False
 
 
-def standard_output() -> BinaryIO:
+def _standard_output() -> BinaryIO:
     """Standard output as a binary file; raises OutputError if it is a terminal or closed."""
     if sys.stdout is None or sys.stdout.isatty():
         raise OutputError("- writes a file to standard output, which is a terminal: styler ... - > FILE")
@@ -194,7 +194,7 @@ def send(data: bytes) -> None:
 
     Raises OutputError if it is a terminal, closed or full; BrokenPipeError if the reader went away.
     """
-    output = standard_output()
+    output = _standard_output()
     try:
         output.write(data)
         output.flush()
@@ -236,7 +236,7 @@ def _prefix(target: Path) -> str:
 def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new locked `.NAME.RANDOM.part` beside `target`; removed at the end unless it was renamed."""
     while True:
-        part = target.parent / f"{_prefix(target)}{secrets.token_hex(RANDOM_BYTES)}.part"
+        part = target.parent / f"{_prefix(target)}{secrets.token_hex(_RANDOM_BYTES)}.part"
         file = part.open("x+b")
         if _hold(file) and part.exists():
             break
@@ -268,7 +268,7 @@ def _link(part: Path, target: Path) -> None:
     try:
         target.hardlink_to(part)
     except OSError as error:
-        if error.errno not in NO_LINKS:
+        if error.errno not in _NO_LINKS:
             raise
         target.touch(exist_ok=False)  # no hard links here (FAT): claim the name, then fill it
         part.replace(target)
@@ -278,7 +278,7 @@ def _sweep(target: Path) -> None:
     """Remove what killed runs left of `target`: temporaries whose lock no living process holds."""
     if sys.platform == "win32":
         return
-    pattern = f"{glob.escape(_prefix(target))}{'?' * 2 * RANDOM_BYTES}.part"
+    pattern = f"{glob.escape(_prefix(target))}{'?' * 2 * _RANDOM_BYTES}.part"
     with contextlib.suppress(OSError):
         for part in target.parent.glob(pattern):
             with contextlib.suppress(OSError), part.open("r+b") as file:

@@ -19,11 +19,11 @@ from styler.storage.models.known import WEIGHTS
 from styler.storage.names import display
 from styler.version import __version__
 
-Level = Literal["ok", "warn", "bad"]
+_Level = Literal["ok", "warn", "bad"]
 
 UPGRADE = "pip install --upgrade torch torchvision"
 PACKAGES = ("torch", "numpy", "scipy", "pillow", "safetensors", "click", "rich", "filelock")
-CODECS = {
+_CODECS = {
     "JPEG": "jpg",
     "PNG": "zlib",
     "TIFF": "libtiff",
@@ -31,7 +31,7 @@ CODECS = {
     "AVIF": "avif",
     "color": "littlecms2",
 }
-EXTRAS = {"HEIC": ("pillow_heif", "heif"), "video": ("av", "video")}
+_EXTRAS = {"HEIC": ("pillow_heif", "heif"), "video": ("av", "video")}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finding:
 
     area: str
     text: str
-    level: Level = "ok"
+    level: _Level = "ok"
 
 
 def report() -> list[Finding]:
@@ -87,7 +87,7 @@ def codecs() -> list[Finding]:
         Finding(name, f"{kind} {_codec_version(kind)}")
         if features.check(kind)
         else Finding(name, "not in this Pillow: pip install --upgrade --force-reinstall pillow", "warn")
-        for name, kind in CODECS.items()
+        for name, kind in _CODECS.items()
     ]
 
 
@@ -98,7 +98,7 @@ def _codec_version(kind: str) -> str:
 def extras() -> list[Finding]:
     """Optional packages, which open more kinds of files."""
     findings = []
-    for name, (module, extra) in EXTRAS.items():
+    for name, (module, extra) in _EXTRAS.items():
         try:
             text = f"{module} {importlib.metadata.version(module)}"
         except importlib.metadata.PackageNotFoundError:
@@ -136,7 +136,7 @@ def memory() -> Finding:
         return Finding("memory", "unknown on this system")
     free = free_memory(torch.device("cpu"))
     free_text = "" if free is None else f", {free / 1e9:.1f} GB of it free"
-    level: Level = "warn" if free is not None and free < 1e9 else "ok"
+    level: _Level = "warn" if free is not None and free < 1e9 else "ok"
     return Finding("memory", f"{total / 1e9:.1f} GB{free_text}", level)
 
 

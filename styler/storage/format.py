@@ -46,11 +46,11 @@ _FLOATS = {"F16", "BF16", "F32"}
 _FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
-class FormatError(CheckpointError, WeightsError):
+class _FormatError(CheckpointError, WeightsError):
     """A file of ours that cannot be read: it may hold a trained network or weights."""
 
 
-class DamagedError(FormatError):
+class DamagedError(_FormatError):
     """A file of ours that is not what was written."""
 
 
@@ -220,7 +220,7 @@ def _read_header(path: Path | str, file: BinaryIO) -> _Header:
         expected = header.file_size
     except _FAULTS as error:
         raise _damaged(path, error) from error
-    except FormatError as error:
+    except _FormatError as error:
         raise type(error)(f"{shown} {error}") from None
     if size != expected:
         raise DamagedError(f"{shown} has {size:,} bytes and should have {expected:,}: get it again")
@@ -242,7 +242,7 @@ def _parse(data: bytes) -> _Header:
     if about is None:
         raise DamagedError(f"is a safetensors file, {_FOREIGN}")
     if about["format"] > _FORMAT:
-        raise FormatError(
+        raise _FormatError(
             f"has format {about['format']:.6g}, and this styler reads up to {_FORMAT}: "
             "pip install --upgrade styler"
         )

@@ -20,11 +20,11 @@ from styler.storage.pictures.save import FORMATS, format_of
 STREAM = "-"
 PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings of files in a folder that are taken as pictures and animations."""
-ANIMATIONS = animation.FORMATS.keys()
+_ANIMATIONS = animation.FORMATS.keys()
 """Endings of animations, which keep their format."""
-FILMS = read.CONTAINERS.keys()
+_FILMS = read.CONTAINERS.keys()
 """Endings of videos."""
-WILDCARDS = "*?["
+_WILDCARDS = "*?["
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     stem = "stdin" if source == STREAM else Path(source).stem
     if not film:
         return Job(source, picture_target(output, f"{stem}-{label}"))
-    if output is None or is_folder_name(output):
+    if output is None or _is_folder_name(output):
         name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
         return Job(source, str(Path(output or ".") / name), film)
     _check_film(source, output)
@@ -140,7 +140,7 @@ def picture_target(output: str | None, stem: str) -> str:
 
     Raises OutputError for an ending that is not written.
     """
-    if output is None or is_folder_name(output):
+    if output is None or _is_folder_name(output):
         return str(Path(output or ".") / fit_name(stem, ".png"))
     if output != STREAM:
         format_of(output)
@@ -148,7 +148,7 @@ def picture_target(output: str | None, stem: str) -> str:
 
 
 def _check_film(source: str, output: str) -> None:
-    endings = sorted(FILMS | ANIMATIONS)
+    endings = sorted(_FILMS | _ANIMATIONS)
     if output == STREAM:
         raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in endings:
@@ -159,7 +159,7 @@ def _ending(source: str, film: bool, *, keep: bool) -> str:
     """The ending of an output, with its dot: the input's if `keep` and if it can be written."""
     suffix = Path(source).suffix
     if film:
-        endings = ANIMATIONS | (FILMS if keep else set())
+        endings = _ANIMATIONS | (_FILMS if keep else set())
         return suffix if suffix.lower() in endings else ".mp4"
     return suffix if keep and suffix.lower() in FORMATS else ".png"
 
@@ -174,7 +174,7 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     if output == STREAM:
         raise OutputError("several pictures do not fit into standard output: give a folder with -o")
     path = Path(output)
-    looks_like_file = path.suffix.lower() in PICTURES | FILMS and not is_folder_name(output)
+    looks_like_file = path.suffix.lower() in PICTURES | _FILMS and not _is_folder_name(output)
     if looks_like_file or (path.exists() and not path.is_dir()):
         raise OutputError(f"{display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
@@ -255,7 +255,7 @@ def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
 
 def _matching(pattern: str, shut: Iterable[str], notes: list[str]) -> list[tuple[Path, Path]]:
     """The pictures and videos that match a glob, each with its path from the fixed part of the glob."""
-    fixed = takewhile(lambda name: not any(mark in name for mark in WILDCARDS), Path(pattern).parts)
+    fixed = takewhile(lambda name: not any(mark in name for mark in _WILDCARDS), Path(pattern).parts)
     root = Path(*fixed)
     # By the shell's rules, unlike Path.glob's, hidden files do not match.
     names = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path))  # noqa: PTH207
@@ -278,7 +278,7 @@ def _select(paths: Iterable[Path], root: Path, nothing: str, notes: list[str]) -
     """
     selected, ignored = [], 0
     for path in paths:
-        if path.suffix.lower() in PICTURES | FILMS and path.is_file():
+        if path.suffix.lower() in PICTURES | _FILMS and path.is_file():
             selected.append((path, path.relative_to(root)))
         else:
             ignored += 1
@@ -342,10 +342,10 @@ def _inside(path: str, folder: str) -> bool:
 
 def _is_glob(word: str) -> bool:
     """Whether a word is a pattern and not the odd name of a file that is there."""
-    return any(mark in word for mark in WILDCARDS) and _identity(word) is None
+    return any(mark in word for mark in _WILDCARDS) and _identity(word) is None
 
 
-def is_folder_name(output: str) -> bool:
+def _is_folder_name(output: str) -> bool:
     """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
     return output.endswith(("/", os.sep)) or disk.is_folder(output)
 

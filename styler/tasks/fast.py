@@ -17,9 +17,9 @@ from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
 from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, too_large
 
-TEXTURE_SIDE = 512
+_TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
-MAPS = 10
+_MAPS = 10
 """Maps of the finest scale alive at once in a texture network, as measured on a CPU: 7 to 10."""
 
 
@@ -75,7 +75,7 @@ def texture(network: nn.Module, mix: Tensor, size: Size, options: FastOptions) -
 
 def texture_size(options: FastOptions) -> Size:
     """(height, width) of a texture: exactly `size` if that is a box, else a square with that side."""
-    side = TEXTURE_SIDE if options.size is None else options.size
+    side = _TEXTURE_SIDE if options.size is None else options.size
     return (side, side) if isinstance(side, int) else side
 
 
@@ -87,7 +87,7 @@ def texture_form(options: FastOptions, device: torch.device) -> Form:
 def texture_memory(network: TextureNetwork, size: Size, dtype: torch.dtype) -> int:
     """Bytes that a texture takes at its peak, the weights left out."""
     height, width = (math.ceil(side / network.stride) * network.stride for side in size)
-    return MAPS * network.config.channels * network.config.scales * dtype.itemsize * height * width
+    return _MAPS * network.config.channels * network.config.scales * dtype.itemsize * height * width
 
 
 def _possible(network: TextureNetwork, size: Size, room: float, form: Form) -> Size:

@@ -20,15 +20,15 @@ from styler.networks.layers import Mode, Moments
 from styler.networks.strips import EXACT, LEAST
 from styler.options.shared import PassOptions
 
-SHARE = 0.6
+_SHARE = 0.6
 """Share of the free memory that the work may take."""
 COMFORT = 3 * 2**29
 """Bytes above which a CPU works in strips even so: up to half as much time again, and far less memory."""
 SAMPLE = 256
 """Long side in pixels at which number types are compared."""
-WORTH = 2**20
+_WORTH = 2**20
 """Pixels of work from which comparing number types takes less time than it can save."""
-ALIKE = 40.0
+_ALIKE = 40.0
 """PSNR in dB from which a picture cannot be told from the one in float32."""
 
 
@@ -183,21 +183,21 @@ def suited(task: OnePass, options: PassOptions, sample: Tensor, work: int | None
     exact, rough = form_for("float32", device), form_for("bfloat16", device)
     if options.precision != "auto":
         return replace(task, form=rough if options.precision == "bfloat16" else exact)
-    small = work is not None and work < WORTH
+    small = work is not None and work < _WORTH
     return replace(task, form=exact if small else chosen(task, shrunk(sample), exact, rough))
 
 
 def room_for(options: PassOptions, device: torch.device) -> float:
     """Bytes that the work may take: what `--memory` says, or a share of what is free."""
     free = free_memory(device)
-    return options.memory * 1e9 or (math.inf if free is None else SHARE * free)
+    return options.memory * 1e9 or (math.inf if free is None else _SHARE * free)
 
 
 def chosen(task: OnePass, sample: Tensor, exact: Form, rough: Form) -> Form:
     """The rough form if it is faster on the sample and its picture as good to the eye, else the exact one."""
     right, long = timed(replace(task, form=exact), sample)
     image, short = timed(replace(task, form=rough), sample)
-    return rough if short < long and psnr(image, right) >= ALIKE else exact
+    return rough if short < long and psnr(image, right) >= _ALIKE else exact
 
 
 def timed(task: OnePass, sample: Tensor) -> tuple[Tensor, float]:

@@ -52,13 +52,13 @@ def optimize(
     init: Tensor | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Tensor]:
-    """Paint `content` in the manner of `styles`.
+    """Paint `content` in the style of `styles`.
 
     Args:
         content: Image [1, 3, H, W] on the extractor's device; the result has its aspect.
         styles: Images of any sizes; several are blended evenly, by their statistics.
-        extractor: the network that compares.
-        options: `size` is the long side of the result.
+        extractor: the network whose features are compared.
+        options: `size` bounds the result.
         init: where to start if `options.init` names a file.
         stop: asked after each step; once true, the picture as it stands is returned, at its full size.
 
@@ -80,7 +80,7 @@ def optimize(
         terms = make_terms(content, styles, walk, options, scale, usual, weight)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
         parameterization = parameterize(resize(image, scale), options, last)
-        solver = make_solver(parameterization, options)
+        solver = _make_solver(parameterization, options)
         try:
             evaluate = at_once(objective(walk, terms))
             image = yield from minimize(parameterization, evaluate, solver, steps, stop)
@@ -142,12 +142,12 @@ def require_memory(extractor: Extractor, options: OptimizeOptions, size: Size, d
 
 
 def layers(options: OptimizeOptions) -> set[str]:
-    """The layers that the options name."""
+    """Names of the style and content layers."""
     return {name for name, _ in options.content_layers + options.style_layers}
 
 
 def padding_for(extractor: Extractor, options: OptimizeOptions) -> Padding:
-    """What the options say; `auto` is never zero."""
+    """Padding of the convolutions; `auto` is never zero."""
     return borderless(extractor) if options.padding == "auto" else options.padding
 
 
@@ -220,16 +220,17 @@ def style_moments(
 ) -> dict[str, StyleMoments]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
     names = {name for name, _ in options.style_layers}
-    found = []
+    each = []
     for style in styles:
         height, width = style.shape[-2:]
-        wanted = fit((height, width), min(max(height, width), round(options.style_scale * max(size))))
+        side = min(max(height, width), round(options.style_scale * max(size)))
         with torch.no_grad():
-            found.append({name: moments(x) for name, x in walk(resize(style, wanted), names)})
+            features = walk(resize(style, fit((height, width), side)), names)
+            each.append({name: moments(x) for name, x in features})
     return {
         name: StyleMoments(
-            torch.stack([f[name].mean for f in found]).mean(0),
-            torch.stack([f[name].second for f in found]).mean(0),
+            torch.stack([one[name].mean for one in each]).mean(0),
+            torch.stack([one[name].second for one in each]).mean(0),
         )
         for name in names
     }
@@ -242,7 +243,7 @@ def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Paramet
     return HalfChromaImage(start) if last else PyramidImage(start)
 
 
-def make_solver(image: Parameterization, options: OptimizeOptions) -> Solver:
+def _make_solver(image: Parameterization, options: OptimizeOptions) -> Solver:
     """The optimizer that the options name, on the parameter of `image`."""
     x, bounded = image.parameter.data, image.bounded
     if options.optimizer == "adam":

@@ -27,9 +27,9 @@ Reading = Literal["picture", "photo", "sketch"]
 """Kind of Images given: the network's input as it is, photos to make it of, or drawings to clean."""
 PREPARING = 112
 """Bytes for each pixel that edge detection, the hungriest preparation, takes at its peak, as measured."""
-CELL, LEAST_CELL = 512, 128
+_CELL, _LEAST_CELL = 512, 128
 """Sides in pixels of the largest and the smallest cells of a sheet of samples."""
-WHITE, PAPER = 0.9, 0.5
+_WHITE, _PAPER = 0.9, 0.5
 """Brightness from which a pixel is white, and the share of white pixels in drawings."""
 
 
@@ -75,7 +75,7 @@ def condition_of(made_by: Mapping[str, Any]) -> InputMaker:
 
 def is_drawn(image: Tensor) -> bool:
     """Whether an Image is mostly white, as drawings are and photos are not."""
-    return float((image > WHITE).float().mean()) > PAPER
+    return float((image > _WHITE).float().mean()) > _PAPER
 
 
 # The network
@@ -140,7 +140,7 @@ def sample_cells(translate: OnePass, x: Tensor, count: int) -> tuple[list[Tensor
     Images [1, 3, h, w]: the network's input, the samples, and the map of their spread.
     """
     own = x.shape[-2], x.shape[-1]
-    size = fit(own, min(max(*own, LEAST_CELL), CELL))
+    size = fit(own, min(max(*own, _LEAST_CELL), _CELL))
     images = samples(translate, x, count)
     spread = Spread(first := next(images))
     cells = [colored(x), resize(first, size)]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-THUMBNAIL = (16, 8)  # columns and rows of a picture in a row of pictures
-JSON_VERSION = 1
+_THUMBNAIL = (16, 8)  # columns and rows of a picture in a row of pictures
+_JSON_VERSION = 1
 JSON_KEYS = (
     "input",  # path as given
     "output",  # path written, null if none
@@ -42,7 +42,7 @@ JSON_KEYS = (
 
 def _json(record: Mapping[str, object]) -> str:
     """One line of strict JSON: NaN and infinities, which it lacks, become null, and paths their text."""
-    lenient = dumps({"version": JSON_VERSION, **record}, default=str)
+    lenient = dumps({"version": _JSON_VERSION, **record}, default=str)
     return dumps(loads(lenient, parse_constant=lambda _: None))
 
 
@@ -146,7 +146,7 @@ class Console:
             return
         if not screen.encoding.startswith("utf"):
             return
-        drawn = [half_blocks(image, *THUMBNAIL) for image in images]
+        drawn = [half_blocks(image, *_THUMBNAIL) for image in images]
         for picture, name in zip(drawn, names, strict=False):
             picture.append(f"\n{printable(name, screen.encoding)}")
         if drawn:

@@ -16,13 +16,13 @@ from styler.options.fields import TEXT_FORMS, Options, TextForm, fields_of, flag
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
-Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
+_Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
 """Shell completions of options, by field name."""
 
-NONE: Completions = {}
+_NONE: _Completions = {}
 
 
-class TextType(click.ParamType):  # type: ignore[type-arg]
+class _TextType(click.ParamType):  # type: ignore[type-arg]
     """Values that have a form as text: layers, sizes, ranges."""
 
     def __init__(self, form: TextForm) -> None:
@@ -36,7 +36,7 @@ class TextType(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
-class FiniteRange(click.FloatRange):
+class _FiniteRange(click.FloatRange):
     """A number of the range; no infinity, and no NaN, which click would let through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -47,7 +47,7 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
+def _type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     """The click type of an options field: its choices, its range or its parser."""
     low, high = field.metadata["low"], field.metadata["high"]
     if typing.get_origin(hint) is Literal:
@@ -55,13 +55,13 @@ def type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     if hint in (bool, bool | None):
         return None
     if hint in TEXT_FORMS:
-        return TextType(TEXT_FORMS[hint])
+        return _TextType(TEXT_FORMS[hint])
     if hint is int:
         return click.IntRange(low, high)
-    return FiniteRange(low, high) if hint is float else str
+    return _FiniteRange(low, high) if hint is float else str
 
 
-def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions) -> click.Option:
+def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completions) -> click.Option:
     """The flag of an options field."""
     flag, default = flag_of(field.name), plain(field.default, hint)
     # The same in every command; click's own names would have the command in them.
@@ -70,7 +70,7 @@ def option_of(field: dataclasses.Field[Any], hint: Any, completions: Completions
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, **shared)
     return click.Option(
         [flag],
-        type=type_of(field, hint),
+        type=_type_of(field, hint),
         default=default,
         show_default=True,
         metavar=field.metadata["metavar"],
@@ -100,7 +100,7 @@ def preset_option(
     )
 
 
-def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[Command], Command]:
+def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[[Command], Command]:
     """Give a command a flag for each field of an options class; it gets `options`, built of them."""
     fields = fields_of(kind)
 
@@ -110,7 +110,7 @@ def options_of(kind: type[Kind], completions: Completions = NONE) -> Callable[[C
             return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
-        flags = [option_of(f, hint, completions) for f, hint in reversed(fields.items())]
+        flags = [_option_of(f, hint, completions) for f, hint in reversed(fields.items())]
         vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
         return called
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 Settings = dict[str, bool]
 """Which of -q, -v, --json and --debug were given."""
 
-Begin = Callable[[Interrupt], Generator["Event", None, T]]
+_Begin = Callable[[Interrupt], Generator["Event", None, T]]
 """Starts a job, which asks the Interrupt whether to stop."""
 
 
@@ -31,7 +31,7 @@ def console_of(settings: Settings) -> Console:
     return Console(quiet, verbose, json_lines)
 
 
-def run_batch(settings: Settings, output: str | None, begin: Begin[Summary]) -> int:
+def run_batch(settings: Settings, output: str | None, begin: _Begin[Summary]) -> int:
     """Follow a job on many inputs to its summary; returns the exit code."""
     from styler.jobs.batch import Summary
 
@@ -45,7 +45,7 @@ def run_batch(settings: Settings, output: str | None, begin: Begin[Summary]) -> 
     return interrupt.exit_code or summary.exit_code
 
 
-def run_job(settings: Settings, begin: Begin[dict[str, Any] | None]) -> int:
+def run_job(settings: Settings, begin: _Begin[dict[str, Any] | None]) -> int:
     """Follow a job to its record, and print that unless it is empty; returns the exit code.
 
     Of several processes only the first has a record to print.

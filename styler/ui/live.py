@@ -31,11 +31,11 @@ from styler.events import Item, Stage, Step, TrainStep
 if TYPE_CHECKING:
     from torch import Tensor
 
-LINE_SECONDS = 10.0
-PREVIEW_SECONDS = 1.0
-PREVIEW_COLUMNS = 48
-PREVIEW_TERMINAL = (100, 30)  # columns and rows below which the preview would crowd out the text
-OTHER_ROWS = 8  # rows of the terminal that the preview leaves free
+_LINE_SECONDS = 10.0
+_PREVIEW_SECONDS = 1.0
+_PREVIEW_COLUMNS = 48
+_PREVIEW_TERMINAL = (100, 30)  # columns and rows below which the preview would crowd out the text
+_OTHER_ROWS = 8  # rows of the terminal that the preview leaves free
 
 # C0, DEL, C1; line, paragraph and direction controls; surrogates, which stand for undecodable bytes
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -186,8 +186,8 @@ class LiveRegion:
         if self._verbose and step.losses:
             self._line(f"step {step.index} of {step.total}, {_listed(step.losses)}")
         if picture is not None and self._monotonic() >= self._preview_due and self._has_room():
-            self._preview_due = self._monotonic() + PREVIEW_SECONDS
-            self._preview = half_blocks(picture, PREVIEW_COLUMNS, self._stderr.height - OTHER_ROWS)
+            self._preview_due = self._monotonic() + _PREVIEW_SECONDS
+            self._preview = half_blocks(picture, _PREVIEW_COLUMNS, self._stderr.height - _OTHER_ROWS)
         if step.index >= step.total:
             self.end_stage()
         elif not self._live and self._monotonic() >= self._line_due:
@@ -204,12 +204,12 @@ class LiveRegion:
 
     def _line(self, text: str) -> None:
         """Prints the text under the names of the tasks in hand and puts off the next plain line."""
-        self._line_due = self._monotonic() + LINE_SECONDS
+        self._line_due = self._monotonic() + _LINE_SECONDS
         names = [task.description for task in self._progress.tasks]
         self._stderr.print(Text(": ".join([*names, printable(text, self._stderr.encoding)])), soft_wrap=True)
 
     def _has_room(self) -> bool:
         terminal = self._stderr
         colors = terminal.color_system is not None and not terminal.no_color
-        large = terminal.width >= PREVIEW_TERMINAL[0] and terminal.height >= PREVIEW_TERMINAL[1]
+        large = terminal.width >= _PREVIEW_TERMINAL[0] and terminal.height >= _PREVIEW_TERMINAL[1]
         return self._live is not None and colors and large and terminal.encoding.startswith("utf")

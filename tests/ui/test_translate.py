@@ -1,6 +1,5 @@
 """`styler models` with translators, as it is typed: what is listed, shown, added and exported."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def here(tmp_path, monkeypatch):
     network = build(MADE)
     initialize(network, 1)
     about = Translation(direction="AtoB", batch=1, dropout=True, inputs="edges", outputs="cat")
-    card = Card("translate", dataclasses.asdict(MADE), (), "MIT", about.information)
+    card = Card("translate", described(MADE), (), "MIT", about.information)
     library.write(library.folder() / "cats.safetensors", Model(network, card))
     save_unet("net_G.pth")
     style = ResidualNetwork(ResidualArchitecture(width=2, styles=1))

@@ -37,7 +37,14 @@ def halfway(
     content: Tensor, style: Tensor, painter: Extractor, steps: Sequence[int], init: str, seed: int = 0
 ) -> Iterator[Halfway]:
     """Paint `content` [1, 3, H, W] at its size from `init` (content or noise); the picture after `steps`."""
-    options = OptimizeOptions(size=max(content.shape[-2:]), scales=1, steps=max(steps), init=init, seed=seed)
+    options = OptimizeOptions(
+        size=max(content.shape[-2:]),
+        scales=1,
+        steps=max(steps),
+        init=init,
+        seed=seed,
+        parameterization="pixels",
+    )
     for event in optimize(content, [style], painter, options):
         if isinstance(event, Step) and event.index in steps and event.image is not None:
             yield Halfway(event.image.clamp(0, 1), content, style, event.index)

@@ -31,15 +31,15 @@ from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task
 from styler.tasks.train_fast import MORE, Inputs, fault_of, make_targets
 
-FEW = 500
+_FEW = 500
 """With fewer photos a network learns these photos rather than the style."""
-CALIBRATION = 4
+_CALIBRATION = 4
 """Batches of photos from which the scales of the losses are measured."""
-SAMPLES = 4
+_SAMPLES = 4
 """Pictures of each style in a preview."""
 SAMPLE_SIDE = 256
 """Their long side in pixels."""
-SHOWN_STYLES = 6
+_SHOWN_STYLES = 6
 """Styles in a preview, at most."""
 
 
@@ -89,10 +89,10 @@ def _make_training(
     styles = yield from open_styles(files, options.style_size)
     base, first = (library.read(path) if path else None for path in (add_to, start_from))
     network = network_for(options, [one.style.name for one in styles], base, first).to(device)
-    feed = feed_for(network, dataset, options, group)
+    feed = _feed_for(network, dataset, options, group)
     yield from _notes(network, feed, dataset, base, options)
     start = base or first
-    work = StyleTraining(network, styles, feed, options, base, first)
+    work = _StyleTraining(network, styles, feed, options, base, first)
     return Training(
         options=options,
         crop=options.crop,
@@ -111,11 +111,11 @@ def _make_training(
 
 
 def _notes(
-    network: Network, feed: Feed, dataset: str, base: Model | None, options: TrainFastOptions
+    network: Network, feed: _Feed, dataset: str, base: Model | None, options: TrainFastOptions
 ) -> Iterator[Note]:
     """Notes on what may not be as the user thinks."""
-    if feed.pictures is not None and feed.count < FEW:
-        yield Note(f"few photos ({feed.count}): with {FEW} or more the network does better on other photos")
+    if feed.pictures is not None and feed.count < _FEW:
+        yield Note(f"few photos ({feed.count}): with {_FEW} or more the network does better on other photos")
     if dataset and feed.pictures is None:
         yield Note("textures are made of noise: --dataset is not used")
     if base and isinstance(network, ResidualNetwork) and "model_size" in options.changed():
@@ -123,7 +123,7 @@ def _notes(
 
 
 @dataclass(eq=False)
-class StyleTraining:
+class _StyleTraining:
     """Training of a network for styles, its last ones.
 
     Attributes:
@@ -134,7 +134,7 @@ class StyleTraining:
 
     network: Network
     styles: Sequence[LearnedStyle]
-    feed: Feed
+    feed: _Feed
     options: TrainFastOptions
     base: Model | None = None
     first: Model | None = None
@@ -159,7 +159,7 @@ class StyleTraining:
 
     def preview(self) -> Tensor:
         """Grid of the same few samples in each style, an Image."""
-        styles = self.styles[:SHOWN_STYLES]
+        styles = self.styles[:_SHOWN_STYLES]
         self.painted = [[self._paint(x, index) for x in self.feed.samples] for index in range(len(styles))]
         rows = [[one.image.cpu(), *row] for one, row in zip(styles, self.painted, strict=True)]
         labels = [one.style.name for one in styles]
@@ -206,7 +206,7 @@ class StyleTraining:
 
 
 @dataclass(frozen=True)
-class Feed:
+class _Feed:
     """Inputs of a training.
 
     Attributes:
@@ -236,30 +236,30 @@ class Feed:
         return self.pictures.skipped.copy() if self.pictures is not None else {}
 
 
-def feed_for(network: Network, dataset: str, options: TrainFastOptions, group: Group) -> Feed:
-    """Inputs that a network takes, for one process of a group; raises as `photo_feed`."""
+def _feed_for(network: Network, dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
+    """Inputs that a network takes, for one process of a group; raises as `_photo_feed`."""
     if isinstance(network, TextureNetwork):
-        return noise_feed(network, options, group)
-    return photo_feed(dataset, options, group)
+        return _noise_feed(network, options, group)
+    return _photo_feed(dataset, options, group)
 
 
-def photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> Feed:
+def _photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
     """Crops of the photos in a folder or list; a few photos are held out for previews.
 
     Raises:
         InputError: if there is none.
     """
-    pictures = Pictures(dataset, options.seed, hold_out=SAMPLES)
+    pictures = Pictures(dataset, options.seed, hold_out=_SAMPLES)
     count = options.batch * group.size
-    return Feed(
+    return _Feed(
         lambda step: pictures.batch(step, options.batch, options.crop, group.rank * options.batch),
-        [pictures.batch(options.steps + i, count, options.crop) for i in range(CALIBRATION)],
+        [pictures.batch(options.steps + i, count, options.crop) for i in range(_CALIBRATION)],
         _readable(pictures) or [pictures.batch(options.steps, 1, SAMPLE_SIDE)],
         pictures,
     )
 
 
-def noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group) -> Feed:
+def _noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group) -> _Feed:
     """Noise for a texture network."""
     first, count = group.rank * options.batch, options.batch * group.size
 
@@ -268,8 +268,8 @@ def noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group)
         noise = network.noise(options.crop, options.crop, seed, count)
         return [scale[first : first + options.batch] for scale in noise]
 
-    samples = [network.noise(SAMPLE_SIDE, SAMPLE_SIDE, seed) for seed in range(SAMPLES)]
-    return Feed(batch, [], samples)
+    samples = [network.noise(SAMPLE_SIDE, SAMPLE_SIDE, seed) for seed in range(_SAMPLES)]
+    return _Feed(batch, [], samples)
 
 
 def moved(inputs: Inputs, device: torch.device) -> Inputs:

@@ -30,10 +30,10 @@ from styler.storage.runs import Log
 B = TypeVar("B")
 R = TypeVar("R")
 
-WORKERS = 8
+_WORKERS = 8
 """Threads that decode pictures, at most; a core decodes about 200 a second."""
-SUFFIX = ".safetensors"
-EXTRAS = "extras"
+_SUFFIX = ".safetensors"
+_EXTRAS = "extras"
 """Key of the extras in a state file."""
 
 
@@ -102,11 +102,11 @@ class Training(Generic[B]):
     extras: Callable[[], Mapping[str, Any]] = dict
 
 
-MakeTraining = Callable[[Group, torch.device], Generator[Event, None, Training[Any]]]
+_MakeTraining = Callable[[Group, torch.device], Generator[Event, None, Training[Any]]]
 """Opens the inputs of a command and builds its networks."""
 
 
-def train(make: MakeTraining, request: Request) -> Generator[Event, None, dict[str, Any]]:
+def train(make: _MakeTraining, request: Request) -> Generator[Event, None, dict[str, Any]]:
     """Train a network and write it; returns the record of what was done.
 
     In OUTPUT.training are kept the last two states until the network is written, and for good a log, loss
@@ -124,7 +124,7 @@ def train(make: MakeTraining, request: Request) -> Generator[Event, None, dict[s
 
 
 def _train(
-    make: MakeTraining, request: Request, group: Group, device: torch.device
+    make: _MakeTraining, request: Request, group: Group, device: torch.device
 ) -> Generator[Event, None, dict[str, Any]]:
     begun, folder = time.monotonic(), request.folder
     prepare(request.options.seed, request.options.threads)
@@ -170,8 +170,8 @@ def _claim(request: Request, group: Group) -> Iterator[None]:
     if not group.main:
         yield
         return
-    if Path(request.output).suffix.lower() != SUFFIX:
-        raise OutputError(f"{display(request.output)} must end in {SUFFIX}, as trained networks do")
+    if Path(request.output).suffix.lower() != _SUFFIX:
+        raise OutputError(f"{display(request.output)} must end in {_SUFFIX}, as trained networks do")
     disk.prove_writable(request.output, overwrite=request.overwrite, inputs=request.inputs)
     with runs.lock(request.folder):
         if not request.resume and not group.restarts:
@@ -199,7 +199,7 @@ def resumed(folder: Path, ingredients: Mapping[str, Any], command: str) -> Saved
         InputError: if something differs; names it.
     """
     values = runs.load_state(folder)
-    extras = values.pop(EXTRAS, {})
+    extras = values.pop(_EXTRAS, {})
     for name, value in ingredients.items():
         if values.pop(name, None) != value:
             raise InputError(
@@ -221,7 +221,7 @@ def saving(
 
     def answer(event: Event | TrainingState) -> Iterator[Event]:
         if isinstance(event, TrainingState):
-            runs.save_state(folder, {**vars(event), **ingredients, EXTRAS: dict(extras())})
+            runs.save_state(folder, {**vars(event), **ingredients, _EXTRAS: dict(extras())})
         else:
             yield event
 
@@ -246,7 +246,7 @@ def _averaged(run: Steps, group: Group) -> Steps:
 
 def _workers(group: Group) -> int:
     """Threads of a process that decode: in all processes together about one for each core."""
-    return min(WORKERS, max(2, (os.cpu_count() or 2) // group.size))
+    return min(_WORKERS, max(2, (os.cpu_count() or 2) // group.size))
 
 
 def stopped(folder: Path) -> Note:

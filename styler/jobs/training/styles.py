@@ -28,7 +28,7 @@ from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, slug
 from styler.storage.pictures.load import load_picture
 
-THUMBNAIL = 64
+_THUMBNAIL = 64
 """Side of the styles' thumbnails in pixels."""
 
 Network = ResidualNetwork | TextureNetwork
@@ -167,7 +167,7 @@ def model_of(
         information=information,
         sha256="",
     )
-    pictures = torch.cat([*_thumbnails(base), *(thumbnail(one.image) for one in styles)])
+    pictures = torch.cat([*_thumbnails(base), *(_thumbnail(one.image) for one in styles)])
     return Model(copy.deepcopy(network).cpu(), card, pictures)
 
 
@@ -176,16 +176,16 @@ def _thumbnails(base: Model | None) -> list[Tensor]:
     if base is None:
         return []
     if base.thumbnails is None:
-        return [torch.full((len(base.card.styles), 3, THUMBNAIL, THUMBNAIL), 128, dtype=torch.uint8)]
-    small = F.interpolate(base.thumbnails.float(), (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
+        return [torch.full((len(base.card.styles), 3, _THUMBNAIL, _THUMBNAIL), 128, dtype=torch.uint8)]
+    small = F.interpolate(base.thumbnails.float(), (_THUMBNAIL, _THUMBNAIL), mode="bilinear", antialias=True)
     return [small.round().to(torch.uint8)]
 
 
-def thumbnail(image: Tensor) -> Tensor:
+def _thumbnail(image: Tensor) -> Tensor:
     """Middle square of an Image [1, 3, H, W] as bytes [1, 3, THUMBNAIL, THUMBNAIL]."""
     height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = image[..., top : top + side, left : left + side]
-    small = F.interpolate(square, (THUMBNAIL, THUMBNAIL), mode="bilinear", antialias=True)
+    small = F.interpolate(square, (_THUMBNAIL, _THUMBNAIL), mode="bilinear", antialias=True)
     return to_levels(small)

@@ -33,16 +33,16 @@ from styler.tasks import train_translate as task
 from styler.tasks.train_translate import Pix2Pix, new_pix2pix
 from styler.tasks.validate import Best, better_of, translate, validate
 
-FEW = 100
+_FEW = 100
 """With fewer pairs a network learns these rather than what they have in common."""
-ARCHITECTURE = ("generator", "width", "halvings", "blocks", "norm", "upsampling")
+_ARCHITECTURE = ("generator", "width", "halvings", "blocks", "norm", "upsampling")
 """Options that a network to start from has settled."""
 PAIRS = "pairs.png"
 FIRST, SHOWN = 12, 6
 """Pairs on the sheet before the first step, and on a preview."""
 CELL = 256
 """Their long sides in pixels."""
-ABREAST = 2
+_ABREAST = 2
 """Pairs side by side."""
 WINS, LOSES, LONG = 0.95, 0.55, 10
 """Accuracies between which a discriminator teaches, and the reports in a row that count."""
@@ -163,8 +163,8 @@ def _notes(
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
     yield from map(Note, pairs.notes)
-    if len(pairs) < FEW:
-        yield Note(f"few pairs ({len(pairs)}): with {FEW} or more the network does better on other pictures")
+    if len(pairs) < _FEW:
+        yield Note(f"few pairs ({len(pairs)}): with {_FEW} or more the network does better on other pictures")
     if not pairs.held:
         why = "with none held out" if options.validation else "without --validation"
         yield Note(f"{why} the last weights are kept, however good they are")
@@ -173,7 +173,7 @@ def _notes(
             f"{config.halvings} halvings leave one pixel of a crop of {options.crop}, through "
             f"which nothing is learned: take --halvings {config.halvings - 1}, or larger crops"
         )
-    if base and (unused := sorted(options.changed().keys() & set(ARCHITECTURE))):
+    if base and (unused := sorted(options.changed().keys() & set(_ARCHITECTURE))):
         flags = ", ".join(f"--{name}" for name in unused)
         yield Note(f"the network to start from has its own architecture: {flags} not used")
 
@@ -197,7 +197,7 @@ class PairTraining:
     @property
     def mode(self) -> Mode:
         """How the generator will be used, and therefore is validated."""
-        return mode_for(self.networks.generator, self.options)
+        return _mode_for(self.networks.generator, self.options)
 
     @functools.cached_property
     def samples(self) -> list[Pair]:
@@ -219,7 +219,7 @@ class PairTraining:
             self.best = Best(**saved.extras["best"])
         if group.main:
             pairs = _singly(self.pairs.batch(0, FIRST, options.crop))
-            picture = gallery([[pair.inputs, pair.targets] for pair in pairs], self.pairs.names)
+            picture = _gallery([[pair.inputs, pair.targets] for pair in pairs], self.pairs.names)
             save_picture(self.folder / PAIRS, picture, overwrite=True)
         start = saved.state if saved else None
         return task.train_translate(self.networks, extractor, batches, options, start, stop, group)
@@ -249,7 +249,7 @@ class PairTraining:
         """Sheet of the same few pairs with the output of the averaged weights, an Image."""
         images = [translate(self.networks.averaged, pair.inputs, self.mode).cpu() for pair in self.samples]
         rows = [[pair.inputs, x, pair.targets] for pair, x in zip(self.samples, images, strict=True)]
-        return gallery(rows, ("input", "output", "target"))
+        return _gallery(rows, ("input", "output", "target"))
 
     def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
         """Write the best weights with their scores; gives these."""
@@ -284,7 +284,7 @@ class PairTraining:
         )
 
 
-def mode_for(generator: PictureNetwork, options: TrainTranslateOptions) -> Mode:
+def _mode_for(generator: PictureNetwork, options: TrainTranslateOptions) -> Mode:
     """Mode in which a generator so trained is used.
 
     Stored statistics only exist of batch norms; those of batches of one are of no use for other pictures.
@@ -315,10 +315,10 @@ def imbalance(accuracies: Sequence[float], rate: float) -> str:
     return ""
 
 
-def gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
+def _gallery(rows: Sequence[Sequence[Tensor]], labels: Sequence[str]) -> Tensor:
     """Sheet of rows of pictures under their labels, ABREAST rows side by side: an Image."""
-    lines = [[x for row in rows[i : i + ABREAST] for x in row] for i in range(0, len(rows), ABREAST)]
-    return sheet(lines, column_labels=[*labels] * min(ABREAST, len(rows)), cell=CELL)
+    lines = [[x for row in rows[i : i + _ABREAST] for x in row] for i in range(0, len(rows), _ABREAST)]
+    return sheet(lines, column_labels=[*labels] * min(_ABREAST, len(rows)), cell=CELL)
 
 
 def _singly(pair: Pair) -> list[Pair]:

@@ -17,11 +17,11 @@ from styler.storage.pictures.load import measure
 
 RECORD = "pairs.json"
 """The file in which `styler pairs` records how it made a dataset."""
-RECORD_BYTES = 1 << 16
-VALIDATION = ("val", "valid", "validation", "test")
+_RECORD_BYTES = 1 << 16
+_VALIDATION = ("val", "valid", "validation", "test")
 """Names of the part of a dataset that is not trained on; the first that exists is used."""
 SIDES = ("a", "b")
-NAMED = 3
+_NAMED = 3
 """Pictures that are named of all those with the same fault."""
 LAYOUTS = "give pictures A|B side by side, or two folders A and B, trainA and trainB, or any two"
 
@@ -38,7 +38,7 @@ class PairFiles:
 
 
 @dataclass(frozen=True)
-class PairListing:
+class _PairListing:
     """The pairs of a dataset.
 
     Attributes:
@@ -56,7 +56,7 @@ class PairListing:
     condition: Mapping[str, Any] | None = None
 
 
-def find_pairs(dataset: str) -> PairListing:
+def find_pairs(dataset: str) -> _PairListing:
     """The pairs of a folder or list; only the headers of their files are read.
 
     Pictures side by side; or two folders A and B, trainA and trainB, or any two, matched by their names
@@ -79,7 +79,7 @@ def find_pairs(dataset: str) -> PairListing:
     if isinstance(recorded, list) and len(recorded) == 2:
         names = (str(recorded[0]), str(recorded[1]))
     condition = condition if isinstance(condition, dict) else None
-    return PairListing(training, validation, names, faults.notes, condition)
+    return _PairListing(training, validation, names, faults.notes, condition)
 
 
 def _search(root: Path, faults: _Faults) -> tuple[list[PairFiles], list[PairFiles], tuple[str, str]]:
@@ -87,7 +87,7 @@ def _search(root: Path, faults: _Faults) -> tuple[list[PairFiles], list[PairFile
     folders = _locate(root, "train") or _locate(root, "")
     if folders is None:
         raise InputError(f"{display(root)} holds no pairs: {LAYOUTS}")
-    others = next(filter(None, (_locate(root, split) for split in VALIDATION)), None)
+    others = next(filter(None, (_locate(root, split) for split in _VALIDATION)), None)
     training = _pairs_in(folders, root, faults)
     validation = _pairs_in(others, root, faults) if others and others != folders else []
     shared = set(validation)  # a folder may lie in another
@@ -116,8 +116,8 @@ class _Faults:
 
 
 def _sentence(fault: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{fault}: {', '.join(names[:NAMED])}{more}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{fault}: {', '.join(names[:_NAMED])}{more}"
 
 
 # Folders
@@ -144,7 +144,7 @@ def _locate(folder: Path, split: str) -> Folders | None:
     if len(holding) == 1:
         return _locate(holding[0], "train") or _locate(holding[0], "")
     if len(holding) > 2:
-        names = ", ".join(display(path.name) for path in holding[:NAMED])
+        names = ", ".join(display(path.name) for path in holding[:_NAMED])
         raise InputError(f"{display(folder)} holds {len(holding)} folders ({names}, ...): {LAYOUTS}")
     return (holding[0], holding[1]) if holding else None
 
@@ -173,7 +173,7 @@ def read_record(root: Path) -> dict[str, Any]:
     """The record of `styler pairs` in a dataset; {} if there is none that can be read."""
     path = root / RECORD
     try:
-        if not path.is_file() or path.stat().st_size > RECORD_BYTES:
+        if not path.is_file() or path.stat().st_size > _RECORD_BYTES:
             return {}
         record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -22,7 +22,7 @@ from styler.options.translate import TrainTranslateOptions
 from styler.storage.datasets.find_pairs import PairFiles, find_pairs, find_photos
 from styler.storage.datasets.photos import FLAT, LONG_SIDE, Decoder, digest, spread
 
-CROPS = 8
+_CROPS = 8
 """Crops of one pair that are tried before the next pair is taken."""
 LONGEST = 2
 """Largest ratio of the sides of a validation picture; longer ones are cropped."""
@@ -30,7 +30,7 @@ ORDER, VALIDATION = 1, 2
 """Second numbers of the seeds of the order and of what is random in validation pairs."""
 
 
-class Source(Protocol):
+class _Source(Protocol):
     """Loads pairs from their files."""
 
     @property
@@ -56,7 +56,7 @@ class PairSet:
 
     def __init__(
         self,
-        source: Source,
+        source: _Source,
         drawn: Sequence[PairFiles],
         held: Sequence[PairFiles],
         options: TrainTranslateOptions,
@@ -114,7 +114,7 @@ class PairSet:
         turn, place = divmod(step * self._together + index, len(self))
         order, flat = _order(self._seed, turn, len(self)), None
         for files in (self._drawn[order[(place + ahead) % len(self)]] for ahead in range(len(self))):
-            for _ in range(CROPS):
+            for _ in range(_CROPS):
                 pair = self._source.crop(files, draw, side)
                 if pair is None:
                     break

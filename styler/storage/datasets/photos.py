@@ -25,15 +25,15 @@ from styler.storage.pictures.save import FORMATS
 Batch = TypeVar("Batch")
 Item = TypeVar("Item")
 
-SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
-CACHE_BYTES = 2 << 30
+_SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
+_CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 """Pixels to which the long side is shrunk when a picture is decoded."""
-TRIES = 100
+_TRIES = 100
 """Draws until it is given up to find a picture that can be read, or a crop with contrast."""
 FLAT = 1 / 255
 """Contrast, a standard deviation of values in [0, 1], below which a crop teaches nothing."""
-FEW = 20
+_FEW = 20
 """Pictures for each held-out one, below which all are drawn: they are needed."""
 
 
@@ -47,7 +47,7 @@ class Decoder:
     `skipped` has the pictures that could not be used, and why. Several threads may call it at once.
     """
 
-    def __init__(self, long_side: int | None = LONG_SIDE, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, long_side: int | None = LONG_SIDE, cache_bytes: int = _CACHE_BYTES) -> None:
         self.long_side, self.room = long_side, cache_bytes
         self.skipped: dict[str, str] = {}
         self._kept: dict[Path, Tensor] = {}
@@ -96,15 +96,15 @@ class Pictures:
         seed: int = 0,
         *,
         long_side: int = LONG_SIDE,
-        cache_bytes: int = CACHE_BYTES,
+        cache_bytes: int = _CACHE_BYTES,
         hold_out: int = 0,
     ) -> None:
         self.source, self.seed = source, seed
         self._decode = Decoder(long_side, cache_bytes)
         paths = find(Path(source))
         self.held = spread(paths, hold_out)
-        drawn = [path for path in paths if path not in self.held] if len(paths) >= FEW * hold_out else paths
-        self.folders = by_folder(drawn)
+        drawn = [path for path in paths if path not in self.held] if len(paths) >= _FEW * hold_out else paths
+        self.folders = _by_folder(drawn)
         share = np.sqrt([len(folder) for folder in self.folders])
         self.share = share / share.sum()
 
@@ -136,7 +136,7 @@ class Pictures:
         Squares of one color are passed over as long as there are others: where a network normalizes a
         constant its gradient has no bound, and would spoil that of the whole batch.
         """
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             square = self._square(draw, side)
             if square.std((2, 3)).max() >= FLAT:
                 break
@@ -156,7 +156,7 @@ class Pictures:
         return square.contiguous()
 
     def _draw(self, draw: np.random.Generator) -> Tensor:
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             folder = self.folders[draw.choice(len(self.folders), p=self.share)]
             picture = self._decode(folder[draw.integers(len(folder))])
             if picture is not None:
@@ -205,7 +205,7 @@ def find(source: Path) -> list[Path]:
     """
     if source.is_dir():
         paths = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
-    elif source.suffix.lower() in SUFFIXES:
+    elif source.suffix.lower() in _SUFFIXES:
         paths = [source]
     else:
         paths = list(_listed(source))
@@ -216,7 +216,7 @@ def find(source: Path) -> list[Path]:
 
 def is_picture(path: Path) -> bool:
     """Whether a path is a file with a picture's ending, and not hidden."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _private(path: Path, root: Path) -> bool:
@@ -238,7 +238,7 @@ def digest(names: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
 
 
-def by_folder(paths: Iterable[Path]) -> list[list[Path]]:
+def _by_folder(paths: Iterable[Path]) -> list[list[Path]]:
     """The pictures of each folder."""
     folders: dict[Path, list[Path]] = {}
     for path in paths:

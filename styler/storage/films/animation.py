@@ -27,8 +27,8 @@ from styler.storage.pictures.recipe import save_options, to_text
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """The format that is written, by the ending of the file's name."""
 MILLISECOND = Fraction(1, 1000)
-NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
-CODEC = {"WEBP": {"quality": 90}}
+_NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
+_CODEC = {"WEBP": {"quality": 90}}
 
 
 def is_animated(path: Path | str) -> bool:
@@ -85,7 +85,7 @@ def frames(source: Path | str, *, skip: int = 0) -> Iterator[Frame]:
         for index in range(getattr(image, "n_frames", 1)):
             image.seek(index)
             image.load()
-            duration = round(image.info.get("duration") or NO_DURATION)
+            duration = round(image.info.get("duration") or _NO_DURATION)
             if index >= skip:
                 color, alpha = _planes(image)
                 yield Frame(color, time, duration, alpha)
@@ -140,7 +140,7 @@ class AnimationWriter:
         self, target: Path | str, loop: int | None, recipe: Mapping[str, object] | None, *, overwrite: bool
     ) -> None:
         """Write the frames so far, whole or not at all. Raises OutputError."""
-        options: dict[str, Any] = {**CODEC.get(self._format, {}), **_save_options(self._format, recipe)}
+        options: dict[str, Any] = {**_CODEC.get(self._format, {}), **_save_options(self._format, recipe)}
         if loop is not None:
             options["loop"] = loop
         if self._format == "GIF" and "RGBA" in self._modes:

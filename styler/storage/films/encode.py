@@ -34,12 +34,12 @@ LONGEST, SHORTEST = 250, 12
 """Frames of a segment, at most and at least."""
 SEGMENT_BYTES = 1 << 28
 """Bytes of frames that are kept in memory until their segment is whole."""
-SEGMENT = "nut"
+_SEGMENT = "nut"
 """The container of segments: it takes any codec, and any time exactly."""
 IDENTITY = "film.json"
 """The file that says which video the segments are of."""
 
-State = Mapping[str, Tensor]
+_State = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class FilmWriter:
         says what to do with them, or if their identity is another one.
         """
         self.encoding = encoding
-        self.state: State | None = None
+        self.state: _State | None = None
         self._frames: list[Any] = []
         self._whole = 0
         self._worker = ThreadPoolExecutor(1)
@@ -143,7 +143,7 @@ class FilmWriter:
         """The number of frames so far."""
         return self._whole * self.encoding.length + len(self._frames)
 
-    def add(self, frame: Frame, state: Callable[[], State | None]) -> None:
+    def add(self, frame: Frame, state: Callable[[], _State | None]) -> None:
         """Append a painted frame; `state` returns the painter's state after it.
 
         A whole segment is encoded and written while the next frames are painted. Raises OutputError.
@@ -177,13 +177,13 @@ class FilmWriter:
             self._pending.result()
             self._pending = None
 
-    def _write(self, index: int, frames: Sequence[Any], state: State | None) -> None:
+    def _write(self, index: int, frames: Sequence[Any], state: _State | None) -> None:
         """Write a whole segment, which counts from the moment that its second file is there."""
         disk.write(self._segment(index), encoded(frames, self.encoding))
         disk.write(self._segment(index).with_suffix(".state"), save(dict(state or {})))
 
     def _segment(self, index: int) -> Path:
-        return self.folder / f"{index * self.encoding.length:09d}.{SEGMENT}"
+        return self.folder / f"{index * self.encoding.length:09d}.{_SEGMENT}"
 
 
 def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
@@ -226,7 +226,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[s
             yield key
 
 
-def _load_state(path: Path) -> State | None:
+def _load_state(path: Path) -> _State | None:
     try:
         return load(path.read_bytes()) or None
     except (OSError, SafetensorError) as error:
@@ -251,7 +251,7 @@ def _coded(frame: Frame, encoding: Encoding) -> Any:
 def encoded(frames: Sequence[Any], encoding: Encoding) -> bytes:
     """The bytes of a segment of frames; equal frames give equal packets."""
     buffer = io.BytesIO()
-    with read.codecs().open(buffer, "w", format=SEGMENT) as container:
+    with read.codecs().open(buffer, "w", format=_SEGMENT) as container:
         stream = _stream(container, encoding)
         for frame in frames:
             frame.pict_type = 0  # what a decoder says of a frame would be an order to the encoder

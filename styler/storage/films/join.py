@@ -16,9 +16,9 @@ from styler.storage.films.read import CONTAINERS, codecs, opened
 from styler.storage.names import display
 from styler.storage.pictures.recipe import to_text
 
-FALLBACK = {"webm": "libopus"}
+_FALLBACK = {"webm": "libopus"}
 """Codecs, by container, for sound whose own codec the container does not take; else AAC."""
-OPUS_RATE = 48_000  # hertz, the one that Opus works in
+_OPUS_RATE = 48_000  # hertz, the one that Opus works in
 
 
 def join(
@@ -147,9 +147,9 @@ def _sounds(
             copy = out.add_stream_from_template(stream)
             streams.append(_copied(_sound(source.demux(stream), notes), copy, end))
         else:
-            codec = FALLBACK.get(out.format.name, "aac")
+            codec = _FALLBACK.get(out.format.name, "aac")
             notes.append(f"{out.format.name} cannot hold {name} sound, so it was encoded anew, as {codec}")
-            rate = OPUS_RATE if codec == "libopus" else stream.rate
+            rate = _OPUS_RATE if codec == "libopus" else stream.rate
             anew = out.add_stream(codec, rate=rate, layout=stream.layout.name)
             streams.append(_encoded(_sound(source.decode(stream), notes), anew, end))
     return streams, notes

@@ -31,14 +31,14 @@ CONTAINERS = {
     ".avi": "avi",
 }
 """The container that is written, by the ending of the file's name."""
-READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
+_READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
 CREDITS = ("title", "artist", "copyright", "date", "description")
 
 # ITU-T H.273
 BT709, UNSPECIFIED, BT601 = 1, 2, 5
-BT601_LIKE = {5, 6}
-HDR_CURVES = {16, 18}  # PQ and HLG
-HD_HEIGHT = 577  # lines from which a video of unknown matrix is taken for BT.709, as players do
+_BT601_LIKE = {5, 6}
+_HDR_CURVES = {16, 18}  # PQ and HLG
+_HD_HEIGHT = 577  # lines from which a video of unknown matrix is taken for BT.709, as players do
 
 
 def codecs() -> Any:
@@ -60,7 +60,7 @@ def is_film(path: Path | str) -> bool:
     if ending in animation.FORMATS:
         return animation.is_animated(path)
     try:
-        return (kind_at(path) or "").endswith("video")
+        return (_kind_at(path) or "").endswith("video")
     except StylerError:
         return False
 
@@ -93,7 +93,7 @@ def _footage(container: Any, stream: Any, first: Any) -> Footage:
     turn = round(first.rotation / 90) % 4
     aspect = stream.sample_aspect_ratio or Fraction(1)
     sides = (first.width, first.height) if turn % 2 else (first.height, first.width)
-    hdr = int(first.color_trc) in HDR_CURVES
+    hdr = int(first.color_trc) in _HDR_CURVES
     tags = _tags(container)
     length = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1_000_000
     return Footage(
@@ -154,8 +154,8 @@ def careful() -> int:
 
 def _matrix(frame: Any) -> int:
     if int(frame.colorspace) == UNSPECIFIED:
-        return BT709 if max(frame.height, frame.width * 9 // 16) >= HD_HEIGHT else BT601
-    return BT601 if int(frame.colorspace) in BT601_LIKE else BT709
+        return BT709 if max(frame.height, frame.width * 9 // 16) >= _HD_HEIGHT else BT601
+    return BT601 if int(frame.colorspace) in _BT601_LIKE else BT709
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def opened(source: Path | str) -> Iterator[Any]:
     """A video opened by PyAV; whatever a codec raises in the block becomes an InputError."""
     av = codecs()
     with disk.open_input(source) as file, _refusals(source):
-        container = av.open(file, options={"format_whitelist": READABLE})
+        container = av.open(file, options={"format_whitelist": _READABLE})
         with container:
             yield container
 
@@ -177,7 +177,7 @@ def _refusals(source: Path | str) -> Iterator[None]:
         OSError,
         ValueError,
     ) as error:  # ValueError: seeking in damage
-        kind = kind_at(source)
+        kind = _kind_at(source)
         reason = display(getattr(error, "strerror", None) or str(error))
         what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no video ({reason})"
         raise InputError(f"{display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
@@ -195,11 +195,11 @@ def _stream(container: Any, source: Path | str) -> Any:
 
 def has_comment(source: Path | str) -> bool:
     """Whether this is a video or a GIF, whose recipe is in the comment."""
-    kind = kind_at(source) or ""
+    kind = _kind_at(source) or ""
     return kind == GIF or kind.endswith("video")
 
 
-def kind_at(path: Path | str) -> str | None:
+def _kind_at(path: Path | str) -> str | None:
     """The kind of a file by its first bytes, None if unknown; raises InputError if it cannot be read."""
     with disk.open_input(path) as file:
         return kind_of(file.read(HEAD_BYTES))
@@ -207,7 +207,7 @@ def kind_at(path: Path | str) -> str | None:
 
 def read_recipe(source: Path | str) -> dict[str, object]:
     """The recipe in the comment of a video or a GIF; see `recipe.parse`. Raises InputError."""
-    text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
+    text = animation.comment(source) if _kind_at(source) == GIF else _comment(source)
     return recipe.parse(text, display(source))
 
 

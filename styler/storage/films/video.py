@@ -21,9 +21,9 @@ from styler.storage.films import animation, read
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display
 
-CUT_OFF = 0.9
+_CUT_OFF = 0.9
 """Share of the time that a file promises; with less, a note says that it breaks off."""
-LEADER = 25
+_LEADER = 25
 """Frames of a video after which it shows what it is like."""
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Video:
 
     def sample(self) -> Tensor:
         """One frame [1, 3, H, W], at its own size: not the first, which may be black."""
-        (frame,) = deque(islice(self.frames(0), LEADER), maxlen=1)
+        (frame,) = deque(islice(self.frames(0), _LEADER), maxlen=1)
         return frame.image
 
 
@@ -88,7 +88,7 @@ def readable(video: Video, done: int) -> Iterator[Frame | Note]:
             raise
         yield Note(f"{error}; used are the {count} frames before that")
     else:
-        if end < CUT_OFF * seconds:
+        if end < _CUT_OFF * seconds:
             yield Note(f"{display(video.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
 
 

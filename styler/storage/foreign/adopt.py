@@ -61,7 +61,7 @@ class ForeignLayout:
     channels_last: bool = False
 
 
-class OwnLayer(NamedTuple):
+class _OwnLayer(NamedTuple):
     """A layer of ours: its convolution and maybe its norm, and where they are in the network."""
 
     conv_name: str
@@ -70,14 +70,14 @@ class OwnLayer(NamedTuple):
     norm: nn.Module | None
 
 
-def layers(network: nn.Module) -> list[OwnLayer]:
+def layers(network: nn.Module) -> list[_OwnLayer]:
     """All layers of a network, in the order in which they work."""
     modules = dict(network.named_modules())
     own = []
     for name, module in modules.items():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             norm = f"{name.rpartition('.')[0]}.norm"
-            own.append(OwnLayer(name, module, norm, modules.get(norm)))
+            own.append(_OwnLayer(name, module, norm, modules.get(norm)))
     return own
 
 
@@ -115,7 +115,7 @@ def kernel(layout: ForeignLayout, tensor: Tensor) -> Tensor:
 
 
 def _expected(
-    layer: OwnLayer, names: LayerNames, layout: ForeignLayout, norms: ForeignNorms, last: bool
+    layer: _OwnLayer, names: LayerNames, layout: ForeignLayout, norms: ForeignNorms, last: bool
 ) -> dict[str, tuple[int, ...]]:
     """Keys that the file must have for a layer, with the shapes that they have in PyTorch."""
     endings, channels = layout.endings, (layer.conv.out_channels,)
@@ -136,7 +136,7 @@ def _fits(tensor: Tensor, shape: tuple[int, ...]) -> bool:
 
 
 def _values(
-    layer: OwnLayer, names: LayerNames, layout: ForeignLayout, state: StateDict
+    layer: _OwnLayer, names: LayerNames, layout: ForeignLayout, state: StateDict
 ) -> Iterator[tuple[str, Tensor]]:
     """Our keys of a layer's tensors, and their values."""
     endings, zeros = layout.endings, torch.zeros(layer.conv.out_channels)

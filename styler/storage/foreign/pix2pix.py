@@ -29,16 +29,16 @@ from styler.storage.foreign.adopt import (
 )
 from styler.storage.foreign.read import Refusal, StateDict, complain
 
-OTHERS = {
+_OTHERS = {
     r"model1_1\.1\.weight": "pix2pixHD's local enhancer, of which only the global generator is known here",
     r"(model|net)\.0\.weight|(scale\d_)?layer0\.0\.weight": "a discriminator: give the generator (net_G)",
 }
 """What files hold that come with translators, by a key."""
 
-Keys = Collection[str]
+_Keys = Collection[str]
 
 
-class ForeignTranslator(NamedTuple):
+class _ForeignTranslator(NamedTuple):
     """A network of another tool, what its file was in words, and what is known of its use."""
 
     network: PictureNetwork
@@ -47,7 +47,7 @@ class ForeignTranslator(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslatorLayout(ForeignLayout):
+class _TranslatorLayout(ForeignLayout):
     """How a tool stores pix2pix's generators.
 
     Attributes:
@@ -61,7 +61,7 @@ class TranslatorLayout(ForeignLayout):
     """
 
     mark: str
-    config: Callable[[Keys], PictureArchitecture]
+    config: Callable[[_Keys], PictureArchitecture]
     names: Callable[[PictureArchitecture], list[LayerNames]]
     dropout: Callable[[PictureArchitecture], bool | None]
     plain: GeneratorNorm | None = None
@@ -74,7 +74,7 @@ def knows(state: StateDict) -> bool:
     return _recognized(state) is not None or _other(state) is not None
 
 
-def adopt(path: Path | str, state: StateDict) -> ForeignTranslator:
+def adopt(path: Path | str, state: StateDict) -> _ForeignTranslator:
     """Make the network that has these tensors of a file.
 
     Raises:
@@ -96,21 +96,21 @@ def adopt(path: Path | str, state: StateDict) -> ForeignTranslator:
         _put_skips_first(network)
     about = Translation(dropout=layout.dropout(shape), color="grey" if network.config.outputs == 1 else "rgb")
     dropped = sum(not key.endswith(COUNTER) for key in unused)
-    return ForeignTranslator(network, _origin(layout, network.config, about, dropped), about)
+    return _ForeignTranslator(network, _origin(layout, network.config, about, dropped), about)
 
 
-def _recognized(keys: Keys) -> TranslatorLayout | None:
+def _recognized(keys: _Keys) -> _TranslatorLayout | None:
     return next((one for one in LAYOUTS if any(re.fullmatch(one.mark, key) for key in keys)), None)
 
 
 def _other(state: StateDict) -> str | None:
     """What a file is that is no generator but comes with one."""
     return next(
-        (what for mark, what in OTHERS.items() if any(re.fullmatch(mark, key) for key in state)), None
+        (what for mark, what in _OTHERS.items() if any(re.fullmatch(mark, key) for key in state)), None
     )
 
 
-def _norms(layout: TranslatorLayout, names: list[LayerNames], state: StateDict) -> ForeignNorms:
+def _norms(layout: _TranslatorLayout, names: list[LayerNames], state: StateDict) -> ForeignNorms:
     """Told by what there is of the first norm, and by a bias anywhere but at the end, where all have one."""
     endings = layout.endings
     norm = next((own.norm for own in names if own.norm), "")
@@ -121,7 +121,7 @@ def _norms(layout: TranslatorLayout, names: list[LayerNames], state: StateDict) 
 
 
 def _unused(
-    layout: TranslatorLayout, names: list[LayerNames], norms: ForeignNorms, state: StateDict
+    layout: _TranslatorLayout, names: list[LayerNames], norms: ForeignNorms, state: StateDict
 ) -> set[str]:
     """Keys of norms that do nothing: counters, and statistics, which PyTorch before 0.4 kept for any norm."""
     statistics = (layout.endings.mean, layout.endings.variance) if norms.kind == "instance" else ()
@@ -130,7 +130,7 @@ def _unused(
 
 def _with_channels(
     config: PictureArchitecture,
-    layout: TranslatorLayout,
+    layout: _TranslatorLayout,
     names: list[LayerNames],
     norms: ForeignNorms,
     state: StateDict,
@@ -162,7 +162,7 @@ def _put_skips_first(network: PictureNetwork) -> None:
         layer.conv.weight = nn.Parameter(weight.detach().roll(weight.shape[channels] // 2, channels))
 
 
-def _origin(layout: TranslatorLayout, config: PictureArchitecture, about: Translation, dropped: int) -> str:
+def _origin(layout: _TranslatorLayout, config: PictureArchitecture, about: Translation, dropped: int) -> str:
     """The sentence on what a file was."""
     depth = f", {config.blocks} blocks" if isinstance(config, ResidualArchitecture) else ""
     dropout = {True: "with dropout", False: "without dropout", None: "dropout unknown"}[about.dropout]
@@ -179,7 +179,7 @@ def _origin(layout: TranslatorLayout, config: PictureArchitecture, about: Transl
 # Layouts
 
 
-def _length(keys: Keys, name: Callable[[int], str], first: int) -> int:
+def _length(keys: _Keys, name: Callable[[int], str], first: int) -> int:
     """How many of the keys name(first), name(first + 1), ... there are without a gap."""
     return sum(1 for _ in takewhile(lambda number: name(number) in keys, count(first)))
 
@@ -189,7 +189,7 @@ def _level(level: int) -> str:
     return "model.model" + (".1.model" if level else "") + ".3.model" * (level - 1)
 
 
-def _nested(keys: Keys) -> UNetArchitecture:
+def _nested(keys: _Keys) -> UNetArchitecture:
     halvings = 1 + _length(keys, lambda level: f"{_level(level)}.1.weight", 1)
     return UNetArchitecture(halvings=halvings, dropout=tuple(range(2, halvings - 3)))
 
@@ -206,7 +206,7 @@ def _nested_names(config: PictureArchitecture) -> list[LayerNames]:
 _BLOCK = r"model\.(\d+)\.conv_block\.(\d+)\.weight"
 
 
-def _row(keys: Keys) -> ResidualArchitecture:
+def _row(keys: _Keys) -> ResidualArchitecture:
     """Of a residual network that is one row of modules."""
     matches = [match for match in (re.fullmatch(_BLOCK, key) for key in keys) if match]
     start = min(int(match[1]) for match in matches)
@@ -234,7 +234,7 @@ def _row_names(config: PictureArchitecture) -> list[LayerNames]:
     return [*down, *blocks, *up, LayerNames(f"model.{after + 1}")]
 
 
-def _numbered(keys: Keys) -> UNetArchitecture:
+def _numbered(keys: _Keys) -> UNetArchitecture:
     """ReLUs before the skips, a last layer of its own."""
     halvings = _length(keys, lambda number: f"down{number}.model.0.weight", 1)
     return UNetArchitecture(halvings=halvings, dropout=(1, 2, 3, 4), slope=0.2, last="shifted")
@@ -250,7 +250,7 @@ def _numbered_names(config: PictureArchitecture) -> list[LayerNames]:
     return [*down, *up, LayerNames("final.2")]
 
 
-def _paths(keys: Keys) -> UNetArchitecture:
+def _paths(keys: _Keys) -> UNetArchitecture:
     """Paths of TensorFlow's, a norm on the bottleneck."""
     halvings = _length(keys, lambda number: f"generator/encoder_{number}/conv2d/kernel", 1)
     return UNetArchitecture(halvings=halvings, bottleneck_norm=True)
@@ -267,7 +267,7 @@ def _path_names(config: PictureArchitecture) -> list[LayerNames]:
     return [*down, *reversed(up)]
 
 
-_ROW = TranslatorLayout(
+_ROW = _TranslatorLayout(
     name="junyanz residual network",
     mark=r"model\.10\.conv_block\.1\.weight",
     config=_row,
@@ -275,7 +275,7 @@ _ROW = TranslatorLayout(
     dropout=lambda config: bool(config.dropout),
 )
 LAYOUTS = (
-    TranslatorLayout(
+    _TranslatorLayout(
         name="junyanz U-Net",
         mark=r"model\.model\.1\.model\.1\.weight",
         config=_nested,
@@ -284,7 +284,7 @@ LAYOUTS = (
     ),
     _ROW,
     replace(_ROW, name="pix2pixHD global generator", mark=_BLOCK),
-    TranslatorLayout(
+    _TranslatorLayout(
         name="eriklindernoren U-Net",
         mark=r"down1\.model\.0\.weight",
         config=_numbered,
@@ -294,7 +294,7 @@ LAYOUTS = (
         decoder_first=True,
         note="the dropout of its way down is left out",
     ),
-    TranslatorLayout(
+    _TranslatorLayout(
         name="affinelayer U-Net",
         mark=r"generator/encoder_1/conv2d/kernel",
         config=_paths,

@@ -24,14 +24,14 @@ from styler.storage.foreign.read import Refusal, StateDict, complain
 
 STYLES = 1000  # most that one file may hold
 BLOCKS = ResidualArchitecture.blocks
-MAX_WIDTH = 512
+_MAX_WIDTH = 512
 NORMS = ForeignNorms("instance", affine=True, biased=True)
 
 _STATISTICS = re.compile(r".*\.(running_mean|running_var|num_batches_tracked)")
 _ONE_OF_MANY = re.compile(r"(.*)\.inns\.([^.]+)\.(.*)")
 
 
-class ForeignPainter(NamedTuple):
+class _ForeignPainter(NamedTuple):
     """A network of another tool, what its file was in words, and what that called its styles if many."""
 
     network: ResidualNetwork
@@ -51,11 +51,11 @@ class Pixels:
 
 RGB = Pixels("RGB 0..255")
 BGR = Pixels("BGR 0..255", order=(2, 1, 0))
-IMAGENET = Pixels("RGB normalized as for ImageNet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_IMAGENET = Pixels("RGB normalized as for ImageNet", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True, kw_only=True)
-class PainterLayout(ForeignLayout):
+class _PainterLayout(ForeignLayout):
     """How a tool stores Johnson's network; `names` are of its layers in the order in which they work."""
 
     names: tuple[LayerNames, ...]
@@ -76,7 +76,7 @@ def _within(modules: Iterable[str], conv: str, norm: str) -> list[LayerNames]:
     return [LayerNames(f"{name}.{conv}", f"{name}.{norm}") for name in modules]
 
 
-EXAMPLES = PainterLayout(
+EXAMPLES = _PainterLayout(
     name="pytorch/examples",
     names=_numbered("deconv1.conv2d", "deconv2.conv2d", "deconv3.conv2d"),
     pixels=RGB,
@@ -84,19 +84,19 @@ EXAMPLES = PainterLayout(
 """Also what kewellcjj's many-style networks descend from: `in1.inns.STYLE.weight` for `in1.weight`."""
 LAYOUTS = (
     EXAMPLES,
-    PainterLayout(
+    _PainterLayout(
         name="abhiskk/fast-neural-style",
         names=EXAMPLES.names,
         pixels=BGR,
         endings=Endings(gain=".scale", offset=".shift"),
         eps=1e-9,
     ),
-    PainterLayout(
+    _PainterLayout(
         name="gordicaleksa/pytorch-neural-style-transfer-johnson",
         names=_numbered("up1.conv2d.conv2d", "up2.conv2d.conv2d", "up3.conv2d"),
-        pixels=IMAGENET,
+        pixels=_IMAGENET,
     ),
-    PainterLayout(
+    _PainterLayout(
         name="eriklindernoren/Fast-Neural-Style-Transfer",
         names=(
             *_within((f"model.{n}" for n in (0, 1, 2)), "block.1", "norm"),
@@ -104,9 +104,9 @@ LAYOUTS = (
             *_within(("model.8", "model.9"), "block.1", "norm"),
             LayerNames("model.10.block.1"),
         ),
-        pixels=IMAGENET,
+        pixels=_IMAGENET,
     ),
-    PainterLayout(
+    _PainterLayout(
         name="rrmina/fast-neural-style-pytorch",
         names=(
             *_within((f"ConvBlock.{n}" for n in (0, 2, 4)), "conv_layer", "norm_layer"),
@@ -124,7 +124,7 @@ LAYOUTS = (
 )
 
 
-def adopt(path: Path | str, state: StateDict) -> ForeignPainter:
+def adopt(path: Path | str, state: StateDict) -> _ForeignPainter:
     """Make the network that has these tensors of a file.
 
     Raises:
@@ -142,13 +142,13 @@ def adopt(path: Path | str, state: StateDict) -> ForeignPainter:
         origin += f", {len(styles)} styles"
     if dropped := sum(bool(_STATISTICS.fullmatch(key)) for key in state):
         origin += f" (dropped {dropped} running statistics)"
-    return ForeignPainter(network, origin, styles)
+    return _ForeignPainter(network, origin, styles)
 
 
-def _recognized(state: StateDict) -> PainterLayout:
+def _recognized(state: StateDict) -> _PainterLayout:
     """The layout with the most keys in common."""
 
-    def common(layout: PainterLayout) -> int:
+    def common(layout: _PainterLayout) -> int:
         endings = layout.endings
         keys = {f"{own.conv}{end}" for own in layout.names for end in (endings.weight, endings.bias)}
         keys |= {f"{own.norm}{end}" for own in layout.names for end in (endings.gain, endings.offset)}
@@ -175,17 +175,17 @@ def _stacked(state: StateDict) -> tuple[StateDict, tuple[str, ...]]:
         rows = [f"{norm}.inns.{style}.{part}" for style in styles]
         complain("lacks", [key for key in rows if key not in state])
         shape = state[rows[0]].shape
-        fits = len(shape) == 1 and 0 < shape[0] <= 4 * MAX_WIDTH
+        fits = len(shape) == 1 and 0 < shape[0] <= 4 * _MAX_WIDTH
         complain("has misshapen", [key for key in rows if not fits or state[key].shape != shape])
         stacked[f"{norm}.{part}"] = torch.stack([state[key] for key in rows])
     return stacked, styles
 
 
-def _empty(layout: PainterLayout, state: StateDict, styles: int) -> ResidualNetwork:
+def _empty(layout: _PainterLayout, state: StateDict, styles: int) -> ResidualNetwork:
     """A network of the right architecture, without values."""
     first = state.get(f"{layout.names[0].conv}.weight")
     width = len(first) if first is not None and first.dim() == 4 else 0
-    if not 0 < width <= MAX_WIDTH:
+    if not 0 < width <= _MAX_WIDTH:
         raise Refusal(f"is in the layout of {layout.name}, but its first convolution is missing or misshapen")
     with torch.device("meta"):
         return ResidualNetwork(

@@ -38,7 +38,7 @@ class Model:
     origin: str = ""
 
 
-class Transform(NamedTuple):
+class _Transform(NamedTuple):
     """A network that paints photos, its card, and what another tool's file was, as in `Model`."""
 
     network: ResidualNetwork
@@ -97,12 +97,12 @@ def read(path: Path | str) -> Model:
     return Model(network.eval(), card, thumbnails)
 
 
-def read_transform(path: Path | str) -> Transform:
+def read_transform(path: Path | str) -> _Transform:
     """As `read`, of a network that paints photos; CheckpointError if it makes textures or translates."""
     return transform_of(path, read(path))
 
 
-def transform_of(path: Path | str, model: Model) -> Transform:
+def transform_of(path: Path | str, model: Model) -> _Transform:
     """As `read_transform`, of what was read."""
     shown = display(path)
     takes = KINDS[model.card.kind].takes
@@ -112,7 +112,7 @@ def transform_of(path: Path | str, model: Model) -> Transform:
         )
     if takes == "noise":
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
-    return Transform(cast(ResidualNetwork, model.network), model.card, model.origin)
+    return _Transform(cast(ResidualNetwork, model.network), model.card, model.origin)
 
 
 def read_generator(path: Path | str) -> Translator:

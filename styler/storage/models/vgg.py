@@ -39,7 +39,7 @@ from styler.storage.models.download import Source, download, wait
 from styler.storage.models.known import WEIGHTS, find, is_known
 from styler.storage.names import display, user_folder
 
-Status = Literal["ok", "missing", "damaged"]
+_Status = Literal["ok", "missing", "damaged"]
 
 BUILT_IN = "compact"
 TYPICAL, WEIGHT = "typical", "content_weight"
@@ -196,7 +196,7 @@ def sha256(name: str) -> str:
     return disk.sha256_of(name if name not in WEIGHTS and Path(name).is_file() else locate(name))
 
 
-def verify(name: str) -> Status:
+def verify(name: str) -> _Status:
     """Read the whole file and check hash, layers, shapes and values; changes nothing."""
     file = path(name)
     if file is None:

@@ -13,19 +13,19 @@ from torch import Tensor
 from styler.image.levels import from_pixels
 from styler.storage.names import display
 
-Curve = Sequence[tuple[float, float]]
+_Curve = Sequence[tuple[float, float]]
 """Points (step, value), by rising step."""
 
 WIDTH, HEIGHT = 960, 540
 LEFT, TOP, RIGHT, BOTTOM = 72, 16, 232, 48  # margins in pixels; the legend is in the right one
-LINE = 18  # pixels from one line of text to the next
+_LINE = 18  # pixels from one line of text to the next
 COLORS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b")
 """Colors that the color-blind can distinguish (Okabe and Ito 2008), and three more."""
-RULE = "#dddddd"
+_RULE = "#dddddd"
 
 
 @dataclass(frozen=True)
-class Axes:
+class _Axes:
     """Axes in pixels: steps from 0 to `last`, values in decades from 10**low to 10**high."""
 
     last: float
@@ -42,7 +42,7 @@ class Axes:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
-def chart(curves: Mapping[str, Curve]) -> Tensor:
+def chart(curves: Mapping[str, _Curve]) -> Tensor:
     """Draw curves by name over a logarithmic axis: an Image [1, 3, HEIGHT, WIDTH].
 
     Values that are not positive or not finite have no place on such an axis and are left out.
@@ -59,11 +59,11 @@ def chart(curves: Mapping[str, Curve]) -> Tensor:
     return from_pixels(np.array(picture))
 
 
-def axes_for(points: Curve) -> Axes:
+def axes_for(points: _Curve) -> _Axes:
     """Axes that include all points; never empty."""
     values = [value for _, value in points] or [1.0]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return Axes(max((step for step, _ in points), default=1) or 1, low, max(high, low + 1))
+    return _Axes(max((step for step, _ in points), default=1) or 1, low, max(high, low + 1))
 
 
 def ticks(last: float) -> Iterator[int]:
@@ -73,26 +73,26 @@ def ticks(last: float) -> Iterator[int]:
     yield from range(0, math.floor(last) + 1, every)
 
 
-def _grid(pen: ImageDraw.ImageDraw, axes: Axes) -> None:
+def _grid(pen: ImageDraw.ImageDraw, axes: _Axes) -> None:
     font = ImageFont.load_default(size=13)
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     for decade in range(axes.low, axes.high + 1):
         y = axes.y(10.0**decade)
-        pen.line([(LEFT, y), (right, y)], RULE)
+        pen.line([(LEFT, y), (right, y)], _RULE)
         pen.text((LEFT - 8, y), f"{10.0**decade:g}", "black", font, anchor="rm")
     for step in ticks(axes.last):
         x = axes.x(step)
-        pen.line([(x, TOP), (x, bottom)], RULE)
+        pen.line([(x, TOP), (x, bottom)], _RULE)
         pen.text((x, bottom + 6), f"{step}", "black", font, anchor="ma")
     pen.text(((LEFT + right) / 2, HEIGHT - 6), "step", "black", font, anchor="md")
 
 
-def _legend(pen: ImageDraw.ImageDraw, named: Sequence[tuple[str, str, Curve]]) -> None:
+def _legend(pen: ImageDraw.ImageDraw, named: Sequence[tuple[str, str, _Curve]]) -> None:
     """Draw names and last values, as many as there is room for."""
     font = ImageFont.load_default(size=13)
     left = WIDTH - RIGHT + 16
-    for index, (name, color, curve) in enumerate(named[: (HEIGHT - TOP - BOTTOM) // LINE]):
-        y = TOP + LINE * index + LINE // 2
+    for index, (name, color, curve) in enumerate(named[: (HEIGHT - TOP - BOTTOM) // _LINE]):
+        y = TOP + _LINE * index + _LINE // 2
         pen.line([(left, y), (left + 18, y)], color, 3)
         last = f"  {curve[-1][1]:.3g}" if curve else ""
         pen.text((left + 26, y), display(name) + last, "black", font, anchor="lm")

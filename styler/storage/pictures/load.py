@@ -27,7 +27,7 @@ from styler.storage.pictures.codec import SETTINGS, hushed
 from styler.storage.pictures.save import FORMATS
 
 MAX_PIXELS = 100_000_000
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")
+_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PPM")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _fault(head: bytes, error: Exception) -> str:
     if kind == HEIC and "HEIF" not in Image.OPEN:
         return "is a HEIC picture: pip install 'styler[heif]' to read it"
     if kind is None or kind not in PICTURES:
-        return f"is {kind or 'not a picture'}: give one of {', '.join(READABLE)}"
+        return f"is {kind or 'not a picture'}: give one of {', '.join(_READABLE)}"
     if isinstance(error, UnidentifiedImageError):
         return f"is {kind} that is damaged or of a variant that Pillow does not read: export it again"
     return f"is {kind} that cannot be decoded ({display(str(error))}): get or export it again"
@@ -162,7 +162,7 @@ def _opened(file: BinaryIO, head: bytes) -> Image.Image:
 
         pillow_heif.register_heif_opener()
         return Image.open(file, formats=["HEIF"])
-    return Image.open(file, formats=READABLE)
+    return Image.open(file, formats=_READABLE)
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int, minimum: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-Warn = Callable[[str], None]
+_Warn = Callable[[str], None]
 Pixels = NDArray[Any]  # [H, W, 3] or [H, W], uint8 or float32 in [0, 1]
 
 TURNS = {
@@ -25,9 +25,9 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}  # what ICC calls our modes
+_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}  # what ICC calls our modes
 HIDDEN = 4  # below this alpha, of 255, eight bits keep no trustworthy color
-FILL_SIDE = 1024  # hidden colors are looked up on a grid of at most this side
+_FILL_SIDE = 1024  # hidden colors are looked up on a grid of at most this side
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,19 @@ def loses_depth(image: Image.Image) -> bool:
     return ";16" in str(arguments) or (isinstance(top, int) and top > 255)
 
 
-def layers(image: Image.Image, warn: Warn) -> Layers:
+def layers(image: Image.Image, warn: _Warn) -> Layers:
     """The layers of a loaded picture: deep gray is scaled, not clipped; hidden colors are filled."""
     if image.mode.startswith(("I", "F")):
         return _deep_layers(image, warn)
     if image.has_transparency_data:
         both = image.convert("LA" if image.mode in {"1", "L", "LA", "La"} else "RGBA")
         return _filled(both.convert(both.mode[:-1]), both.getchannel("A"))
-    if image.mode in SPACES:
+    if image.mode in _SPACES:
         return Layers(image, None)
     return Layers(image.convert("L" if image.mode == "1" else "RGB"), None)
 
 
-def _deep_layers(image: Image.Image, warn: Warn) -> Layers:
+def _deep_layers(image: Image.Image, warn: _Warn) -> Layers:
     values = np.asarray(image)
     color = Image.fromarray(_unit(values, warn))
     mark = image.info.get("transparency")
@@ -75,7 +75,7 @@ def _filled(color: Image.Image, alpha: Image.Image) -> Layers:
     return Layers(Image.fromarray(fill_hidden(np.asarray(color), np.asarray(alpha))), alpha)
 
 
-def _unit(values: NDArray[Any], warn: Warn) -> NDArray[np.float32]:
+def _unit(values: NDArray[Any], warn: _Warn) -> NDArray[np.float32]:
     """Deep gray in [0, 1]: integers by 65535, floats as they are; values outside are stretched to fit."""
     white = 1 if values.dtype.kind == "f" else 65535
     if not np.isfinite(values).all():
@@ -130,7 +130,7 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def to_srgb(color: Image.Image, profile: bytes | None, warn: Warn) -> Pixels:
+def to_srgb(color: Image.Image, profile: bytes | None, warn: _Warn) -> Pixels:
     """The color layer as sRGB [H, W, 3]: uint8, or float32 for deep gray."""
     if color.mode != "F":
         return np.array(_managed(color, profile, warn))
@@ -143,7 +143,7 @@ def to_srgb(color: Image.Image, profile: bytes | None, warn: Warn) -> Pixels:
     return np.stack([np.interp(gray * 255, levels, curve[:, c]) for c in range(3)], axis=2).astype(np.float32)
 
 
-def _managed(color: Image.Image, profile: bytes | None, warn: Warn) -> Image.Image:
+def _managed(color: Image.Image, profile: bytes | None, warn: _Warn) -> Image.Image:
     """Mode L, RGB, CMYK or LAB to sRGB, through the profile if there is one that fits."""
     if profile and profile != srgb_profile():
         managed = _through(color, profile, warn)
@@ -156,13 +156,13 @@ def _managed(color: Image.Image, profile: bytes | None, warn: Warn) -> Image.Ima
     return color.convert("RGB")
 
 
-def _through(color: Image.Image, profile: bytes, warn: Warn) -> Image.Image | None:
+def _through(color: Image.Image, profile: bytes, warn: _Warn) -> Image.Image | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
         if space == "RGB" and color.mode == "L":
             color = color.convert("RGB")
-        if space == SPACES[color.mode]:
+        if space == _SPACES[color.mode]:
             return _transformed(color, source)
         warn(f"its color profile is for {space} and does not fit, so it was ignored")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -187,7 +187,7 @@ def fill_hidden(color: Pixels, alpha: NDArray[np.uint8]) -> Pixels:
     from scipy import ndimage  # 18 MB that only transparent pictures need
 
     hidden = alpha < HIDDEN
-    step = -(-max(alpha.shape) // FILL_SIDE)
+    step = -(-max(alpha.shape) // _FILL_SIDE)
     gaps = hidden[::step, ::step]
     filled = color.copy()
     if gaps.all():

@@ -16,21 +16,21 @@ from styler.errors import InputError
 from styler.version import __version__
 
 MAX_BYTES = 8 * 1024  # of JSON written
-MAX_READ_BYTES = 64 * 1024
-KEYWORD = "styler"  # of the PNG text
-XMP_KEYWORD = "XML:com.adobe.xmp"
-ASCII = b"ASCII\0\0\0"  # the character code that begins an EXIF UserComment
-CREDIT_LENGTH = 1000
+_MAX_READ_BYTES = 64 * 1024
+_KEYWORD = "styler"  # of the PNG text
+_XMP_KEYWORD = "XML:com.adobe.xmp"
+_ASCII = b"ASCII\0\0\0"  # the character code that begins an EXIF UserComment
+_CREDIT_LENGTH = 1000
 
 CREDITS = {
     "copyright": ExifTags.Base.Copyright,
     "artist": ExifTags.Base.Artist,
     "description": ExifTags.Base.ImageDescription,
 }
-PNG_CREDITS = {"copyright": "Copyright", "artist": "Author", "description": "Description"}
+_PNG_CREDITS = {"copyright": "Copyright", "artist": "Author", "description": "Description"}
 
 # IPTC's term for a picture that a trained algorithm changed.
-XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
+_XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
  Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/>
@@ -67,13 +67,13 @@ def _finite(value: object) -> object:
     return value
 
 
-def png_text(recipe: Mapping[str, object], credits: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+def _png_text(recipe: Mapping[str, object], credits: Mapping[str, str]) -> PngImagePlugin.PngInfo:
     """The text chunks of a PNG: the recipe, the XMP packet and the credits."""
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(KEYWORD, to_text(recipe))
-    info.add_itxt(XMP_KEYWORD, XMP.decode("utf-8"))
+    info.add_itxt(_KEYWORD, to_text(recipe))
+    info.add_itxt(_XMP_KEYWORD, _XMP.decode("utf-8"))
     info.add_itxt("Software", f"styler {__version__}")
-    for name, keyword in PNG_CREDITS.items():
+    for name, keyword in _PNG_CREDITS.items():
         if name in credits:
             info.add_itxt(keyword, credits[name])
     return info
@@ -87,7 +87,7 @@ def exif(recipe: Mapping[str, object], credits: Mapping[str, str]) -> Image.Exif
         if name in credits:
             block[tag] = credits[name].encode("utf-8")  # as everyone does, though EXIF says ASCII
     details = block.get_ifd(ExifTags.IFD.Exif)
-    details[ExifTags.Base.UserComment] = ASCII + to_text(recipe).encode("ascii")
+    details[ExifTags.Base.UserComment] = _ASCII + to_text(recipe).encode("ascii")
     block[ExifTags.IFD.Exif] = details  # Pillow's TIFF writer looks for the key, the others do not
     return block
 
@@ -99,19 +99,19 @@ def save_options(
     if recipe is None:
         return {}
     if format == "PNG":
-        return {"pnginfo": png_text(recipe, credits)}
+        return {"pnginfo": _png_text(recipe, credits)}
     block = exif(recipe, credits)
     if format == "TIFF":
-        block[ExifTags.Base.XMLPacket] = XMP
+        block[ExifTags.Base.XMLPacket] = _XMP
         return {"exif": block}
-    return {"exif": block, "xmp": XMP}
+    return {"exif": block, "xmp": _XMP}
 
 
 def read_credits(tags: Mapping[int, object], text: Mapping[Any, object]) -> dict[str, str]:
     """Copyright, artist and description from PNG text or else EXIF tags, on one line each."""
-    found = {name: text.get(PNG_CREDITS[name]) or _as_text(tags.get(tag)) for name, tag in CREDITS.items()}
+    found = {name: text.get(_PNG_CREDITS[name]) or _as_text(tags.get(tag)) for name, tag in CREDITS.items()}
     lines = {name: " ".join(value.split()) for name, value in found.items() if isinstance(value, str)}
-    return {name: line[:CREDIT_LENGTH] for name, line in lines.items() if line}
+    return {name: line[:_CREDIT_LENGTH] for name, line in lines.items() if line}
 
 
 def _as_text(value: object) -> str:
@@ -126,7 +126,7 @@ def _as_text(value: object) -> str:
 
 def read(image: Image.Image, name: str) -> dict[str, object]:
     """The recipe in an opened picture, which is not decoded; see `parse`."""
-    return parse(image.info.get(KEYWORD) or _user_comment(image), name)
+    return parse(image.info.get(_KEYWORD) or _user_comment(image), name)
 
 
 def parse(text: object, name: str) -> dict[str, object]:
@@ -137,8 +137,8 @@ def parse(text: object, name: str) -> dict[str, object]:
     Raises:
         InputError: if there is none, or it is over 64 KiB or no JSON object.
     """
-    if not isinstance(text, str) or len(text) > MAX_READ_BYTES:
-        raise InputError(f"{name} has a recipe over {MAX_READ_BYTES // 1024} KiB, which styler never writes")
+    if not isinstance(text, str) or len(text) > _MAX_READ_BYTES:
+        raise InputError(f"{name} has a recipe over {_MAX_READ_BYTES // 1024} KiB, which styler never writes")
     try:
         recipe = json.loads(text)
     except (ValueError, RecursionError):
@@ -152,4 +152,4 @@ def _user_comment(image: Image.Image) -> str:
     if "exif" not in image.info and image.format != "TIFF":
         return ""  # asking on would decode a whole PNG, in search of a block behind its pixels
     comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-    return comment.removeprefix(ASCII).decode("utf-8", "replace") if isinstance(comment, bytes) else ""
+    return comment.removeprefix(_ASCII).decode("utf-8", "replace") if isinstance(comment, bytes) else ""

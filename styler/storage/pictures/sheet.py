@@ -15,9 +15,9 @@ from styler.image.size import Size, resize
 from styler.storage.names import display
 
 GAP = 8  # pixels around every cell and label
-LABEL_CELLS = 1.5  # a row label takes at most this many cells of width
+_LABEL_CELLS = 1.5  # a row label takes at most this many cells of width
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def sheet(
@@ -37,7 +37,7 @@ def sheet(
     high, wide = (cell, cell) if isinstance(cell, int) else cell
     font = ImageFont.load_default(size=max(10, max(high, wide) // 14))
     columns = max((len(row) for row in rows), default=0)
-    names = [_cut(label, LABEL_CELLS * wide, font) for label in row_labels]
+    names = [_cut(label, _LABEL_CELLS * wide, font) for label in row_labels]
     left = GAP + (max(round(font.getlength(name)) for name in names) + GAP if names else 0)
     top = GAP + (_line(font) + GAP if column_labels else 0)
     right, down = wide + GAP, high + GAP + (_line(font) if captions else 0)
@@ -69,13 +69,13 @@ def _paste(canvas: Tensor, picture: Tensor, x: int, y: int, cell: tuple[int, int
     canvas[..., y : y + height, x : x + width] = picture
 
 
-def _center(canvas: Tensor, label: str, x: int, y: int, wide: int, font: Font) -> None:
+def _center(canvas: Tensor, label: str, x: int, y: int, wide: int, font: _Font) -> None:
     """Draw a label above or below a cell so wide whose left edge is `x`, with its top at `y`."""
     text = _cut(label, wide, font)
     _write(canvas, text, x + (wide - round(font.getlength(text))) // 2, y, font)
 
 
-def _write(canvas: Tensor, text: str, x: int, y: int, font: Font) -> None:
+def _write(canvas: Tensor, text: str, x: int, y: int, font: _Font) -> None:
     """Draw one line of black text with its top left corner at (x, y), as far as it is on the canvas."""
     size = (max(1, round(font.getlength(text)) + 2), _line(font))
     ink = Image.new("L", size, 255)
@@ -85,7 +85,7 @@ def _write(canvas: Tensor, text: str, x: int, y: int, font: Font) -> None:
     area.copy_(patch[: area.shape[-2], : area.shape[-1]].expand_as(area))
 
 
-def _line(font: Font) -> int:
+def _line(font: _Font) -> int:
     """The height of a line with ascenders and descenders."""
     return round(font.getbbox("Ågjp|")[3]) + 2
 
@@ -96,7 +96,7 @@ def _plain(label: str) -> str:
     return "".join(c if c.isascii() else "?" for c in letters if not unicodedata.combining(c))
 
 
-def _cut(label: str, width: float, font: Font) -> str:
+def _cut(label: str, width: float, font: _Font) -> str:
     text = _plain(label)
     if font.getlength(text) <= width:
         return text

@@ -27,7 +27,7 @@ STYLE = click.option(
     help="Which of its styles.",
     shell_complete=completion.styles,
 )
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 
 
 @click.group("models", invoke_without_command=True)
@@ -76,7 +76,7 @@ def show(settings: Settings, model: str) -> None:
 @models.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Its name. [default: the file's name]")
-@OVERWRITE
+@_OVERWRITE
 @talking
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
@@ -89,7 +89,7 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 @models.command()
 @click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
 @click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors file.")
-@OVERWRITE
+@_OVERWRITE
 @talking
 @click.pass_obj
 def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None:
@@ -113,7 +113,7 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
     show_default=True,
     help="Of a translator's norms: the picture's, or those of the training; auto: as its file says.",
 )
-@OVERWRITE
+@_OVERWRITE
 @talking
 @click.pass_obj
 def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:

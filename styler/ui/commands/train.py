@@ -15,10 +15,10 @@ from styler.ui import completion
 from styler.ui.flags import Command, options_of, preset_option, talking
 from styler.ui.follow import Settings, run_job
 
-GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 """Sources of a value that somebody has chosen."""
 
-FILES = (
+_FILES = (
     click.option("-o", "--output", required=True, metavar="FILE", help="The network, as .safetensors."),
     click.option("--credits", default="", metavar="TEXT", help="Names that the pictures' licences ask for."),
     click.option("--resume", is_flag=True, help="Go on where an interrupted run was."),
@@ -28,12 +28,12 @@ FILES = (
 
 
 def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[Command], Command]:
-    """Give a command `FILES` and --preset, whose values take the place of defaults; what is given wins."""
+    """Give a command `_FILES` and --preset, whose values take the place of defaults; what is given wins."""
 
     def decorate(command: Command) -> Command:
         flags: list[Callable[[Command], Command]] = [
             preset_option(presets, text, "--recipe"),
-            *reversed(FILES),
+            *reversed(_FILES),
         ]
         for flag in flags:
             command = flag(command)
@@ -139,7 +139,7 @@ def train_translate(
 
 def _steps_or_epochs(ctx: click.Context, options: TrainTranslateOptions) -> TrainTranslateOptions:
     """The options without a preset's epochs if steps are given, for those would overrule them."""
-    given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in GIVEN}
+    given = {name for name in ("steps", "epochs") if ctx.get_parameter_source(name) in _GIVEN}
     if len(given) == 2 and options.epochs:
         raise click.UsageError("Give either --steps or --epochs.")
     return replace(options, epochs=0.0) if given == {"steps"} else options
