@@ -29,6 +29,7 @@ from styler.device import Form
 from styler.events import Item, Result
 from styler.features import Extractor
 from styler.jobs import fast
+from styler.networks.layers import Mode
 from styler.networks.residual import WIDTHS, ResidualArchitecture, ResidualNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
@@ -105,8 +106,8 @@ def painting(size: int) -> Candidates:
 
     def ours(width: int, dtype: torch.dtype) -> Callable[[], None]:
         form = Form(dtype, LAYOUT)
-        network = ResidualNetwork(ResidualArchitecture(width)).to(memory_format=LAYOUT)
-        return inference(lambda: network(form(image), mix))
+        network = ResidualNetwork(ResidualArchitecture(width=width)).to(memory_format=LAYOUT)
+        return inference(lambda: network(form(image), Mode(mix=mix)))
 
     found = {"plain, width 32, float32": inference(lambda: bare(image * 255))}
     for name, width in WIDTHS.items():
@@ -145,7 +146,7 @@ def training() -> Candidates:
 def ours(options: TrainFastOptions, extractor: Extractor) -> Callable[[], None]:
     """One step of `train_fast` a call."""
     photos = torch.rand(options.batch, 3, options.crop, options.crop)
-    network = ResidualNetwork(ResidualArchitecture(WIDTHS[options.model_size])).to(memory_format=LAYOUT)
+    network = ResidualNetwork(ResidualArchitecture(width=WIDTHS[options.model_size])).to(memory_format=LAYOUT)
     targets = make_targets(extractor, [torch.rand(1, 3, 256, 256)], [photos], options)
     steps: Iterator[object] = train_fast(network, extractor, targets, lambda index: photos, options)
     return lambda: void(next(steps))

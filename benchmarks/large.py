@@ -20,6 +20,7 @@ import torch
 
 from styler.losses.metrics import psnr
 from styler.networks import strips
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
@@ -90,9 +91,10 @@ def likeness(model: Path, image: torch.Tensor) -> float:
     found = library.read_transform(model)
     mix = torch.zeros(1, len(found.card.styles))
     mix[0, 0] = 1
+    mode = Mode(mix=mix)
     network = found.network.eval()
-    whole = network(image, mix).clamp(0, 1)
-    return psnr(strips.paint(network, image, mix, 64).clamp(0, 1), whole)
+    whole = network(image, mode).clamp(0, 1)
+    return psnr(strips.paint(network, image, mode, 64).clamp(0, 1), whole)
 
 
 if __name__ == "__main__":

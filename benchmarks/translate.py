@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from styler.device import Form
 from styler.image.conditions import Pair
-from styler.networks.kinds import GeneratorArchitecture, build
+from styler.networks.unet import UNet
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.tasks.train_translate import new_pix2pix, train_translate
 
@@ -66,7 +66,7 @@ def cast(dtype: torch.dtype) -> AbstractContextManager[Any]:
 def translating(side: int) -> Candidates:
     """The plain network and ours, by number type."""
     image, bare = torch.rand(1, 3, side, side), plain_unet(64, 8)
-    network = build(GeneratorArchitecture()).to(memory_format=LAYOUT)
+    network = UNet().to(memory_format=LAYOUT)
 
     def plainly(dtype: torch.dtype) -> Tensor:
         with cast(dtype):

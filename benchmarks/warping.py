@@ -28,12 +28,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.storage.models import library
 from styler.storage.pictures.load import load_picture
 from styler.tasks import steady
-from styler.tasks.fast import Painter
+from styler.tasks.fast import painter
 
 PHOTOS = ("cat", "harbour", "lake", "still_life")
 BORDER = 24  # pixels at each side that are left out: what enters there was never seen
@@ -80,18 +81,18 @@ def error(frames: list[Tensor], places: list[Place]) -> float:
 
 def alone(network: ResidualNetwork, mix: Tensor) -> Paint:
     """Each frame by its own statistics."""
-    return lambda image: network(image, mix).clamp(0, 1)
+    return lambda image: network(image, Mode(mix=mix)).clamp(0, 1)
 
 
 def steadily(network: ResidualNetwork, mix: Tensor) -> Paint:
     """Frames by the statistics of their shot; to be made anew for each film."""
     shot: steady.Shot | None = None
-    painter = Painter(network, mix, FastOptions())
+    whole = painter(network, mix, FastOptions())
 
     def paint(image: Tensor) -> Tensor:
         nonlocal shot
-        shot = steady.followed(shot, image, painter.moments)
-        return painter(image, shot.moments)
+        shot = steady.followed(shot, image, whole.moments)
+        return whole(image, shot.moments)
 
     return paint
 

@@ -133,7 +133,11 @@ def test_every_start(paint, studio, init):
         ("--tv-weight", "1"),
         ("--content-weight", "0"),
         ("--style-weight", "0"),
-        ("--scales", "2", "--size", "96"),
+        ("--scales", "1", "--size", "96"),
+        ("--coarse-steps", "3", "--size", "96"),
+        ("--content-loss", "squared"),
+        ("--parameterization", "pixels"),
+        ("--preset", "gatys", "--steps", "2"),
         ("--style-scale", "0.5"),
         ("--content-layers", "relu2_1,relu3_2:0"),
     ],
@@ -474,7 +478,7 @@ def test_a_dry_run_writes_nothing_and_shows_all(paint, studio, holiday):
     before = below(studio)
     done = paints(paint, "--dry-run", "--size", "200", "--scales", "2")
     assert done.code == 0 and below(studio) == before
-    for parts in (("in/a.png -> out/a.png", "200 x 150", "2 steps at each of 100 x 75, 200 x 150", "GB"),):
+    for parts in (("in/a.png -> out/a.png", "200 x 150", "80 steps at 100 x 75, 2 steps at the last", "GB"),):
         assert all(part in done.err for part in parts)
     done = paint("--dry-run")
     assert done.code == 0 and below(studio) == before and "photo.png -> photo-style.png: 32 x 24" in done.err

@@ -87,11 +87,11 @@ def test_a_network_is_trained_further(studio: Path) -> None:
 
 def test_new_styles_start_as_the_mean() -> None:
     network = ResidualNetwork(ResidualArchitecture(width=8, styles=2))
-    torch.nn.init.normal_(network.blocks()[0].norm.weight)
+    torch.nn.init.normal_(network.down[0].norm.weight)
     grown = extended(network, 3)
-    rows = grown.blocks()[0].norm.weight
+    rows = grown.down[0].norm.weight
     assert grown.config.styles == 5 and rows.shape[0] == 5
-    assert torch.equal(rows[:2], network.blocks()[0].norm.weight)
+    assert torch.equal(rows[:2], network.down[0].norm.weight)
     assert torch.allclose(rows[2:], rows[:2].mean(0).expand(3, -1))
     assert {name.split(".")[-2] for name, p in grown.named_parameters() if p.requires_grad} == {"norm"}
 
