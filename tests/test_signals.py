@@ -71,7 +71,7 @@ def test_real_signals_come_through_and_the_old_handlers_come_back(number):
 @pytest.mark.parametrize(("number", "code"), [(INT, 130), (TERM, 143)])
 def test_the_first_signal_saves_the_picture_as_it_stands(paint, studio, at_step, number, code):
     at_step(3, lambda: send(number))
-    done = paint("--steps", "1000", "--size", "96", "--scales", "2")
+    done = paint("--steps", "1000", "--coarse-steps", "1000", "--size", "96", "--scales", "2")
     assert done.code == code, done.err
     assert "3 of 1000" in done.err
     with Image.open("photo-style.png") as painted:
