@@ -2,8 +2,12 @@
 
 import contextlib
 import http.server
+import os
 import threading
 from dataclasses import dataclass, field
+
+from styler.storage.models import vgg
+from styler.storage.models.known import WEIGHTS
 
 
 @dataclass
@@ -73,3 +77,11 @@ def serving(body):
             server.faults.release.set()
             server.shutdown()
             thread.join()
+
+
+def fetch_alone(record, home):
+    """Fetch VGG-19 in a process of its own; here, for such a process cannot import a test."""
+    os.environ.update(STYLER_HOME=home, no_proxy="*")
+    WEIGHTS["vgg19"] = record
+    for _ in vgg.fetch("vgg19", timeout=30, pause=0.01):
+        pass

@@ -3,14 +3,13 @@
 import hashlib
 import io
 import multiprocessing
-import os
 import threading
 from dataclasses import replace
 
 import filelock
 import pytest
 import torch
-from faulty_server import serving
+from faulty_server import fetch_alone, serving
 from narrow import NARROW, indexed, isolate, same
 
 from styler.errors import OutputError, WeightsError
@@ -352,16 +351,10 @@ def test_right_without_the_lock_too(server, offered, home, monkeypatch):
     assert whole(home)
 
 
-def fetch_in_a_process(record, home):
-    os.environ.update(STYLER_HOME=home, no_proxy="*")
-    WEIGHTS["vgg19"] = record
-    fetch(timeout=30)
-
-
 def test_two_processes_download_once(server, offered, home):
     server.faults.plan = ["hold"]
     arguments = (offered, str(home.parent))
-    other = multiprocessing.get_context("spawn").Process(target=fetch_in_a_process, args=arguments)
+    other = multiprocessing.get_context("spawn").Process(target=fetch_alone, args=arguments)
     other.start()
     assert server.faults.asked.wait(60)
     ours = vgg.fetch("vgg19", timeout=30)
