@@ -13,10 +13,10 @@ from torch import Tensor
 from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
 from styler.features import Extractor, Features, borderless
-from styler.losses.perceptual import covariance, moments, shares
+from styler.losses.perceptual import moments, shares
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
-from styler.tasks.optimize import content_loss, style_loss
+from styler.tasks.optimize import content_loss, figures, style_loss
 from styler.tasks.optimize import typical as figures_of
 
 CHUNK = 8
@@ -131,10 +131,7 @@ def typical(network: Extractor, photos: Sequence[Tensor]) -> dict[str, list[floa
     sums = {name: torch.zeros(3, dtype=torch.float64) for name in layers}
     for photo in photos:
         for name, features in network(photo, layers, padding=borderless(network)).items():
-            mean, second = moments(features)
-            spread = covariance(mean, second)[0]
-            figures = spread.diagonal().mean(), spread.square().sum(), mean.square().sum()
-            sums[name] += torch.stack(figures).double() / len(photos)
+            sums[name] += torch.tensor(figures(features), dtype=torch.float64) / len(photos)
     return {name: [float(f"{value:.4g}") for value in total.tolist()] for name, total in sums.items()}
 
 
