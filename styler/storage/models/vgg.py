@@ -228,20 +228,20 @@ def describe(name: str) -> str:
 def _load(name: str, file: Path) -> Extractor:
     """The network in the file of that name; raises as `load`."""
     record = WEIGHTS[name]
-    if not _is_original(name, file):
-        extractor = read(file)
-        if not extractor.typical:  # a file that was kept before there were any
-            extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
-        return extractor
-    digest = disk.sha256_of(file)
+    extractor = _read_original(name, file) if _is_original(name, file) else read(file)
+    if not extractor.typical:  # an original, or a file that was kept before there were any
+        extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
+    return extractor
+
+
+def _read_original(name: str, file: Path) -> Extractor:
+    """The network in a file as it was published; WeightsError if it is another one."""
+    record, digest = WEIGHTS[name], disk.sha256_of(file)
     if not digest.startswith(record.sha256):
         raise WeightsError(
             f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
         )
-    convolutions = read_foreign(file, record.network)
-    extractor = Extractor(record.network, convolutions, record.normalization)
-    extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
-    return extractor
+    return Extractor(record.network, read_foreign(file, record.network), record.normalization)
 
 
 def _by_hand(name: str, url: str = "") -> str:
