@@ -14,8 +14,8 @@ from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
 
-def main() -> None:
-    """Run the command line; every way out has its exit code.
+def main(command: click.Command | None = None) -> None:
+    """Run the command line, or another group of commands; every way out has its exit code.
 
     0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
@@ -23,7 +23,7 @@ def main() -> None:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     settings: Settings = {}
     try:
-        code = styler.main(standalone_mode=False, obj=settings)
+        code = (command or styler).main(standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from typing import Any
 
 import click
 
 from distill.options import DistillOptions
-from styler.errors import StylerError
-from styler.signals import Interrupted, interruptible
+from styler.signals import interruptible
+from styler.ui import cli
 from styler.ui.flags import options_of, talking
 from styler.ui.follow import Settings, console_of
 
 
 def main() -> None:
     """Run the command; every way out has its exit code, as those of styler."""
-    settings: Settings = {}
-    try:
-        code = distill.main(standalone_mode=False, obj=settings)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except Interrupted as interrupted:
-        code = interrupted.exit_code
-    except StylerError as error:
-        if settings.get("debug"):
-            raise
-        console_of(settings).error(error)
-        code = error.exit_code
-    sys.exit(code)
+    cli.main(distill)
 
 
 @click.group("distill", context_settings={"help_option_names": ["-h", "--help"]})
