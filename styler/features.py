@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from styler.errors import InputError
 from styler.networks.vgg import (
     TORCHVISION,
+    WINDOWS,
     Convolution,
     Normalization,
+    ReceptiveField,
     Typical,
     check_convolutions,
     layer_names,
+    receptive_fields,
 )
 from styler.options.shared import Padding, Pooling
 
@@ -135,6 +138,10 @@ class Extractor(nn.Module):
                 channels = len(getattr(self, f"{name}_bias"))
             widths[name] = channels
         return widths
+
+    def receptive_fields(self) -> dict[str, ReceptiveField]:
+        """Layer name -> the pixels that its units see."""
+        return receptive_fields({name: WINDOWS[name[:4]] for name in self.layers})
 
     def until(self, layers: set[str]) -> Extractor:
         """Copy of the network up to the deepest of `layers`."""

@@ -125,6 +125,35 @@ def layer_names(network: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+class ReceptiveField(NamedTuple):
+    """Pixels that a layer's units see: unit i sees those from i * stride - offset on, `side` of them."""
+
+    side: int
+    stride: int
+    offset: int
+
+    def box(self, row: int, column: int, height: int, width: int) -> tuple[slice, slice]:
+        """Rows and columns of a picture that the unit at (row, column) sees, cut at the picture's edges."""
+        top, left = (index * self.stride - self.offset for index in (row, column))
+        return (
+            slice(max(0, top), min(height, top + self.side)),
+            slice(max(0, left), min(width, left + self.side)),
+        )
+
+
+def receptive_fields(windows: Mapping[str, tuple[int, int, int]]) -> dict[str, ReceptiveField]:
+    """Receptive fields of a chain of layers, each with the kernel, stride and padding of its window."""
+    fields, side, stride, offset = dict[str, ReceptiveField](), 1, 1, 0
+    for name, (kernel, step, padding) in windows.items():
+        side, offset, stride = side + (kernel - 1) * stride, offset + padding * stride, stride * step
+        fields[name] = ReceptiveField(side, stride, offset)
+    return fields
+
+
+WINDOWS = {"conv": (3, 1, 1), "relu": (1, 1, 0), "pool": (2, 2, 0)}
+"""Kernel, stride and padding of a VGG's layers, by the beginning of their names."""
+
+
 def torchvision_keys(network: str) -> dict[str, str]:
     """Convolution -> its prefix in torchvision's `state_dict`, for example conv1_2 -> features.2."""
     return {name: f"features.{i}" for i, name in enumerate(layer_names(network)) if name.startswith("conv")}

@@ -9,7 +9,7 @@ import click
 
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted
-from styler.ui.commands import models, paint, train, weights
+from styler.ui.commands import models, paint, see, train, weights
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
@@ -74,6 +74,7 @@ for command in (
     paint.translate,
     paint.show,
     paint.pairs,
+    see.layers,
     train.train_fast,
     train.train_translate,
     weights.weights,

@@ -1,0 +1,41 @@
+"""The table of a network's layers."""
+
+from __future__ import annotations
+
+from styler.options.shared import CONTENT_LAYERS, STYLE_LAYERS
+from styler.storage.models import vgg
+
+_BLOCKS_TO_DREAM = "34"
+"""Blocks of a VGG whose units see parts of things: eyes, leaves, arches."""
+
+
+def layers(network: str) -> list[tuple[object, ...]]:
+    """Rows of a network's layers, shallow to deep.
+
+    Name, channels, stride, side of the receptive field and where unit 0's begins, smallest picture, what the
+    layer is good for, and parameters of its Gram matrix, which is symmetric. Raises WeightsError.
+    """
+    extractor = vgg.load(vgg.default_network() if network == "auto" else network)
+    widths = extractor.widths()
+    return [
+        (
+            name,
+            widths[name],
+            field.stride,
+            field.side,
+            -field.offset,
+            field.stride,  # each pooling halves, and one place is to be left
+            ", ".join(_uses(name)),
+            widths[name] * (widths[name] + 1) // 2,
+        )
+        for name, field in extractor.receptive_fields().items()
+    ]
+
+
+def _uses(name: str) -> list[str]:
+    uses = {
+        "style": name in STYLE_LAYERS,
+        "content": name in CONTENT_LAYERS,
+        "dream": name[:4] in ("relu", "conv") and name[4] in _BLOCKS_TO_DREAM,
+    }
+    return [use for use, fits in uses.items() if fits]

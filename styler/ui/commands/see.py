@@ -1,0 +1,32 @@
+"""Commands that show what a network sees."""
+
+from __future__ import annotations
+
+import click
+
+from styler.ui.flags import talking
+from styler.ui.follow import Settings, console_of
+
+_COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
+
+
+@click.command()
+@click.option(
+    "--network",
+    default="auto",
+    show_default=True,
+    envvar="STYLER_NETWORK",
+    metavar="NAME|FILE",
+    help="Network of `styler weights list`, or a weights file; auto: VGG-19 if installed, else built in.",
+)
+@talking
+@click.pass_obj
+def layers(settings: Settings, network: str) -> None:
+    """List a network's layers: channels, stride, what a unit sees, and what each is good for.
+
+    A unit sees a square of pixels with that side; the first one's begins at "from", the next one's a stride
+    later. The symmetric Gram matrix of C channels has C (C + 1) / 2 parameters.
+    """
+    from styler.jobs.see import layers as job
+
+    console_of(settings).table("Layers", _COLUMNS, job.layers(network))
