@@ -13,6 +13,7 @@ def isolate(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("STYLER_OFFLINE", raising=False)
+    monkeypatch.setattr(vgg, "_packaged", lambda name: iter(()))
     return tmp_path / "home" / "weights"
 
 

@@ -165,11 +165,7 @@ def _open_studio(
         pictures.append((yield from open_picture(source, options, task.style_side(options), many=True)))
     for job in jobs if not options.dry_run else ():
         prove(job.target, options.overwrite, [job.source, *sources])
-    name = options.network
-    if name == "auto":
-        name = vgg.default_network()
-        if name == vgg.BUILT_IN:
-            yield Note(vgg.DEFAULT_NOTE)
+    name = yield from vgg.choose(options.network)
     extractor = vgg.load(name).until(task.layers(options)).to(device)
     network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
     images = [picture.image.to(device) for picture in pictures]

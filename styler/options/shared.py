@@ -43,8 +43,8 @@ class NetworkOptions(Options):
     """The feature network, its pooling and its padding."""
 
     network: str = opt(
-        "auto",
-        "Network of `styler weights list`, or a weights file; auto: VGG-19 if installed, else built in.",
+        "compact",
+        "Network of `styler weights list`, or a weights file; compact is built in.",
         metavar="NAME|FILE",
     )
     pooling: Pooling = opt("max", "Pooling of the network.")

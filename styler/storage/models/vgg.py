@@ -6,11 +6,12 @@ Nothing is fetched unless `fetch` is called. What is kept is a file of ours with
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import importlib.resources
 import math
 import os
 import secrets
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -44,9 +45,8 @@ _Status = Literal["ok", "missing", "damaged"]
 BUILT_IN = "compact"
 TYPICAL, WEIGHT = "typical", "content_weight"
 """Where a card's information has a network's figures on photos, by layer, and its content weight."""
-DEFAULT_NOTE = (
-    "VGG-19 is not installed, so the built-in compact network is used; to get it: styler weights fetch vgg19"
-)
+_TWINS = {"vgg19": "vgg19-caffe", "vgg16": "vgg16-caffe"}
+"""The same network from other weights, which will do where its own are not installed."""
 
 
 # Files
@@ -129,13 +129,24 @@ def folder() -> Path:
 
 
 def path(name: str) -> Path | None:
-    """The file that `load` would read: ours, or else the original in our folder or torch.hub's."""
+    """The file that `load` would read: ours, else the original in our folder, torch.hub's or a package."""
     record = find(name)
     if not record.url:
         return built_in()
     original = record.url.rpartition("/")[2]
-    places = (_own(name), folder() / original, Path(torch.hub.get_dir()) / "checkpoints" / original)
+    hub = Path(torch.hub.get_dir()) / "checkpoints" / original
+    places = (_own(name), folder() / original, hub, *_packaged(name))
     return next((place for place in places if place.is_file()), None)
+
+
+def _packaged(name: str) -> Iterator[Path]:
+    """The file of the weights in an installed package, which is neither imported nor run."""
+    package = WEIGHTS[name].package
+    if package:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            for file in importlib.metadata.files(package.name) or ():
+                if file.as_posix().endswith(package.file):
+                    yield Path(str(file.locate()))
 
 
 def locate(name: str) -> Path:
@@ -143,12 +154,20 @@ def locate(name: str) -> Path:
     if file := path(name):
         return file
     if not WEIGHTS[name].url:
-        raise WeightsError(
-            "the built-in network is not in this installation: pip install --force-reinstall styler"
-        )
-    raise WeightsError(
-        f"the weights of {name} are not installed; to get them: styler weights fetch {name}. {_by_hand(name)}"
-    )
+        raise WeightsError(f"the built-in network is not in this installation: {remedy(name)}")
+    raise WeightsError(f"the weights of {name} are not installed: {remedy(name)}. {_by_hand(name)}")
+
+
+def remedy(name: str) -> str:
+    """The commands that get weights that are missing, or get a damaged file of them anew."""
+    record, file = WEIGHTS[name], path(name)
+    if not record.url:
+        return "pip install --force-reinstall styler"
+    if file and file in _packaged(name):
+        return f"pip install --force-reinstall {file.parent.name}"
+    fetching = f"styler weights fetch {name}"
+    package = record.package or WEIGHTS[_TWINS.get(name, name)].package
+    return f"pip install 'styler[{package.extra}]', or: {fetching}" if package and not file else fetching
 
 
 def built_in() -> Path | None:
@@ -157,9 +176,18 @@ def built_in() -> Path | None:
     return resource if isinstance(resource, Path) and resource.is_file() else None
 
 
-def default_network() -> str:
-    """The best network that is installed: "vgg19", else "compact" (then show DEFAULT_NOTE)."""
-    return "vgg19" if path("vgg19") else BUILT_IN
+def resolve(name: str) -> str:
+    """A network's name or file, or its twin's name where only that is installed."""
+    twin = _TWINS.get(name)
+    return twin if twin and not path(name) and path(twin) else name
+
+
+def choose(name: str) -> Generator[Event, None, str]:
+    """As `resolve`; says whose weights they are where it could be either's."""
+    chosen = resolve(name)
+    if name in _TWINS and path(chosen):
+        yield Note(f"{name} is {chosen} here: {describe(chosen)}; {WEIGHTS[chosen].licence}")
+    return chosen
 
 
 def _own(name: str) -> Path:
@@ -212,7 +240,10 @@ def describe(name: str) -> str:
     """One line on what is installed as `name`, from the file's header; `verify` proves it."""
     file = path(name)
     if file is None:
-        return "not installed" if WEIGHTS[name].url else "not in this installation"
+        ways = f"; the easy way: {remedy(name).partition(',')[0]}" if WEIGHTS[name].package else ""
+        return f"not installed{ways}" if WEIGHTS[name].url else "not in this installation"
+    if file in _packaged(name):
+        return f"in 8 bits, of the package {file.parent.name}"
     if _is_original(name, file):
         return f"the original file, {display(file)}"
     try:
@@ -237,9 +268,11 @@ def _load(name: str, file: Path) -> Extractor:
 def _read_original(name: str, file: Path) -> Extractor:
     """The network in a file as it was published; WeightsError if it is another one."""
     record, digest = WEIGHTS[name], disk.sha256_of(file)
-    if not digest.startswith(record.sha256):
+    packaged = record.package is not None and file in _packaged(name)
+    expected = record.package.sha256 if record.package and packaged else record.sha256
+    if not digest.startswith(expected):
         raise WeightsError(
-            f"{display(file)} has sha256 {digest}, expected {record.sha256}: delete it, fetch it again"
+            f"{display(file)} has sha256 {digest}, expected {expected}: delete it, then {remedy(name)}"
         )
     return Extractor(record.network, read_foreign(file, record.network), record.normalization)
 
@@ -254,13 +287,14 @@ def _by_hand(name: str, url: str = "") -> str:
 
 def _move_aside(name: str, file: Path) -> str:
     """Take a damaged file out of the way; returns what to do next."""
-    if not WEIGHTS[name].url:
-        return "Install styler again: pip install --force-reinstall styler"
+    again = remedy(name)
+    if not WEIGHTS[name].url or file in _packaged(name):  # pip's, not ours to move
+        return f"Install it again: {again}"
     aside = file.with_name(f"{file.name}.damaged")
     with contextlib.suppress(OSError):  # a folder that may only be read
         file.replace(aside)
-        return f"It was moved to {display(aside)}; fetch it again: styler weights fetch {name}"
-    return f"Delete it and fetch it again: styler weights fetch {name}"
+        return f"It was moved to {display(aside)}; fetch it again: {again}"
+    return f"Delete it and fetch it again: {again}"
 
 
 # Getting them

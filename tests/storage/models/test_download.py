@@ -286,7 +286,6 @@ def test_original_file_is_used_where_it_lies(server, offered, tmp_path, home, pl
     original.parent.mkdir(parents=True)
     original.write_bytes(server.faults.body)
     assert vgg.path("vgg19") == original
-    assert vgg.default_network() == "vgg19"
     assert same(vgg.load("vgg19"), random_convolutions("vgg19", NARROW))
     assert vgg.verify("vgg19") == "ok" and vgg.sha256("vgg19") == offered.sha256
     events, path = fetch(offline=True)

@@ -56,7 +56,6 @@ def test_folder_follows_the_platform(monkeypatch, tmp_path):
 def test_missing_weights_name_command_address_hash_and_folder(home):
     assert vgg.path("vgg19") is None
     assert vgg.verify("vgg19") == "missing"
-    assert vgg.default_network() == "compact"
     with pytest.raises(WeightsError) as caught:
         vgg.load("vgg19")
     for part in ("styler weights fetch vgg19", WEIGHTS["vgg19"].url, WEIGHTS["vgg19"].sha256, str(home)):
@@ -121,7 +120,6 @@ def test_add_takes_each_layout(tmp_path, home, layout):
     assert same(extractor, random_convolutions("vgg19", NARROW))
     assert extractor.normalization == TORCHVISION
     assert vgg.verify("vgg19") == "ok"
-    assert vgg.default_network() == "vgg19"
     assert [path.name for path in home.iterdir()] == ["vgg19.safetensors"]
 
 
