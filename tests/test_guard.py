@@ -47,7 +47,7 @@ CASES = {
     "fast": "fast photo.png --style wave --precision float32 -o out.png",
     "fast bfloat16": "fast photo.png --style mosaic --precision bfloat16 -o out.png",
     "fast alpha": "fast alpha.png --style ink --precision float32 -o out.png",
-    "fast luminance": """fast photo.png --style wave --strength 0.5 --color luminance --precision float32
+    "fast photo colors": """fast photo.png --style wave --strength 0.5 --color photo --precision float32
         -o out.png""",
     "fast strips": "fast large.png --style wave --memory 0.46 --precision float32 -o out.png",
     "fast folder": "fast photos --style the-scream --size 48 --precision float32 -o out",

@@ -27,7 +27,7 @@ ORDER = {
     ],
     "jobs": ["records", "pictures films", "batch"],
     "jobs.training": ["diary", "run styles"],
-    "tasks": ["onepass optimize"],
+    "tasks": ["colors onepass", "optimize"],
     "ui": ["live flags completion", "console", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}

@@ -1,4 +1,4 @@
-"""Luma, its exchange between images, and images of one or three channels."""
+"""Luma, matching of colors, and images of one or three channels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Shares of red, green and blue in the luma, by Rec. 709, whose primaries are sRGB's."""
+_FAINT = 1e-5
+"""Variance that is added to all colors, so that gray and flat pictures have an inverse."""
 
 
 def luma(image: Tensor) -> Tensor:
@@ -40,3 +42,57 @@ def luminance_only(painted: Tensor, content: Tensor) -> Tensor:
     room = torch.where(chroma > 0, 1 - target, target)
     share = (room / chroma.abs().clamp_min(1e-6)).amin(1, keepdim=True).clamp_max(1)
     return (target + share * chroma).clamp(0, 1)
+
+
+def match_colors(image: Tensor, target: Tensor) -> Tensor:
+    """An Image [1, C, H, W] with the mean and the covariance of the colors of another one of any size.
+
+    The linear map that moves colors least, of all that do (Monge-Kantorovich; Pitie and Kokaram 2007),
+    clamped to [0, 1]. Of a gray picture it makes no colors, of a flat one no contrast.
+    """
+    return _mapped(image, target).clamp(0, 1)
+
+
+def match_histogram(image: Tensor, target: Tensor) -> Tensor:
+    """An Image [1, C, H, W] with the histogram of each channel of another one of any size.
+
+    After `match_colors`, since channels that are matched apart take no heed of each other. Equal values stay
+    equal, so a flat picture has the target's median.
+    """
+    mapped = _mapped(image, target)
+    planes = [_ranked(x.flatten(), y.flatten()).view_as(x) for x, y in zip(mapped[0], target[0], strict=True)]
+    return torch.stack(planes)[None].clamp(0, 1)
+
+
+def _mapped(image: Tensor, target: Tensor) -> Tensor:
+    (mean, own), (aim, wanted) = _statistics(image), _statistics(target)
+    root, inverse = _power(own, 0.5), _power(own, -0.5)
+    matrix = inverse @ _power(root @ wanted @ root, 0.5) @ inverse
+    moved = torch.einsum("dc,nchw->ndhw", matrix.to(image), image - mean.to(image)[:, None, None])
+    return moved + aim.to(image)[:, None, None]
+
+
+def _statistics(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [C] and covariance [C, C] of the colors, in float64 on the CPU."""
+    colors = image[0].flatten(1).float()
+    mean = colors.mean(1, keepdim=True)
+    centered = colors - mean
+    covariance = (centered @ centered.T / colors.shape[1]).double().cpu()
+    return mean[:, 0].double().cpu(), covariance + _FAINT * torch.eye(len(colors), dtype=torch.float64)
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """Power of a symmetric positive definite matrix [C, C]."""
+    values, vectors = torch.linalg.eigh(matrix)
+    power: Tensor = (vectors * values.clamp_min(1e-12) ** exponent) @ vectors.T
+    return power
+
+
+def _ranked(x: Tensor, target: Tensor) -> Tensor:
+    """Values [N] replaced by those of the target [M] that have the same share of smaller ones."""
+    own = x.sort().values
+    middles = (torch.searchsorted(own, x) + torch.searchsorted(own, x, right=True)).double() / (2 * len(x))
+    places = (middles * len(target) - 0.5).clamp(0, len(target) - 1)
+    ordered, low = target.sort().values, places.long()
+    high = (low + 1).clamp_max(len(target) - 1)
+    return torch.lerp(ordered[low], ordered[high], (places - low).to(x))

@@ -207,6 +207,8 @@ def _forecast(job: Job, studio: _Studio) -> Record:
     needed = task.memory(studio.extractor, options, sizes[-1])
     coarse = f"{options.coarse_steps} steps at {' and '.join(shown[:-1])}, " if shown[:-1] else ""
     steps = f"{coarse}{options.steps} steps at the last" if coarse else f"{options.steps} steps"
+    if options.colors_only:
+        steps = "colors only"
     return forecast_of(job, sizes, [shown[-1], steps, f"{needed / 1e9:.1f} GB"])
 
 

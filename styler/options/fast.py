@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from styler.options.fields import Layers, OutputSize, again, opt
 from styler.options.shared import (
+    ColorOptions,
     ContentLoss,
     LossNetworkOptions,
     LossOptions,
@@ -16,11 +17,10 @@ from styler.options.shared import (
 
 Generator = Literal["transform", "texture"]
 ModelSize = Literal["full", "small", "tiny"]
-Coloring = Literal["style", "luminance"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastOptions(PassOptions):
+class FastOptions(ColorOptions, PassOptions):
     """Options of `styler fast`."""
 
     style: str = opt(
@@ -35,7 +35,6 @@ class FastOptions(PassOptions):
         "exactly width and height.",
     )
     strength: float = opt(1.0, "From the photo (0) to the full style (1).", low=0, high=1)
-    color: Coloring = opt("style", "Colors of the style, or the photo's own under the style's luminance.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from styler.options.fields import OutputSize, opt
 from styler.options.shared import (
     BatchOptions,
+    ColorOptions,
     LossOptions,
     MachineOptions,
     NetworkOptions,
@@ -21,7 +22,7 @@ INITS = ("content", "noise", "style", "gray")
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizeOptions(
-    LossOptions, NetworkOptions, SolverOptions, BatchOptions, MachineOptions, OutputOptions
+    LossOptions, ColorOptions, NetworkOptions, SolverOptions, BatchOptions, MachineOptions, OutputOptions
 ):
     """Options of `styler optimize`."""
 

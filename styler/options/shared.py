@@ -1,10 +1,11 @@
-"""Options that commands share: machine, output, network, solver, loss, training, batch, one pass."""
+"""Options that commands share: machine, output, colors, network, solver, loss, training, batch, one pass."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from styler.errors import InputError
 from styler.options.fields import Layers, Options, OutputSize, opt
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
@@ -12,6 +13,7 @@ StyleLoss = Literal["covariance", "gram"]
 ContentLoss = Literal["structure", "squared"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zero", "replicate", "reflect"]
+Coloring = Literal["style", "photo", "content-to-style", "style-to-content", "histogram"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Decay = Literal["cosine", "linear", "constant"]
 
@@ -36,6 +38,27 @@ class OutputOptions(Options):
     metadata: bool = opt(True, "Write the recipe into the picture.", recipe=False)
     quality: int = opt(95, "Quality of JPEG, WebP and AVIF.", low=1, high=100, recipe=False)
     max_pixels: int = opt(100_000_000, "Largest input accepted, in pixels.", low=1, recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorOptions(Options):
+    """The colors of a painting."""
+
+    color: Coloring = opt(
+        "style",
+        "Colors: of the style; the photo's under the painted luma; or matched by mean and covariance, the "
+        "photo's to the style's or the style's to the photo's; or the photo's histogram.",
+    )
+    colors_only: bool = opt(False, "Give the photo the style's colors and no strokes.")
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a value outside its choices, and for the photo's colors without strokes."""
+        super().__post_init__()
+        if self.colors_only and self.color in ("photo", "style-to-content"):
+            raise InputError(
+                f"--colors-only with --color {self.color} would leave the photo as it is: choose --color "
+                "content-to-style or histogram"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
 from styler.errors import DeviceError
-from styler.image.color import luminance_only
+from styler.image.color import match_colors
 from styler.image.size import SMALLEST, Size, fit
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
-from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, too_large
+from styler.tasks import colors
+from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, shrunk, too_large
 
 _TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
@@ -29,18 +31,27 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     Args:
         network: a ResidualNetwork on the device of `mix`.
         mix: weights of the styles, [1, S].
-        options: `strength` and `color` apply to the result.
+        options: `strength`, `color` and `colors_only` are obeyed.
     """
     assert isinstance(network, ResidualNetwork)
 
+    def prepare(photo: Tensor) -> Tensor:
+        if options.color != "content-to-style" or options.colors_only:
+            return photo
+        # A network brings no picture of its style; what it paints has the colors of one.
+        return match_colors(photo, plain.run(shrunk(photo)).clamp_(0, 1))
+
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
         painted = painted.clamp_(0, 1)
-        if options.color == "luminance":
-            painted = luminance_only(painted, photo)
+        if options.colors_only:
+            painted = colors.colors_only(photo, painted, options.color)
+        else:
+            painted = colors.after(painted, photo, options.color)
         return torch.lerp(photo, painted, options.strength)
 
     mode, measures = Mode(mix=mix), options.strength > 0
-    return OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
+    plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
+    return replace(plain, prepare=prepare)
 
 
 # Texture

@@ -37,6 +37,7 @@ from styler.losses.perceptual import (
 from styler.networks.vgg import Typical
 from styler.options.optimize import OptimizeOptions
 from styler.options.shared import ContentLoss, Padding, StyleLoss
+from styler.tasks import colors
 
 PHOTO_MEAN, PHOTO_DEVIATIONS = 0.45, (0.40, 0.08, 0.04)
 """Mean of photos, and their standard deviations in luma and the two axes of chroma."""
@@ -54,6 +55,8 @@ def optimize(
 ) -> Generator[Event, None, Tensor]:
     """Paint `content` in the style of `styles`.
 
+    `options.color` says with whose colors; with `colors_only` nothing is painted, and there are no events.
+
     Args:
         content: Image [1, 3, H, W] on the extractor's device; the result has its aspect.
         styles: Images of any sizes; several are blended evenly, by their statistics.
@@ -69,6 +72,24 @@ def optimize(
         DivergedError: with the best `image` so far.
     """
     schedule = sizes((content.shape[-2], content.shape[-1]), options)
+    size = schedule[-1]
+    if options.colors_only:
+        return colors.colors_only(resize(content, size), colors.palette(styles), options.color)
+    subject, styles = colors.before(content, styles, options.color)
+    painting = _paint(subject, styles, extractor, options, init, stop, schedule)
+    return (yield from colors.finishing(painting, content, options.color))
+
+
+def _paint(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    extractor: Extractor,
+    options: OptimizeOptions,
+    init: Tensor | None,
+    stop: Callable[[], bool],
+    schedule: Sequence[Size],
+) -> Generator[Event, None, Tensor]:
+    """Paint with colors as they are, at the sizes of a schedule."""
     size = schedule[-1]
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
     image = start(content, styles[0], options, init)
@@ -123,6 +144,8 @@ def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
     structure at the content layers, and the solver's vectors, of which there are two for each pair in the
     history.
     """
+    if options.colors_only:
+        return 100 * size[0] * size[1]
     widths, needed = extractor.widths(), extractor.needed(layers(options))
     compared = dict(options.content_layers) if options.content_loss == "structure" else {}
     kept, largest, shrink = 0.0, 0.0, 1

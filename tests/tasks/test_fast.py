@@ -31,10 +31,10 @@ def test_strength_goes_from_the_photo_to_the_painting() -> None:
     torch.testing.assert_close(painter(strength=0.25)(image), 0.75 * image + 0.25 * full)
 
 
-def test_color_luminance_has_the_paintings_luma_only() -> None:
+def test_color_photo_has_the_paintings_luma_only() -> None:
     image = picture(20, 30)
     gray = luma(image).expand(-1, 3, -1, -1)
-    found = painter(color="luminance")(gray)
+    found = painter(color="photo")(gray)
     torch.testing.assert_close(found, luma(painter()(gray)).expand(-1, 3, -1, -1), atol=1e-5, rtol=0)
 
 
@@ -42,7 +42,7 @@ def test_what_was_given_is_not_changed() -> None:
     image = picture(20, 30)
     before = image.clone()
     painter(strength=0)(image).zero_()
-    painter(strength=0.5, color="luminance")(image).zero_()
+    painter(strength=0.5, color="photo")(image).zero_()
     assert torch.equal(image, before)
 
 
