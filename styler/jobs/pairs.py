@@ -21,6 +21,7 @@ from styler.jobs.batch import Summary
 from styler.jobs.pictures import open_picture, output_size, own_size, size_of
 from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
 from styler.options.translate import PairsOptions
+from styler.storage import disk
 from styler.storage.datasets import find_pairs
 from styler.storage.inputs import STREAM, Job, plan
 from styler.storage.names import display
@@ -118,6 +119,7 @@ def _check_alike(request: Request, jobs: Sequence[Job]) -> None:
                 f"{display(request.output)} has pairs that were made otherwise, see {find_pairs.RECORD}: "
                 f"choose another folder, {advice}"
             )
+    disk.refuse_link(folder / find_pairs.RECORD, overwrite)
     prove(folder / find_pairs.RECORD, True, [])
 
 
@@ -130,6 +132,7 @@ def _pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generat
     if options.dry_run:
         return _forecast(job, request)
     for target in targets:
+        disk.refuse_link(target, options.overwrite)
         prove(target, True, [job.source])
     photo = yield from open_picture(job.source, options, options.size, many=True)
     size = output_size(size_of(photo.image), options.size, options)

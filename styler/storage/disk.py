@@ -93,13 +93,16 @@ def atomic(path: Path | str, *, overwrite: bool = True, need: int = 0) -> Iterat
     """Open `path` for writing so that at any moment the old file or the new one is there, whole.
 
     The bytes go to a hidden temporary in the same folder, which replaces `path` when the block ends
-    and vanishes when it raises. A link keeps pointing at its target, which is replaced; a pipe or a
-    device is written directly. `need` (bytes) only serves the message when the disk is full.
+    and vanishes when it raises. With `overwrite` a link keeps pointing at its target, which is replaced, and
+    a replaced file leaves its mode to the new one. A pipe or a device is written directly. `need` (bytes)
+    only serves the message when the disk is full.
 
     Raises:
-        OutputError: if the place cannot be written, is full, or exists without `overwrite`.
+        OutputError: if the place cannot be written, is full, or is there without `overwrite`, even as a
+            link to nothing.
     """
     try:
+        refuse_link(path, overwrite)
         if _is_stream(path):
             with Path(path).open("wb") as stream:
                 yield stream
@@ -109,6 +112,7 @@ def atomic(path: Path | str, *, overwrite: bool = True, need: int = 0) -> Iterat
             raise OutputError(_exists(path))
         _sweep(target)
         with _temporary(target) as (part, file):
+            _take_mode(part, target, stat.S_IRUSR | stat.S_IWUSR)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -161,6 +165,7 @@ def _prove(path: Path, overwrite: bool, inputs: Sequence[Path | str], make_paren
         raise OutputError(f"{display(path)} is a folder: give a file name in it")
     if any(_same_file(path, source) for source in inputs):
         raise OutputError(f"{display(path)} is also an input and would be lost: choose another output")
+    refuse_link(path, overwrite)
     if _is_stream(path):
         return
     if path.exists() and not overwrite:
@@ -220,6 +225,14 @@ def _is_stream(path: Path | str) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
+def refuse_link(path: Path | str, overwrite: bool) -> None:
+    """Raise OutputError for a link at an output, wherever it points, unless it may be written through."""
+    if not overwrite and Path(path).is_symlink():
+        raise OutputError(
+            f"{display(path)} is a link: choose another name, or add --overwrite to write to where it points"
+        )
+
+
 def _resolved(path: Path | str) -> Path:
     """The real file behind `path`, there or not yet."""
     try:
@@ -251,6 +264,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 def _publish(part: Path, target: Path, overwrite: bool) -> None:
     """Give the finished temporary its name in one step, and make the name itself survive a power cut."""
     if overwrite:
+        _take_mode(part, target)
         part.replace(target)
     else:
         _link(part, target)
@@ -261,6 +275,18 @@ def _publish(part: Path, target: Path, overwrite: bool) -> None:
                 os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _take_mode(part: Path, target: Path, more: int = 0) -> None:
+    """Give a temporary the mode of the file that it will replace, with `more` bits, and its owner if it may."""
+    try:
+        old = target.stat()
+    except OSError:
+        return  # nothing is replaced
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.chown(part, old.st_uid, old.st_gid)
+    part.chmod(old.st_mode & 0o777 | more)
 
 
 def _link(part: Path, target: Path) -> None:

@@ -34,12 +34,16 @@ def lock(folder: Path) -> Iterator[None]:
     """Be the only process that trains in `folder`, which is made, and removed if nothing is left in it.
 
     Raises:
-        OutputError: if another process trains there, with its number; if the folder cannot be written.
+        OutputError: if another process trains there, with its number; if the folder cannot be written, or has
+            links, through which other files would be.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        links = [path for path in folder.iterdir() if path.is_symlink()]
     except OSError as error:
         raise OutputError(f"{display(folder)} cannot be made: {error.strerror}") from error
+    if links:
+        raise OutputError(f"{display(links[0])} is a link, which no training makes: move it away")
     owner, file = folder / OWNER, filelock.FileLock(folder / LOCK)
     try:
         file.acquire(timeout=0)

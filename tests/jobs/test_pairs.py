@@ -281,3 +281,17 @@ def test_as_it_is_typed(run):
     assert again.code == 0 and "0 done, 2 skipped" in again.err
     left, _ = halves("out/a.png")
     assert 0.7 < left.mean() < 0.99
+
+
+def test_a_link_in_the_folder_is_not_followed_unasked(here):
+    foreign = here / "foreign"
+    foreign.write_bytes(b"old")
+    for name, layout in (("out/B/photo.png", "folders"), ("out/pairs.json", "side-by-side")):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).symlink_to(foreign)
+        try:
+            events, summary = pairs("photo.png", layout=layout)
+            assert summary.failed == 1 and "is a link" in records(events)[0]["message"]
+        except OutputError as error:
+            assert "is a link" in str(error)
+        assert foreign.read_bytes() == b"old"

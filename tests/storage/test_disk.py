@@ -132,6 +132,39 @@ def test_a_link_keeps_pointing_at_its_replaced_target(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "a.bin").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_without_overwrite_a_link_is_not_followed(tmp_path: Path, there: bool) -> None:
+    foreign, link = tmp_path / "foreign.bin", tmp_path / "link.bin"
+    if there:
+        foreign.write_bytes(b"old")
+    link.symlink_to(foreign)
+    with pytest.raises(OutputError, match=r"is a link.*--overwrite"):
+        disk.prove_writable(link, overwrite=False)
+    with pytest.raises(OutputError, match=r"is a link.*--overwrite"):
+        disk.write(link, b"new", overwrite=False)
+    assert foreign.exists() == there
+    disk.write(link, b"new")
+    assert (foreign.read_bytes(), link.is_symlink()) == (b"new", True)
+
+
+def test_a_link_to_a_device_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link.bin").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="is a link"):
+        disk.write(tmp_path / "link.bin", b"new", overwrite=False)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o444, 0o664])
+def test_a_replaced_file_leaves_its_mode_to_the_new_one(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    with disk.atomic(target) as file:
+        (part,) = names(tmp_path) - {"a.bin"}
+        assert (tmp_path / part).stat().st_mode & 0o077 == mode & 0o077  # never open to more people
+        file.write(b"new")
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"new", mode)
+
+
 def test_devices_and_pipes_are_written_directly(tmp_path: Path) -> None:
     disk.write("/dev/null", b"new")
     pipe = tmp_path / "pipe"

@@ -64,6 +64,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_with_a_foreign_link_is_refused(tmp_path: Path) -> None:
+    folder, foreign = tmp_path / "run", tmp_path / "foreign"
+    folder.mkdir()
+    (folder / LOG).symlink_to(foreign)
+    with pytest.raises(OutputError, match=rf"{LOG} is a link.*move it away"), lock(folder):
+        pass
+    assert not foreign.exists()
+
+
 def test_a_log_goes_on_after_the_last_state(tmp_path: Path) -> None:
     first = Log(tmp_path)
     assert first.last == {"step": 0, "losses": {}, "seconds": 0.0}
