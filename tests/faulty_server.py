@@ -57,6 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             faults.release.wait(30)
         elif fault == "stall":
             faults.release.wait(1)
+        while fault == "endless" and not faults.release.is_set():
+            self.wfile.write(bytes(1 << 16))
         if fault not in ("cut", "stall"):
             self.wfile.write(body[len(body) // 2 :])
 

@@ -278,7 +278,7 @@ def _publish(part: Path, target: Path, overwrite: bool) -> None:
 
 
 def _take_mode(part: Path, target: Path, more: int = 0) -> None:
-    """Give a temporary the mode of the file that it will replace, with `more` bits, and its owner if it may."""
+    """Give a temporary the mode of the file that it will replace, with `more` bits, and its owner."""
     try:
         old = target.stat()
     except OSError:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import time
 import urllib.error
@@ -25,6 +26,8 @@ from styler.events import Event, Note, Stage, Step
 from styler.storage import disk
 from styler.storage.names import display
 
+MOST = 1 << 30
+"""Bytes of a file whose size is not known, at most; the largest of all VGGs has 575 MB."""
 _TRIES = 3
 CHUNK = 1 << 20  # bytes to a Step
 _RETRIED = (OSError, http.client.HTTPException)
@@ -38,6 +41,11 @@ class Source:
     url: str
     sha256: str
     bytes: int
+
+    @property
+    def most(self) -> int:
+        """Bytes that it can have at most."""
+        return self.bytes or MOST
 
 
 def wait(lock: filelock.BaseFileLock, what: str) -> Generator[Event, None, bool]:
@@ -68,7 +76,7 @@ def download(
         pause: seconds before the second try; it doubles for the third.
 
     Raises:
-        WeightsError: no https, refused by the server, not reached in three tries, or a wrong hash.
+        WeightsError: no https, refused by the server, not reached in three tries, too long, or a wrong hash.
         OutputError: if the disk is full or the folder cannot be written.
     """
     _check_url(source.url)
@@ -94,22 +102,31 @@ def _attempt(source: Source, stem: Path, timeout: float) -> Generator[Event, Non
     offset = max(old.stat().st_size - 1, 0) if old else 0
     with _open(source.url, offset, timeout) as response:
         total = _total(response)
-        if source.bytes and total and total != source.bytes:
-            raise WeightsError(f"{source.url} has {total} bytes, expected {source.bytes}: it is another file")
+        if total > source.most or 0 < total < source.bytes:
+            raise _other_file(source, f"{total}")
         part = stem.with_name(f"{stem.name}.{_mark(source, response, total)}.part")
         if old and not (old == part and _continues(response, offset)):
             old.unlink()
             if offset and response.status != http.client.OK:
                 raise ConnectionError("the file on the server has changed, starting over")
             offset = 0
-        yield from _receive(response, part, offset, total)
+        try:
+            yield from _receive(response, part, offset, total, source)
+        except WeightsError:
+            part.unlink()
+            raise
     return part, offset > 0
 
 
+def _other_file(source: Source, size: str) -> WeightsError:
+    expected = source.bytes or f"{MOST} at most"
+    return WeightsError(f"{source.url} has {size} bytes, expected {expected}: it is another file")
+
+
 def _receive(
-    response: http.client.HTTPResponse, part: Path, offset: int, total: int
+    response: http.client.HTTPResponse, part: Path, offset: int, total: int, source: Source
 ) -> Generator[Event, None, None]:
-    """Write the body at `offset` of `part`, one Step per MiB."""
+    """Write the body at `offset` of `part`, one Step per MiB; raises WeightsError if there is too much."""
     size, steps = offset, -(-total // CHUNK)
     yield Stage(f"download {part.name.partition('.')[0]}", 0, 0, steps)
     with _writing(part, total - size):
@@ -119,6 +136,8 @@ def _receive(
     with file:
         file.seek(offset)
         while piece := response.read1(CHUNK):  # what there is, so that a stall loses nothing
+            if size + len(piece) > source.most:
+                raise _other_file(source, f"more than {source.most}")
             with _writing(part, total - size):
                 file.write(piece)
                 file.flush()
@@ -168,8 +187,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _check_url(url: str) -> None:
-    if not url.startswith("https://") and not _is_loopback(url):
-        raise WeightsError(f"{url} is not https: refused")
+    sound = _is_sound(url)
+    if not url.startswith("https://") and not (sound and _is_loopback(url)):
+        raise WeightsError(f"{display(url)} is not https: refused")
+    if not sound:
+        raise WeightsError(f"{display(url)} is no address: write one as https://example.org/file.pth")
+
+
+def _is_sound(url: str) -> bool:
+    """Whether a URL has a host and no character that would have to be escaped."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return False
+    return bool(host and re.fullmatch("[!-~]+", url))
 
 
 def _is_loopback(url: str) -> bool:

@@ -208,6 +208,39 @@ def test_wrong_size_is_refused_before_it_is_downloaded(server, offered, home):
     assert not list(home.glob("*.part"))
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_server_that_sends_without_end_is_left(server, offered, home, monkeypatch, known):
+    server.faults.plan, server.faults.length = ["endless"], False
+    most, written = len(server.faults.body), []
+    if not known:
+        monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0))
+        monkeypatch.setattr(fetching, "MOST", most)
+    events = vgg.fetch("vgg19", timeout=10, pause=0.0)
+    with pytest.raises(WeightsError, match=f"more than {most} bytes.*another file"):
+        for _ in events:
+            written += [part.stat().st_size for part in home.glob("*.part")]
+    assert len(server.faults.seen) == 1 and 0 < max(written) <= most
+    assert not list(home.glob("*.part"))
+
+
+def test_a_file_of_unknown_size_is_not_fetched_if_it_is_huge(server, offered, home, monkeypatch):
+    monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0))
+    monkeypatch.setattr(fetching, "MOST", 1000)
+    with pytest.raises(WeightsError, match="expected 1000 at most"):
+        fetch()
+    assert not list(home.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://[\x1b[31m/", "https://[", "https:///a", "https://a:b/", "https://a b/", f"https://{'a' * 64}/"],
+)
+def test_what_is_no_address_is_told_in_one_line(offered, home, url):
+    with pytest.raises(WeightsError, match="is no address") as caught:
+        fetch(url=url)
+    assert str(caught.value).isprintable()
+
+
 def test_another_address_for_the_same_bytes(server, offered, home, monkeypatch):
     monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, url="https://nowhere.invalid/vgg19-dcbb9e9d.pth"))
     fetch(url=offered.url)
