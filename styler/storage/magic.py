@@ -10,6 +10,8 @@ PICTURES = {f"a {name} picture" for name in ("PNG", "JPEG", "GIF", "TIFF", "WebP
     "an AVIF picture",
 }
 
+_TORCH7 = "a file of Torch7 (Lua), which PyTorch does not read"
+
 # In order: the first match wins.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "a PNG picture"),
@@ -41,6 +43,10 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (0, b"Rar!", "a RAR archive"),
     (257, b"ustar", "a tar archive"),
+    (0, b"\x03\0\0\0\x01\0\0\0", _TORCH7),
+    (0, b"\x04\0\0\0\x01\0\0\0", _TORCH7),
+    (0, b"4\n1\n3\nV ", _TORCH7),
+    (0, b"version https://git-lfs", "a Git LFS pointer, in place of the file that 'git lfs pull' gets"),
     (0, b"\x80\x02", "a Python pickle, perhaps an old PyTorch checkpoint"),
     (0, b"\x7fELF", "a program"),
     (0, b"MZ", "a Windows program"),

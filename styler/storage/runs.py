@@ -13,7 +13,7 @@ import filelock
 import torch
 
 from styler.errors import CheckpointError, OutputError
-from styler.storage import disk
+from styler.storage import disk, pickles
 from styler.storage.names import STATES, display
 
 LAST, PREVIOUS = "last.pt", "previous.pt"
@@ -116,7 +116,8 @@ def load_state(folder: Path | str) -> dict[str, Any]:
         if not path.is_file():
             continue
         try:
-            return dict(torch.load(path, map_location="cpu", weights_only=True))
+            with disk.open_input(path) as file:
+                return dict(pickles.load(file))
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
             reason = f"{name} is damaged ({type(error).__name__})"
     raise CheckpointError(f"no training state in {display(folder)} ({reason}): start without --resume")

@@ -23,17 +23,21 @@ import torch
 from torch import Tensor
 
 from styler.errors import CheckpointError
-from styler.storage import disk, magic
+from styler.storage import disk, magic, pickles
 from styler.storage.names import display
 
 FILE_BYTES = 1 << 30  # pix2pixHD's generator has 730 MB, a whole VGG-19 574
 
 _CODES = 256  # rows of a codebook
+_HEADER_BYTES = 1 << 24  # of a safetensors file: 100 kB describe 1000 tensors
 _NAMES_BYTES = 1 << 20  # of a .pict file's names: far above the 5 kB of 60 tensors
 
 StateDict = dict[str, Tensor]
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params_ema", "params")
+_GENERATORS = ("g_ema", "G_ema", "ema", "generator", "netG", "G")
+"""Keys of what is wanted where a file holds several networks."""
+_DEEP = 3  # wrappers within wrappers
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -77,6 +81,8 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
     """What a safetensors file or a pickle holds."""
     try:
         if magic.kind_of(head) == "a safetensors file":
+            if int.from_bytes(head[:8], "little") > _HEADER_BYTES:
+                raise Refusal("describes far more tensors than a network of ours has: give another file")
             with safetensors.safe_open(path, "pt", device="cpu") as opened:
                 # A copy, because the tensors point into the file, which may change or go.
                 return {key: opened.get_tensor(key).clone() for key in opened.keys()}  # noqa: SIM118
@@ -85,8 +91,7 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
             return _pict(file.read())
         if head.startswith((b"PK\x03\x04", b"\x80")):
             _refuse_packed(file, head)
-            file.seek(0)
-            return torch.load(file, map_location="cpu", weights_only=True)
+            return pickles.load(file)
     except Refusal:
         raise
     except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
@@ -106,8 +111,8 @@ def _refuse_packed(file: BinaryIO, head: bytes) -> None:
 
 
 def _state(loaded: object) -> StateDict:
-    """The state dict, out of the usual wrappers."""
-    loaded = _unwrapped(_unwrapped(loaded))
+    """The state dict, out of its wrappers."""
+    loaded = _unwrapped(loaded)
     if not isinstance(loaded, Mapping):
         raise Refusal(f"holds a {type(loaded).__name__}: give a file with a network's state_dict()")
     if "param_groups" in loaded:
@@ -115,17 +120,55 @@ def _state(loaded: object) -> StateDict:
     strange = [repr(key) for key, value in loaded.items() if not _is_plain(key, value)]
     if strange:
         raise Refusal(f"holds other things than a network's tensors: {first(strange)}")
+    _check_storage(loaded)
     return dict(loaded)
 
 
 def _unwrapped(loaded: object) -> object:
-    if not isinstance(loaded, Mapping):
-        return loaded
-    return next((loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), Mapping)), loaded)
+    """What the usual wrappers hold; or else the only dictionary of tensors inside, whatever its key."""
+    for _ in range(_DEEP):
+        if not isinstance(loaded, Mapping) or _is_state(loaded):
+            return loaded
+        loaded = next((loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), Mapping)), loaded)
+    states = dict(_states(loaded, _DEEP))
+    chosen = next((key for key in _GENERATORS if key in states), None)
+    if chosen is None and len(states) > 1:
+        raise Refusal(f"holds several networks ({first(map(str, states))}): save one of them and give that")
+    return states[chosen] if chosen else next(iter(states.values()), loaded)
+
+
+def _states(loaded: object, depth: int) -> Iterator[tuple[object, Mapping[Any, Any]]]:
+    """The dictionaries of tensors in a dictionary, by their keys; none of an optimizer."""
+    if not depth or not isinstance(loaded, Mapping) or "param_groups" in loaded:
+        return
+    for key, value in loaded.items():
+        if isinstance(value, Mapping) and _is_state(value):
+            yield key, value
+        else:
+            yield from _states(value, depth - 1)
+
+
+def _is_state(loaded: Mapping[Any, Any]) -> bool:
+    return bool(loaded) and all(_is_plain(key, value) for key, value in loaded.items())
 
 
 def _is_plain(key: object, value: object) -> bool:
     return isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided
+
+
+def _check_storage(state: Mapping[str, Tensor]) -> None:
+    """Raise Refusal if tensors take more memory than the file has for them: one value again and again."""
+    held = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in state.values()
+    }
+    for key, tensor in state.items():
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise Refusal(
+                f"has {list(tensor.shape)} as the shape of {display(key)} and far fewer values: "
+                "give a file that has them all"
+            )
+    if sum(tensor.nbytes for tensor in state.values()) > 2 * sum(held.values()):
+        raise Refusal("has the same values for many tensors: give a file with those of each")
 
 
 def complain(what: str, keys: Iterable[str]) -> None:

@@ -280,8 +280,8 @@ def _read_original(name: str, file: Path) -> Extractor:
 def _by_hand(name: str, url: str = "") -> str:
     """How to do without `fetch`: the end of a message."""
     return (
-        f"Or get {display(url or WEIGHTS[name].url)} (sha256 {WEIGHTS[name].sha256}) in another way, and put it "
-        f"into {display(folder())} or type: styler weights add {name} FILE"
+        f"Or get {display(url or WEIGHTS[name].url)} (sha256 {WEIGHTS[name].sha256}) in another way, "
+        f"and put it into {display(folder())} or type: styler weights add {name} FILE"
     )
 
 

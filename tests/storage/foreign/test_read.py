@@ -11,6 +11,7 @@ from narrow import indexed
 from theirs import Many, Nested, Numbered, paths, pict
 
 from styler.errors import CheckpointError, InputError, WeightsError
+from styler.storage import pickles
 from styler.storage.foreign.read import read
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.models import library
@@ -49,11 +50,16 @@ def refused(path, told, kinds=tuple(STATES)):
         assert path.name in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+OPTIMIZER = {"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
 WRAPPED = {
     "module": lambda s: {f"module.{key}": value for key, value in s.items()},
     "compiled": lambda s: {f"_orig_mod.module.{key}": value for key, value in s.items()},
     "state_dict": lambda s: {"state_dict": s, "optimizer_state": {"state": {}}, "style_weight": 4e5},
     "model": lambda s: {"epoch": 3, "model": {"state_dict": s}},
+    "any key": lambda s: {"epoch": 3, "whatever": s, "optimizer": OPTIMIZER},
+    "any key within": lambda s: {"a": {"b": {"c": s, "rate": 0.1}}, "optimizer": OPTIMIZER},
+    "averaged": lambda s: {"params": {"w": torch.ones(2)}, "params_ema": s},
+    "pair": lambda s: {"netG": s, "netD": {"layer0.0.weight": torch.ones(2)}, "step": torch.ones(())},
 }
 
 
@@ -112,6 +118,14 @@ def test_counters_of_batches_are_left_out(path, kind, counter):
         (b"PK\x03\x04nonsense", "damaged"),
         (b"\x80\x02nonsense", "damaged"),
         (b"nonsense", "of an unknown kind"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "Git LFS pointer.*git lfs pull",
+        ),
+        (b"\4\0\0\0\1\0\0\0\3\0\0\0V 1", "Torch7"),
+        (b"\3\0\0\0\1\0\0\0\2\0\0\0", "Torch7"),
+        (b"4\n1\n3\nV 1\n13\nnn.Sequential\n", "Torch7"),
+        ((1 << 27).to_bytes(8, "little") + b"{" + b" " * 90, "far more tensors"),
     ],
 )
 def test_other_files_are_told_what_they_are(path, data, told):
@@ -134,6 +148,9 @@ def _endless():
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "state of an optimizer"),
         ([torch.ones(3)], "holds a list: give a file with a network's state_dict"),
         (_endless(), "other things than a network's tensors"),
+        ({"a": {"w": torch.ones(3)}, "b": {"w": torch.ones(3)}}, r"holds several networks \(a, b\)"),
+        ({"w": torch.ones(1).expand(1 << 40)}, "far fewer values"),
+        (dict.fromkeys("abcde", torch.ones(9)), "same values for many tensors"),
     ],
 )
 def test_files_without_a_network_s_state_are_refused(path, content, told):
@@ -198,6 +215,46 @@ def test_a_pict_that_lies_is_refused(tmp_path, names):
         library.read(tmp_path / "a.pict")
 
 
+def test_a_zip_whose_entries_share_their_bytes_is_not_opened(path, monkeypatch):
+    torch.save({f"w{index}": torch.ones(1000) for index in range(9)}, path)
+    data = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        first, *others = [entry for entry in archive.infolist() if "/data/" in entry.filename]
+    for entry in others:  # in the directory of the archive each begins where the first does
+        name = entry.filename.encode()
+        begin = data.rindex(name) - 4
+        data = data[:begin] + first.header_offset.to_bytes(4, "little") + data[begin + 4 :]
+    end = data.index(others[0].filename.encode()) - 30
+    path.write_bytes(data[:end] + data[data.index(b"PK\1\2") :])
+    monkeypatch.setattr(torch, "load", None)
+    refused(path, "damaged")
+    with pytest.raises(ValueError, match="larger than the file"), path.open("rb") as file:
+        pickles.load(file)
+
+
+def bomb(called):
+    """A pickle that calls a class to take as much memory as it says, in files of PyTorch before 1.6."""
+    parts = [torch.serialization.MAGIC_NUMBER, torch.serialization.PROTOCOL_VERSION, {}]
+    lines = b"\x80\x02}X\1\0\0\0wc" + called.replace(".", "\n").encode() + b"\nJ\xff\xff\xff\x7f\x85Rs."
+    return b"".join(pickle.dumps(part, 2) for part in parts) + lines + pickle.dumps([], 2)
+
+
+@pytest.mark.parametrize(
+    "called", ["builtins.bytearray", "__builtin__.bytearray", "torch.Tensor", "torch.FloatTensor"]
+)
+def test_a_class_that_takes_memory_is_not_called(path, called, monkeypatch):
+    path.write_bytes(bomb(called))
+    monkeypatch.setattr(torch, "load", None)
+    refused(path, "objects besides tensors")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_warning_of_torch_is_not_shown(path, protocol, recwarn):
+    path.write_bytes(pickle.dumps({"w": 1}, protocol))
+    refused(path, "was refused")
+    assert not recwarn.list
+
+
 # Tensors that do not fit
 
 DEEP = "model.model.1.model.3.model"
@@ -216,12 +273,12 @@ PAINTER = {
     "left over": (changed("res6.in1.weight", torch.ones(4)), "has left over res6.in1.weight"),
     "missing": (without("res5"), r"lacks res5.conv1.conv2d.weight, .* and 5 more"),
     "misshapen": (changed("in2.bias", torch.ones(3)), "has misshapen in2.bias"),
-    "huge": (changed("conv2.conv2d.weight", torch.zeros(1).expand(1 << 40)), "has misshapen conv2.conv2d.we"),
+    "huge": (changed("conv2.conv2d.weight", torch.zeros(1).expand(1 << 40)), "far fewer values"),
     "not finite": (changed("in2.bias", torch.full((8,), torch.nan)), "not finite in in2.bias"),
     "integers": (changed("in2.bias", torch.ones(8, dtype=torch.int32)), "no floating-point .* in2.bias"),
     "first": (changed("conv1.conv2d.weight", torch.ones(3)), "first convolution is missing or misshapen"),
     "wide": (
-        changed("conv1.conv2d.weight", torch.ones(1).expand(9999, 3, 9, 9)),
+        changed("conv1.conv2d.weight", torch.ones(600, 3, 9, 9)),
         "first convolution",
     ),
     "style lacks": (
@@ -242,7 +299,7 @@ TRANSLATOR = {
     "misshapen": (changed(UP, torch.ones(2, 2, 4, 4)), f"has misshapen {UP}"),
     "first": (changed("model.model.0.weight", torch.ones(3)), "has misshapen model.model.0.weight"),
     "empty first": (changed("model.model.0.weight", torch.ones(0, 3, 4, 4)), "its width is 0"),
-    "wide": (changed("model.model.0.weight", torch.ones(1).expand(9999, 3, 4, 4)), "its width is 9999"),
+    "wide": (changed("model.model.0.weight", torch.ones(9999, 3, 4, 4)), "its width is 9999"),
     "not finite": (changed(f"{DEEP}.6.bias", torch.full((6,), torch.nan)), "not finite in"),
     "integers": (changed(f"{DEEP}.6.bias", torch.ones(6, dtype=torch.int32)), "no floating-point numbers in"),
     "negative": (changed(f"{DEEP}.6.running_var", -torch.ones(6)), "has negative variances in"),
