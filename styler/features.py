@@ -50,6 +50,7 @@ class Extractor(nn.Module):
     Weights are buffers, never parameters: nothing trains them by accident, no gradient is made for them.
     """
 
+    classes = ""
     mean: Tensor
     std: Tensor
 

@@ -19,12 +19,14 @@ import styler
 ORDER = {
     "": [
         *("errors version", "events signals options", "device processes image", "networks", "features"),
-        *("losses", "engine storage", "tasks", "jobs", "ui", "__init__ __main__"),
+        *("classifiers", "losses", "engine storage", "tasks", "jobs", "ui", "__init__ __main__"),
     ],
     "storage": [
         *("magic names", "disk", "cards", "format pictures runs", "films datasets foreign"),
         *("models inputs", "doctor"),
     ],
+    "jobs.see": ["view"],
+    "tasks.see": ["units"],
     "jobs": ["records", "pictures films", "batch"],
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],

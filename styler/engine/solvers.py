@@ -1,4 +1,4 @@
-"""Solvers of one tensor, fed with losses and gradients: L-BFGS, Adam and SciPy's L-BFGS-B.
+"""Solvers of one tensor, fed with losses and gradients: L-BFGS, Adam, steps of one length, SciPy's L-BFGS-B.
 
 None searches along a line on its own: one evaluation is one step, so a loop can show, count and stop each.
 """
@@ -145,6 +145,36 @@ class Adam:
     def best(self) -> Tensor:
         """See `Solver.best`."""
         return self.average / self.weight if self.weight else self.x.clone()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class FixedSteps:
+    """Gradient steps of one length, the mean change of a value (Mordvintsev et al. 2015).
+
+    One length suits every layer, whose gradients differ by powers of ten. With `decay` each step goes that
+    share of the way back to `center` first, as the L2 term of Simonyan et al. 2013 wants it.
+    """
+
+    def __init__(
+        self, x: Tensor, length: float, *, bounded: bool, center: Tensor | None = None, decay: float = 0.0
+    ) -> None:
+        self.x, self.length, self.bounded, self.center, self.decay = x, length, bounded, center, decay
+
+    def tell(self, loss: float, gradient: Tensor) -> None:
+        """See `Solver.tell`."""
+        if not math.isfinite(loss):
+            raise DivergedError("the loss left the finite numbers; use a smaller --strength")
+        if self.center is not None:
+            self.x.lerp_(self.center.expand_as(self.x), self.decay)
+        self.x.sub_(self.length * gradient / gradient.abs().mean().clamp_min(1e-30))
+        if self.bounded:
+            self.x.clamp_(0, 1)
+
+    def best(self) -> Tensor:
+        """The last point: of steps that do not shrink none is meant to be the lowest."""
+        return self.x.clone()
 
     def close(self) -> None:
         """Nothing runs."""

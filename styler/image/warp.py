@@ -1,7 +1,8 @@
-"""Smooth random movements, which stand in for those between the frames of a video."""
+"""Smooth random movements, as between the frames of a video; shifts, turns and changes of size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,4 +37,18 @@ def displaced(image: Tensor, field: Tensor) -> Tensor:
     sides = (width, height)
     places = [(2 * (axes[i] + field[:, i]) + 1) / sides[i] - 1 for i in (0, 1)]
     grid = torch.stack(places, -1).to(image.dtype)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def turned(image: Tensor, angle: float, scale: float, shift: tuple[float, float]) -> Tensor:
+    """An Image [N, C, H, W] turned by radians, enlarged and then shifted by pixels (down, right).
+
+    All about its middle; borders reflect. Differentiable.
+    """
+    height, width = image.shape[-2:]
+    cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
+    down, right = 2 * shift[0] / height, 2 * shift[1] / width
+    rows = ((cosine, sine * height / width, -right), (-sine * width / height, cosine, -down))
+    theta = image.new_tensor([rows]).expand(len(image), -1, -1)
+    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

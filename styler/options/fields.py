@@ -116,8 +116,8 @@ def _check_bounds(flag: str, value: Any, low: float | None, high: float | None) 
 
 
 def flag_of(name: str) -> str:
-    """The command-line flag of a field's name."""
-    return "--" + name.replace("_", "-")
+    """The command-line flag of a field's name; `class_` is --class."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 # Values as text

@@ -75,6 +75,7 @@ for command in (
     paint.show,
     paint.pairs,
     see.layers,
+    see.imagine,
     train.train_fast,
     train.train_translate,
     weights.weights,

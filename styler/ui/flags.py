@@ -65,11 +65,11 @@ def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completio
     """The flag of an options field."""
     flag, default = flag_of(field.name), plain(field.default, hint)
     # The same in every command; click's own names would have the command in them.
-    shared = {"envvar": f"STYLER_{field.name.upper()}", "help": field.metadata["help"]}
+    shared = {"envvar": f"STYLER_{field.name.rstrip('_').upper()}", "help": field.metadata["help"]}
     if hint in (bool, bool | None):  # None: neither was given
-        return click.Option([f"{flag}/--no-{flag[2:]}"], default=default, **shared)
+        return click.Option([field.name, f"{flag}/--no-{flag[2:]}"], default=default, **shared)
     return click.Option(
-        [flag],
+        [field.name, flag],
         type=_type_of(field, hint),
         default=default,
         show_default=True,

@@ -40,7 +40,7 @@ class Weights:
     """A set of weights.
 
     Attributes:
-        network: one of `networks.vgg.BLOCKS`.
+        network: one of `networks.vgg.BLOCKS`, or squeezenet, which scores classes.
         url: the original file, "" for the built-in one.
         sha256: of the original file; eight digits are the beginning, where the whole is not known.
         bytes: size of the original file, 0 where it is not known.
@@ -115,6 +115,8 @@ VGG16_CAFFE = {
     "relu5_3": Typical(34.4, 5.531e07, 3093),
 }
 
+SQUEEZENET = "squeezenet"
+
 WEIGHTS: Mapping[str, Weights] = {
     "compact": Weights(
         network="compact",
@@ -169,6 +171,15 @@ WEIGHTS: Mapping[str, Weights] = {
         source="Simonyan and Zisserman 2014, converted from Caffe by Justin Johnson",
         corner=(0.4295, 0.5504, 0.4800),
         typical=VGG16_CAFFE,
+    ),
+    SQUEEZENET: Weights(
+        network="squeezenet",
+        url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        sha256="b8a52dc0",
+        bytes=0,
+        normalization=TORCHVISION,
+        licence=_TORCHVISION_LICENCE,
+        source="torchvision, SqueezeNet1_1_Weights.IMAGENET1K_V1",
     ),
 }
 

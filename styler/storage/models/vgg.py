@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import filelock
+import safetensors.torch
 import torch
 
 from styler.errors import OutputError, StylerError, WeightsError
@@ -34,10 +35,11 @@ from styler.networks.vgg import (
 from styler.options.shared import Padding
 from styler.storage import disk, format
 from styler.storage.cards import VGG, Card
+from styler.storage.foreign.classifier import read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.format import DamagedError
 from styler.storage.models.download import Source, download, wait
-from styler.storage.models.known import WEIGHTS, find, is_known
+from styler.storage.models.known import SQUEEZENET, WEIGHTS, find, is_known
 from styler.storage.names import display, user_folder
 
 _Status = Literal["ok", "missing", "damaged"]
@@ -212,6 +214,8 @@ def load(name: str) -> Extractor:
     """
     if name not in WEIGHTS and (Path(name).suffix or Path(name).is_file()):
         return read(Path(name))
+    if find(name).network == SQUEEZENET:
+        raise WeightsError(f"{name} scores classes and compares no pictures: give a VGG, see styler weights")
     file = locate(name)
     try:
         return _load(name, file)
@@ -230,7 +234,7 @@ def verify(name: str) -> _Status:
     if file is None:
         return "missing"
     try:
-        _load(name, file)
+        read_squeezenet(file) if WEIGHTS[name].network == SQUEEZENET else _load(name, file)
     except StylerError:
         return "damaged"
     return "ok"
@@ -246,6 +250,8 @@ def describe(name: str) -> str:
         return f"in 8 bits, of the package {file.parent.name}"
     if _is_original(name, file):
         return f"the original file, {display(file)}"
+    if WEIGHTS[name].network == SQUEEZENET:
+        return "complete"
     try:
         card = read_card(file)
     except StylerError as error:
@@ -385,6 +391,8 @@ def add(name: str, file: Path) -> Path:
 def _convert(name: str, file: Path) -> Path:
     """Keep the convolutions of another tool's file."""
     record = WEIGHTS[name]
+    if record.network == SQUEEZENET:
+        return _keep_squeezenet(name, file)
     convolutions = read_foreign(file, record.network)
     digest = disk.sha256_of(file)
     recognized = is_known(name, file, convolutions["conv1_1"][0]) or digest.startswith(record.sha256)
@@ -403,6 +411,14 @@ def _convert(name: str, file: Path) -> Path:
         licence=licence,
         information=information,
     )
+    return _own(name)
+
+
+def _keep_squeezenet(name: str, file: Path) -> Path:
+    """Keep a classifier whole, as the tensors of a safetensors file."""
+    network = read_squeezenet(file)
+    _prepare(name)
+    disk.write(_own(name), safetensors.torch.save(network.tensors()))
     return _own(name)
 
 

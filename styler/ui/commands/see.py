@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from styler.ui.flags import talking
-from styler.ui.follow import Settings, console_of
+from styler.options.see import ImagineOptions
+from styler.ui.flags import options_of, talking
+from styler.ui.follow import Settings, console_of, run_batch
 
 _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
 
@@ -30,3 +31,23 @@ def layers(settings: Settings, network: str) -> None:
     from styler.jobs.see import layers as job
 
     console_of(settings).table("Layers", _COLUMNS, job.layers(network))
+
+
+@click.command()
+@click.option("-o", "--output", metavar="FILE|FOLDER", help="Where to write; - is standard output.")
+@options_of(ImagineOptions)
+@talking
+@click.pass_obj
+def imagine(settings: Settings, output: str | None, options: ImagineOptions) -> int:
+    """Make the picture that excites a channel of a network, or a class, the most.
+
+    \b
+    styler imagine --channel conv4_2:17
+    styler imagine --class tabby
+
+    Channels are those of `styler layers`; conv4_2:0-8 makes a labelled sheet of nine. Ctrl-C saves the
+    picture as it stands.
+    """
+    from styler.jobs.see import imagine as job
+
+    return run_batch(settings, output, lambda interrupt: job.imagine(output, options, interrupt))

@@ -1,0 +1,71 @@
+"""The network that a command looks through, and the units that its options name."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from styler.classifiers import Network
+from styler.errors import InputError, WeightsError
+from styler.events import Event, Note
+from styler.jobs.records import Record, prepare
+from styler.options.see import SeeOptions
+from styler.storage.models import classifiers, vgg
+from styler.storage.names import display
+from styler.tasks.see.units import Unit, parse_units
+
+NO_CLASSIFIER = (
+    "no network that scores classes is installed; to get one of 5 MB: styler weights fetch squeezenet"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A network on its device, and its name and sha256 for recipes."""
+
+    network: Network
+    about: Record
+    device: torch.device
+
+    @property
+    def count(self) -> int:
+        """Number of its classes."""
+        return self.network.widths()[self.network.classes]
+
+    def class_unit(self, text: str) -> Unit:
+        """The unit of a class by name or number; raises InputError."""
+        return self.class_of(classifiers.find_class(text, self.count))
+
+    def class_of(self, index: int) -> Unit:
+        """The unit of a class."""
+        return Unit(self.network.classes, index, classifiers.class_name(index, self.count))
+
+    def units(self, text: str) -> list[Unit]:
+        """Units of a layer as `--channel` and `--layer` name them; raises InputError."""
+        return parse_units(text, self.network)
+
+
+def open_view(options: SeeOptions, classes: bool) -> Generator[Event, None, View]:
+    """Load the network that the options name, with `classes` one that scores them.
+
+    Raises WeightsError where there is none, or InputError where it has no classes.
+    """
+    device, name = prepare(options), options.network
+    if name == "auto" and classes:
+        name = classifiers.default_classifier()
+        if not name:
+            raise WeightsError(NO_CLASSIFIER)
+    elif name == "auto":
+        name = vgg.default_network()
+        if name == vgg.BUILT_IN:
+            yield Note(vgg.DEFAULT_NOTE)
+    if classes and name == vgg.BUILT_IN:
+        raise InputError(f"the built-in network has no classes: leave out --network. Then {NO_CLASSIFIER}")
+    network = classifiers.load(name, classes)
+    assert isinstance(network, nn.Module)
+    network.to(device)
+    return View(network, {"name": Path(display(name)).name, "sha256": vgg.sha256(name)}, device)

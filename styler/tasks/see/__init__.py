@@ -1,0 +1,1 @@
+"""What a network sees: saliency, feature maps, pictures that excite it, dreams."""
