@@ -46,6 +46,9 @@ class Network(Protocol):
     def receptive_fields(self) -> dict[str, ReceptiveField]:
         """Layer name -> the pixels that its units see."""
 
+    def smallest(self, layer: str) -> int:
+        """Shortest side in pixels of a picture that the layer can see."""
+
 
 def activation(network: Network, image: Tensor, layer: str, relu_rule: ReluRule = "gradient") -> Tensor:
     """Activation [N, C, H, W] of one layer; scores are [N, classes, 1, 1]."""
@@ -108,6 +111,10 @@ class HeadedVGG(nn.Module):
     def receptive_fields(self) -> dict[str, ReceptiveField]:
         """See `Network.receptive_fields`; scores see everything and are not in it."""
         return self.extractor.receptive_fields()
+
+    def smallest(self, layer: str) -> int:
+        """See `Network.smallest`."""
+        return self.extractor.smallest("pool5" if layer == SCORES else layer)
 
 
 FIRES = {2: (64, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128)} | {
@@ -198,9 +205,13 @@ class SqueezeNet(nn.Module):
         weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
         return F.conv2d(x, weight, bias, stride, padding)
 
-    def _check_size(self, image: Tensor, needed: Sequence[str]) -> None:
+    def smallest(self, layer: str) -> int:
+        """See `Network.smallest`; its first convolution, without padding, takes one pixel more."""
         fields = self.receptive_fields()
-        least = max((fields[name].stride + 1 for name in needed if name in fields), default=1)
+        return 1 + fields["conv10" if layer == SCORES else layer].stride
+
+    def _check_size(self, image: Tensor, needed: Sequence[str]) -> None:
+        least = self.smallest(needed[-1]) if needed else 1
         height, width = image.shape[-2:]
         if min(height, width) < least:
             raise InputError(

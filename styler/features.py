@@ -144,6 +144,10 @@ class Extractor(nn.Module):
         """Layer name -> the pixels that its units see."""
         return receptive_fields({name: WINDOWS[name[:4]] for name in self.layers})
 
+    def smallest(self, layer: str) -> int:
+        """Shortest side in pixels of a picture that the layer can see: each pooling halves."""
+        return 1 << sum(name.startswith("pool") for name in self.needed({layer}))
+
     def until(self, layers: set[str]) -> Extractor:
         """Copy of the network up to the deepest of `layers`."""
         names = [name for name in self.needed(layers | {"conv1_1"}) if name.startswith("conv")]

@@ -6,7 +6,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 
-from styler.storage.models import vgg
+from styler.storage.models import install
 from styler.storage.models.known import WEIGHTS
 
 
@@ -85,5 +85,5 @@ def fetch_alone(record, home):
     """Fetch VGG-19 in a process of its own; here, for such a process cannot import a test."""
     os.environ.update(STYLER_HOME=home, no_proxy="*")
     WEIGHTS["vgg19"] = record
-    for _ in vgg.fetch("vgg19", timeout=30, pause=0.01):
+    for _ in install.fetch("vgg19", timeout=30, pause=0.01):
         pass

@@ -1,7 +1,10 @@
 """Tiny VGGs in other tools' clothes, for the tests of weights; and a home that no real file is in."""
 
+import math
+
 import torch
 
+from styler.classifiers import squeezenet_shapes
 from styler.networks.vgg import TORCHVISION, random_convolutions, torchvision_keys
 from styler.storage.models import vgg
 
@@ -30,6 +33,19 @@ def named(network="vgg19", ending=""):
     state = {}
     for name, (weight, bias) in random_convolutions(network, NARROW).items():
         state[f"{name}{ending}.weight"], state[f"{name}{ending}.bias"] = weight, bias
+    return state
+
+
+def squeezed(classes=10, seed=0):
+    """A random SqueezeNet as torchvision names it, with so many classes."""
+    draw, state = torch.Generator().manual_seed(seed), {}
+    keys = {"conv1": "features.0", "conv10": "classifier.1"}
+    for name, shape in squeezenet_shapes(classes).items():
+        fire, _, part = name.partition(".")
+        key = keys.get(name) or f"features.{(3, 4, 6, 7, 9, 10, 11, 12)[int(fire[4]) - 2]}.{part}"
+        spread = (2 / math.prod(shape[1:])) ** 0.5
+        state[f"{key}.weight"] = spread * torch.randn(shape, generator=draw)
+        state[f"{key}.bias"] = 0.1 * torch.randn(shape[0], generator=draw)
     return state
 
 

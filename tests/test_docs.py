@@ -30,6 +30,7 @@ import styler
 from styler.options.fast import FastOptions, TrainFastOptions
 from styler.options.fields import Options, fields_of, flag_of, plain
 from styler.options.optimize import OptimizeOptions
+from styler.options.see import ImagineOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
 
@@ -43,8 +44,10 @@ OPTIONS: dict[str, type[Options]] = {
     "train-fast": TrainFastOptions,
     "train-translate": TrainTranslateOptions,
     "pairs": PairsOptions,
+    "imagine": ImagineOptions,
 }
-"""Commands whose options README lists."""
+"""Commands whose options README lists, or the page of their own."""
+PAGES = {"imagine": "docs/seeing.md"}
 
 
 def option_table(name: str) -> str:
@@ -103,7 +106,7 @@ def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
 
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
-    **{f"options of {name}": ("README.md", partial(option_table, name)) for name in OPTIONS},
+    **{f"options of {name}": (PAGES.get(name, "README.md"), partial(option_table, name)) for name in OPTIONS},
     "rooms": ("docs/architecture.md", rooms),
     "ranks": ("CONTRIBUTING.md", ranks),
 }

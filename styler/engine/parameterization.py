@@ -1,4 +1,4 @@
-"""Parameterizations of an image that is optimized: pixels, a pyramid of luma and chroma, halved chroma, Fourier.
+"""Parameterizations of an image that is optimized: pixels, a pyramid, halved chroma, spectra.
 
 Each is a module with one parameter, whose call gives the Image. L-BFGS moves first what has the largest
 gradient: of pixels that is fine detail, of a pyramid it is large forms and their colors.
@@ -30,7 +30,7 @@ AXES = (
 
 _DECORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
 _LARGEST_COLUMN = math.sqrt(0.26**2 + 2 * 0.27**2)
-"""Square root of the colors' covariance in ImageNet, and the norm of its largest column (Olah et al. 2017)."""
+"""Square root of the colors' covariance in ImageNet, and its largest column's norm (Olah et al. 2017)."""
 _NOISE, _FLATTENING = 0.01, 4.0
 """Standard deviation of a random spectrum, and the divisor of what it makes: a start that is nearly gray."""
 
@@ -129,7 +129,7 @@ class HalfChromaImage(Planes):
 
 
 class FourierImage(Parameterization):
-    """An image [1, 3, H, W] of the spectra of three decorrelated colors, through a sigmoid (Olah et al. 2017).
+    """An image [1, 3, H, W] of spectra of three decorrelated colors, through a sigmoid (Olah et al. 2017).
 
     Each frequency is scaled as photos have it, so that a step moves large forms as well as fine ones.
     """
@@ -150,7 +150,7 @@ class FourierImage(Parameterization):
 
     @classmethod
     def of(cls, image: Tensor) -> FourierImage:
-        """The parameterization of an Image; its values are kept off 0 and 1, where the sigmoid never comes."""
+        """The parameterization of an Image; values are kept off 0 and 1, where no sigmoid comes."""
         plain = torch.linalg.solve(_color_matrix().to(image), image.clamp(1e-6, 1 - 1e-6).logit().flatten(2))
         spectrum = torch.fft.rfft2(_FLATTENING * plain.view_as(image), norm="ortho")
         scale = _frequency_scale((image.shape[-2], image.shape[-1])).to(image)
@@ -160,7 +160,7 @@ class FourierImage(Parameterization):
         """The image as it stands, in (0, 1)."""
         spectrum = torch.view_as_complex(self.parameter * self.get_buffer("scale"))
         x = torch.fft.irfft2(spectrum, self.size, norm="ortho") / _FLATTENING
-        return torch.einsum("rc,nchw->nrhw", self.get_buffer("colors"), x).sigmoid()
+        return F.conv2d(x, self.get_buffer("colors")[:, :, None, None]).sigmoid()
 
 
 def _color_matrix() -> Tensor:
@@ -170,8 +170,8 @@ def _color_matrix() -> Tensor:
 def _frequency_scale(size: tuple[int, int]) -> Tensor:
     """Reciprocal frequencies [H, W // 2 + 1, 1] of an image's spectrum, that of its mean as of the lowest."""
     rows, columns = torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])
-    frequency = (rows.square() + columns.square()).sqrt().clamp_min(1 / max(size))
-    return (1 / frequency)[..., None]
+    frequency: Tensor = (rows.square() + columns.square()).sqrt().clamp_min(1 / max(size))
+    return frequency.reciprocal()[..., None]
 
 
 def on_axes(image: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ class SeeOptions(MachineOptions, OutputOptions):
 
     network: str = opt(
         "auto",
-        "Network of `styler weights list`, or a file; auto: VGG-19 if installed, else built in; for classes a "
-        "whole VGG, or squeezenet.",
+        "Network of `styler weights list`, or a file; auto: compact, which is built in, and for classes a "
+        "whole VGG, else squeezenet.",
         metavar="NAME|FILE",
     )
 
@@ -31,6 +31,6 @@ class ImagineOptions(SeeOptions):
     size: OutputSize = opt(224, "Size of each picture: its side, or width and height.")
     steps: int = opt(256, "Steps.", low=1, high=1_000_000)
     learning_rate: float = opt(0.05, "Step size of Adam.", low=1e-9, high=1e9)
-    plain: bool = opt(
+    plain_: bool = opt(
         False, "The original form: start from the mean, add the gradient, L2; no movements, no spectra."
     )

@@ -11,7 +11,7 @@ import torch
 
 from styler.networks.vgg import random_convolutions
 from styler.storage import doctor
-from styler.storage.models import vgg
+from styler.storage.models import install, vgg
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_states_of_weights(tmp_path, home, monkeypatch):
     vgg.write(built_in, "compact", random_convolutions("compact", (2, 2, 2, 2, 2)))
     monkeypatch.setattr(vgg, "built_in", lambda: built_in)
     vgg.write(tmp_path / "x.safetensors", "vgg16", random_convolutions("vgg16", (2, 2, 2, 2, 2)))
-    vgg.add("vgg16", tmp_path / "x.safetensors")
+    install.add("vgg16", tmp_path / "x.safetensors")
     (home / "vgg19.safetensors").write_bytes(b"\0" * 99)
     findings = doctor.weight_files()
     assert str(home) in row("weights", findings).text

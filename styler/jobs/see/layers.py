@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from styler.options.shared import CONTENT_LAYERS, STYLE_LAYERS
-from styler.storage.models import vgg
+from styler.storage.models import classifiers, vgg
 
 _BLOCKS_TO_DREAM = "34"
 """Blocks of a VGG whose units see parts of things: eyes, leaves, arches."""
@@ -15,8 +15,8 @@ def layers(network: str) -> list[tuple[object, ...]]:
     Name, channels, stride, side of the receptive field and where unit 0's begins, smallest picture, what the
     layer is good for, and parameters of its Gram matrix, which is symmetric. Raises WeightsError.
     """
-    extractor = vgg.load(vgg.resolve(network))
-    widths = extractor.widths()
+    found = classifiers.load(vgg.resolve(network))
+    widths = found.widths()
     return [
         (
             name,
@@ -24,11 +24,11 @@ def layers(network: str) -> list[tuple[object, ...]]:
             field.stride,
             field.side,
             -field.offset,
-            field.stride,  # each pooling halves, and one place is to be left
+            found.smallest(name),
             ", ".join(_uses(name)),
             widths[name] * (widths[name] + 1) // 2,
         )
-        for name, field in extractor.receptive_fields().items()
+        for name, field in found.receptive_fields().items()
     ]
 
 

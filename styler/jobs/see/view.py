@@ -11,10 +11,11 @@ from torch import nn
 
 from styler.classifiers import Network
 from styler.errors import InputError, WeightsError
-from styler.events import Event, Note
+from styler.events import Event
 from styler.jobs.records import Record, prepare
 from styler.options.see import SeeOptions
 from styler.storage.models import classifiers, vgg
+from styler.storage.models.known import WEIGHTS
 from styler.storage.names import display
 from styler.tasks.see.units import Unit, parse_units
 
@@ -60,9 +61,9 @@ def open_view(options: SeeOptions, classes: bool) -> Generator[Event, None, View
         if not name:
             raise WeightsError(NO_CLASSIFIER)
     elif name == "auto":
-        name = vgg.default_network()
-        if name == vgg.BUILT_IN:
-            yield Note(vgg.DEFAULT_NOTE)
+        name = vgg.BUILT_IN
+    elif not classes and name in WEIGHTS:
+        name = yield from vgg.choose(name)
     if classes and name == vgg.BUILT_IN:
         raise InputError(f"the built-in network has no classes: leave out --network. Then {NO_CLASSIFIER}")
     network = classifiers.load(name, classes)

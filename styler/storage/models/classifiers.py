@@ -9,6 +9,7 @@ from pathlib import Path
 
 from styler.classifiers import HeadedVGG, Network
 from styler.errors import InputError, WeightsError
+from styler.features import Extractor
 from styler.storage import format
 from styler.storage.foreign.classifier import read_head, read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
@@ -20,7 +21,7 @@ _HEADED = ("vgg19", "vgg16")
 
 
 def default_classifier() -> str:
-    """The best classifier that is installed: a whole VGG-19 or VGG-16, else SqueezeNet; "" if there is none."""
+    """The best classifier that is installed: a whole VGG, else SqueezeNet; "" if there is none."""
     return next((name for name in (*_HEADED, SQUEEZENET) if _original(name)), "")
 
 
@@ -60,7 +61,7 @@ def _whole(file: Path, name: str) -> Network:
             continue
         if name in WEIGHTS:
             vgg.load(name)  # which checks the hash
-        return HeadedVGG(vgg.Extractor(body, convolutions), head)
+        return HeadedVGG(Extractor(body, convolutions), head)
     raise WeightsError(f"{display(file)} holds neither vgg19 nor vgg16 nor squeezenet")
 
 

@@ -1,6 +1,6 @@
 """Feature networks' weights: which there are, where they lie, and how a file becomes an Extractor.
 
-Nothing is fetched unless `fetch` is called. What is kept is a file of ours with the convolutions only.
+Nothing is fetched here; see `install`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,14 @@ import contextlib
 import importlib.metadata
 import importlib.resources
 import math
-import os
-import secrets
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
-import safetensors.torch
 import torch
 
-from styler.errors import OutputError, StylerError, WeightsError
+from styler.errors import StylerError, WeightsError
 from styler.events import Event, Note
 from styler.features import CONTENT_WEIGHT, Extractor
 from styler.networks.vgg import (
@@ -38,8 +34,7 @@ from styler.storage.cards import VGG, Card
 from styler.storage.foreign.classifier import read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.format import DamagedError
-from styler.storage.models.download import Source, download, wait
-from styler.storage.models.known import SQUEEZENET, WEIGHTS, find, is_known
+from styler.storage.models.known import SQUEEZENET, WEIGHTS, find
 from styler.storage.names import display, user_folder
 
 _Status = Literal["ok", "missing", "damaged"]
@@ -137,7 +132,7 @@ def path(name: str) -> Path | None:
         return built_in()
     original = record.url.rpartition("/")[2]
     hub = Path(torch.hub.get_dir()) / "checkpoints" / original
-    places = (_own(name), folder() / original, hub, *_packaged(name))
+    places = (own(name), folder() / original, hub, *_packaged(name))
     return next((place for place in places if place.is_file()), None)
 
 
@@ -157,7 +152,7 @@ def locate(name: str) -> Path:
         return file
     if not WEIGHTS[name].url:
         raise WeightsError(f"the built-in network is not in this installation: {remedy(name)}")
-    raise WeightsError(f"the weights of {name} are not installed: {remedy(name)}. {_by_hand(name)}")
+    raise WeightsError(f"the weights of {name} are not installed: {remedy(name)}. {by_hand(name)}")
 
 
 def remedy(name: str) -> str:
@@ -192,14 +187,14 @@ def choose(name: str) -> Generator[Event, None, str]:
     return chosen
 
 
-def _own(name: str) -> Path:
+def own(name: str) -> Path:
     """The file of ours that a name's weights are kept in."""
     return folder() / f"{name}{format.SUFFIX}"
 
 
-def _is_original(name: str, file: Path) -> bool:
+def is_original(name: str, file: Path) -> bool:
     """Whether it is the file that was published, and not one of ours."""
-    return bool(WEIGHTS[name].url) and file != _own(name)
+    return bool(WEIGHTS[name].url) and file != own(name)
 
 
 # Using them
@@ -248,7 +243,7 @@ def describe(name: str) -> str:
         return f"not installed{ways}" if WEIGHTS[name].url else "not in this installation"
     if file in _packaged(name):
         return f"in 8 bits, of the package {file.parent.name}"
-    if _is_original(name, file):
+    if is_original(name, file):
         return f"the original file, {display(file)}"
     if WEIGHTS[name].network == SQUEEZENET:
         return "complete"
@@ -265,7 +260,7 @@ def describe(name: str) -> str:
 def _load(name: str, file: Path) -> Extractor:
     """The network in the file of that name; raises as `load`."""
     record = WEIGHTS[name]
-    extractor = _read_original(name, file) if _is_original(name, file) else read(file)
+    extractor = _read_original(name, file) if is_original(name, file) else read(file)
     if not extractor.typical:  # an original, or a file that was kept before there were any
         extractor.typical, extractor.content_weight = dict(record.typical), record.content_weight
     return extractor
@@ -283,7 +278,7 @@ def _read_original(name: str, file: Path) -> Extractor:
     return Extractor(record.network, read_foreign(file, record.network), record.normalization)
 
 
-def _by_hand(name: str, url: str = "") -> str:
+def by_hand(name: str, url: str = "") -> str:
     """How to do without `fetch`: the end of a message."""
     return (
         f"Or get {display(url or WEIGHTS[name].url)} (sha256 {WEIGHTS[name].sha256}) in another way, "
@@ -301,133 +296,3 @@ def _move_aside(name: str, file: Path) -> str:
         file.replace(aside)
         return f"It was moved to {display(aside)}; fetch it again: {again}"
     return f"Delete it and fetch it again: {again}"
-
-
-# Getting them
-
-
-def fetch(
-    name: str, *, url: str | None = None, offline: bool = False, timeout: float = 30.0, pause: float = 1.0
-) -> Generator[Event, None, Path]:
-    """Download the original file, check it and keep its convolutions; returns the path of our file.
-
-    A file that is installed and right is left alone, an original in torch.hub's folder is used. `url` is
-    another address of the same bytes; `timeout` and `pause` are in seconds.
-
-    Raises:
-        WeightsError: if it is offline (also by $STYLER_OFFLINE), cannot be fetched or has the wrong hash; it
-            says URL, hash and folder. OutputError: if the folder cannot be written.
-    """
-    record = find(name)
-    if not record.url:
-        raise WeightsError(f"{name} is built in, there is nothing to fetch")
-    _prepare(name)
-    lock = filelock.FileLock(folder() / f".{name}.lock")
-    try:
-        locked = yield from wait(lock, name)
-        if verify(name) == "ok":
-            return (yield from _already(name))
-        source = Source(url or record.url, record.sha256, record.bytes)
-        if offline or os.environ.get("STYLER_OFFLINE", "0") not in ("", "0"):
-            raise WeightsError(
-                f"{name} is not fetched, because styler is offline. {_by_hand(name, source.url)}"
-            )
-        return (yield from _download(name, source, locked, timeout, pause))
-    finally:
-        lock.release()
-
-
-def _already(name: str) -> Generator[Event, None, Path]:
-    file = locate(name)
-    if _is_original(name, file):
-        yield Note(f"{display(file)} is the original, so nothing is downloaded")
-        return _convert(name, file)
-    yield Note(f"{name} is installed already and complete: {display(file)}")
-    return file
-
-
-def _download(
-    name: str, source: Source, locked: bool, timeout: float, pause: float
-) -> Generator[Event, None, Path]:
-    # With the lock the temporary's name is fixed, so that a later run continues it; else it is ours alone.
-    stem = folder() / (name if locked else f".{name}-{secrets.token_hex(4)}")
-    try:
-        part = yield from download(source, stem, timeout=timeout, pause=pause)
-        file = _convert(name, part)
-        part.unlink()
-        return file
-    except WeightsError as error:
-        raise WeightsError(f"{error}. {_by_hand(name, source.url)}") from error
-    finally:
-        if not locked:
-            for part in folder().glob(f"{stem.name}.*.part"):
-                part.unlink()
-
-
-def add(name: str, file: Path) -> Path:
-    """Take a file that the user has, torchvision's, Caffe's or ours; returns the path of our copy.
-
-    Raises:
-        WeightsError: if it is not what `name` says, as far as that can be seen.
-        InputError: if there is no such file.
-    """
-    record = find(name)
-    if not record.url:
-        raise WeightsError(f"{name} is built in; use your own file with --network {display(file)}")
-    if not format.is_ours(file):
-        return _convert(name, file)
-    extractor = read(file)
-    if (extractor.network, extractor.normalization) != (record.network, record.normalization):
-        raise WeightsError(
-            f"{display(file)} is {extractor.network} for {extractor.normalization.order} input, not "
-            f"{name}: use it with --network {display(file)}"
-        )
-    is_known(name, file, extractor.get_buffer("conv1_1_weight"))
-    _prepare(name)
-    disk.write(_own(name), file.read_bytes())
-    return _own(name)
-
-
-def _convert(name: str, file: Path) -> Path:
-    """Keep the convolutions of another tool's file."""
-    record = WEIGHTS[name]
-    if record.network == SQUEEZENET:
-        return _keep_squeezenet(name, file)
-    convolutions = read_foreign(file, record.network)
-    digest = disk.sha256_of(file)
-    recognized = is_known(name, file, convolutions["conv1_1"][0]) or digest.startswith(record.sha256)
-    information = {
-        "recognized": recognized,
-        "source": record.source if recognized else "added by hand",
-        "original_sha256": digest,
-    }
-    licence = record.licence if recognized else "unknown"
-    _prepare(name)
-    write(
-        _own(name),
-        record.network,
-        convolutions,
-        record.normalization,
-        licence=licence,
-        information=information,
-    )
-    return _own(name)
-
-
-def _keep_squeezenet(name: str, file: Path) -> Path:
-    """Keep a classifier whole, as the tensors of a safetensors file."""
-    network = read_squeezenet(file)
-    _prepare(name)
-    disk.write(_own(name), safetensors.torch.save(network.tensors()))
-    return _own(name)
-
-
-def _prepare(name: str) -> None:
-    """Make the folder and prove that it can be written."""
-    try:
-        disk.prove_writable(_own(name), overwrite=True)
-    except OutputError as error:
-        raise OutputError(
-            f"weights are kept in {display(folder())}, which cannot be written "
-            f"({error.__cause__ or error}): set STYLER_HOME to another folder"
-        ) from error

@@ -37,14 +37,14 @@ def imagine(
 ) -> Generator[Event, None, Tensor]:
     """Make the Image [1, 3, H, W] that excites `unit`; yields a Stage and a Step for each step.
 
-    Which picture it is depends on `options.seed`, but for `plain`, which starts from the network's mean.
+    Which picture it is depends on `options.seed`, but with `plain_`, which starts from the network's mean.
     """
     draw = torch.Generator().manual_seed(options.seed)
     image, solver = _start(network, size, options, draw)
     value = value_of(network, unit)
 
     def evaluate(current: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
-        seen = value if options.plain else _moved(value, draw)
+        seen = value if options.plain_ else _moved(value, draw)
         raised, gradient = descent(seen, current)
         return {str(unit): -raised}, gradient
 
@@ -57,7 +57,7 @@ def _start(
     network: Network, size: Size, options: ImagineOptions, draw: torch.Generator
 ) -> tuple[FourierImage | PixelImage, Solver]:
     """The image to begin with, and what moves it."""
-    if options.plain:
+    if options.plain_:
         mean = network.mean.expand(1, 3, *size)
         pixels = PixelImage(mean)
         return pixels, FixedSteps(

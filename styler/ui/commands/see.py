@@ -14,11 +14,11 @@ _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "
 @click.command()
 @click.option(
     "--network",
-    default="auto",
+    default="compact",
     show_default=True,
     envvar="STYLER_NETWORK",
     metavar="NAME|FILE",
-    help="Network of `styler weights list`, or a weights file; auto: VGG-19 if installed, else built in.",
+    help="Network of `styler weights list`, or a weights file; compact is built in.",
 )
 @talking
 @click.pass_obj

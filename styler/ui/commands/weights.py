@@ -78,10 +78,10 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
 @click.pass_obj
 def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None:
     """Download the weights NAME, check them and keep the convolutions."""
-    from styler.storage.models import vgg
+    from styler.storage.models import install
 
     console = console_of(settings)
-    console.note(f"{name} is in {console.follow(vgg.fetch(name, url=url, offline=offline))}")
+    console.note(f"{name} is in {console.follow(install.fetch(name, url=url, offline=offline))}")
 
 
 @weights.command()
@@ -91,6 +91,6 @@ def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None
 @click.pass_obj
 def add(settings: Settings, name: str, file: Path) -> None:
     """Install the weights NAME from a FILE: torchvision's, Caffe's converted, or styler's own."""
-    from styler.storage.models import vgg
+    from styler.storage.models import install
 
-    console_of(settings).note(f"{name} is in {vgg.add(name, file)}")
+    console_of(settings).note(f"{name} is in {install.add(name, file)}")

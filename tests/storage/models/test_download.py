@@ -16,7 +16,7 @@ from styler.errors import OutputError, WeightsError
 from styler.events import Note, Stage, Step
 from styler.networks.vgg import random_convolutions
 from styler.storage.models import download as fetching
-from styler.storage.models import vgg
+from styler.storage.models import install, vgg
 from styler.storage.models.known import WEIGHTS
 
 
@@ -52,7 +52,7 @@ def offered(server, monkeypatch):
 
 def fetch(**options):
     """Run a fetch to its end: events and the path."""
-    events, fetching_ = [], vgg.fetch("vgg19", **{"timeout": 10, "pause": 0.0, **options})
+    events, fetching_ = [], install.fetch("vgg19", **{"timeout": 10, "pause": 0.0, **options})
     while True:
         try:
             events.append(next(fetching_))
@@ -114,7 +114,7 @@ def test_what_arrived_is_used_by_the_next_run(server, offered, home):
 
 def test_complete_but_unconverted_download_costs_one_byte(server, offered, home, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(vgg, "_convert", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(install, "_convert", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         fetch()
     fetch()
     assert server.faults.seen == [None, f"bytes={len(server.faults.body) - 1}-"]
@@ -301,7 +301,7 @@ def test_damaged_file_is_replaced_by_fetch(server, offered, home):
 
 
 def test_stopping_to_read_stops_the_download(server, offered, home):
-    running = vgg.fetch("vgg19", timeout=5)
+    running = install.fetch("vgg19", timeout=5)
     assert isinstance(next(running), Stage)
     assert isinstance(next(running), Step)
     running.close()
@@ -359,9 +359,9 @@ def together(count, work):
 
 def test_second_waits_and_says_so(server, offered, home):
     server.faults.plan = ["hold"]
-    first = vgg.fetch("vgg19", timeout=30)
+    first = install.fetch("vgg19", timeout=30)
     next(first)  # it has the lock and the server's answer
-    second = vgg.fetch("vgg19", timeout=30)
+    second = install.fetch("vgg19", timeout=30)
     assert "another styler is fetching vgg19" in next(second).text
     server.faults.release.set()
     list(first)
@@ -389,7 +389,7 @@ def test_two_processes_download_once(server, offered, home):
     other = multiprocessing.get_context("spawn").Process(target=fetch_alone, args=arguments)
     other.start()
     assert server.faults.asked.wait(60)
-    ours = vgg.fetch("vgg19", timeout=30)
+    ours = install.fetch("vgg19", timeout=30)
     assert "another styler is fetching vgg19" in next(ours).text
     server.faults.release.set()
     assert "installed already" in next(ours).text

