@@ -215,7 +215,7 @@ def test_server_that_sends_without_end_is_left(server, offered, home, monkeypatc
     if not known:
         monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0))
         monkeypatch.setattr(fetching, "MOST", most)
-    events = vgg.fetch("vgg19", timeout=10, pause=0.0)
+    events = install.fetch("vgg19", timeout=10, pause=0.0)
     with pytest.raises(WeightsError, match=f"more than {most} bytes.*another file"):
         for _ in events:
             written += [part.stat().st_size for part in home.glob("*.part")]
