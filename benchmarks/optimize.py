@@ -16,17 +16,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from styler.engine.minimize import at_once, minimize
-from styler.engine.parameterization import PixelImage
+from styler.engine.memory import layers
+from styler.engine.memory import memory as planned_memory
+from styler.engine.minimize import minimize
+from styler.engine.parameterization import HalfChromaImage
 from styler.engine.solvers import LBFGS
 from styler.features import Extractor
-from styler.losses.perceptual import objective
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.options.optimize import OptimizeOptions
 from styler.storage.models import vgg
@@ -80,11 +80,14 @@ def stepper(extractor: Extractor, size: int, steps: int = 10**6) -> Callable[[],
     options = OptimizeOptions(size=size)
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
 
-    walk = partial(extractor.walk, padding=optimize.padding_for(extractor, options))
-    terms = optimize.make_terms(content, [style], walk, options, (size, size))
-    image = PixelImage(content)
-    evaluate = at_once(objective(walk, terms))
-    events = minimize(image, evaluate, LBFGS(image.pixels.data, options.history), steps)
+    view = optimize.view_of(extractor, options)
+    usual = optimize.typical(extractor, layers(options), view.walk)
+    terms = optimize.make_terms(
+        content, [style], view, options, (size, size), usual, extractor.content_weight
+    )
+    image = HalfChromaImage(content)
+    solver = LBFGS(image.parameter.data, options.history)
+    events = minimize(image, view.evaluation(terms), solver, steps)
     return lambda: next(events) and None
 
 
@@ -132,7 +135,7 @@ def memory(network: str, size: int, folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", COMMAND, *words], capture_output=True, text=True, check=True)
     above = int(done.stdout)
     extractor = vgg.load(weights_file)
-    planned = optimize.memory(extractor, OptimizeOptions(), (size, size))
+    planned = planned_memory(extractor, OptimizeOptions(), (size, size))
     print(f"{size:>5} px  {network:<8} {above / 1e9:5.2f} GB at the peak, {planned / 1e9:.2f} GB planned")
 
 

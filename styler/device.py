@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from styler.errors import DeviceError
 from styler.options.shared import Precision
+
+_SHORTAGE = ("not enough memory", "allocate memory", "out of memory", "could not create a primitive")
+"""Words of errors without a class of their own; the last are oneDNN's."""
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -94,15 +98,17 @@ def peak_memory(device: torch.device) -> Iterator[Callable[[], int | None]]:
         yield lambda: None
 
 
-def require(needed: int, device: torch.device) -> None:
-    """Raise DeviceError if work that needs so many bytes at its peak cannot succeed on `device`."""
+def room_for(memory: float, device: torch.device, share: float = 0.6) -> float:
+    """Bytes that work may take: `memory` in gigabytes or, where that is 0, a share of what is free."""
     free = free_memory(device)
-    if free is not None and needed > free:
-        fraction = (free / needed) ** 0.5
-        raise DeviceError(
-            f"this needs about {needed / 2**30:.1f} GiB of memory and {free / 2**30:.1f} GiB are free: "
-            f"use a --size of at most {fraction:.0%} of this one, or --history 3"
-        )
+    return memory * 1e9 or (math.inf if free is None else share * free)
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether memory ran out; a CPU has no error class of its own for that."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    text = str(error).lower()
+    return known or any(words in text for words in _SHORTAGE)
 
 
 def _available_memory() -> int | None:

@@ -1,11 +1,12 @@
 """Where the work runs: forms, and how far memory rises."""
 
+import math
+
 import pytest
 import torch
 
 from styler import device
 from styler.device import Form
-from styler.errors import DeviceError
 
 CPU = torch.device("cpu")
 
@@ -37,8 +38,9 @@ def test_memory_that_is_taken_and_given_back_is_seen():
         assert 48 << 20 < found < 160 << 20
 
 
-def test_what_cannot_fit_is_refused_with_a_size_that_does(monkeypatch):
+def test_work_may_take_a_share_of_what_is_free_or_what_is_said(monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda place: 2**30)
-    device.require(2**30, CPU)
-    with pytest.raises(DeviceError, match=r"4\.0 GiB of memory and 1\.0 GiB are free.*50%"):
-        device.require(2**32, CPU)
+    assert device.room_for(0, CPU) == 0.6 * 2**30 and device.room_for(0, CPU, 0.9) == 0.9 * 2**30
+    assert device.room_for(2.5, CPU) == 2.5e9
+    monkeypatch.setattr(device, "free_memory", lambda place: None)
+    assert device.room_for(0, CPU) == math.inf

@@ -12,13 +12,13 @@ from styler.errors import DivergedError
 from styler.events import Step
 from styler.losses.perceptual import Objective, total
 
-_Evaluate = Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]
+Evaluate = Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name, and the gradient of their sum by the Image."""
 
 
 def minimize(
     image: nn.Module,
-    evaluate: _Evaluate,
+    evaluate: Evaluate,
     solver: Solver,
     steps: int,
     stop: Callable[[], bool] = lambda: False,
@@ -61,7 +61,7 @@ def _shown(image: nn.Module, best: Tensor) -> Tensor:
     return best if shown is parameter else shown
 
 
-def at_once(objective: Objective) -> _Evaluate:
+def at_once(objective: Objective) -> Evaluate:
     """Evaluation of an objective on the whole image in one forward and backward pass."""
 
     def evaluate(image: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:

@@ -7,16 +7,20 @@ import re
 import time
 import typing
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from styler.device import room_for
+from styler.engine import memory
+from styler.engine.memory import Plan
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Step, relay
 from styler.features import Extractor
+from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.pictures import open_picture, own_size, size_of
 from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
@@ -127,15 +131,21 @@ class _Studio:
     count: int
     device: torch.device
 
-    def paint(self, content: Tensor, stop: Callable[[], bool]) -> Generator[Event, None, Tensor]:
-        """Paint an Image [1, 3, H, W] on the device."""
+    def paint(self, content: Tensor, plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Tensor]:
+        """Paint an Image [1, 3, H, W] on the device, by a plan."""
+        options = replace(self.options, tile=plan.side or "off", history=plan.history)
         styles, init = self.images[: self.count], next(iter(self.images[self.count :]), None)
-        return task.optimize(content, styles, self.extractor, self.options, init, stop)
+        return task.optimize(content, styles, self.extractor, options, init, stop)
 
-    def recipe(self, content: Picture, size: Sequence[int]) -> Record:
-        """Recipe of a picture of (height, width) `size`."""
+    def plan(self, size: Size) -> Plan:
+        """Plan of the memory for a picture; raises DeviceError if it is too large."""
+        room = room_for(self.options.memory, self.device, task.SHARE)
+        return memory.plan(self.extractor, self.options, size, room)
+
+    def recipe(self, content: Picture, size: Size, plan: Plan) -> Record:
+        """Recipe of a picture that is painted by a plan."""
         entries = [source_of(picture) for picture in self.pictures]
-        certain, init = {"network": self.network["name"]}, {}
+        certain, init = {"network": self.network["name"], **plan.chosen()}, {}
         if len(entries) > self.count:
             init = {"init": entries[-1]}
             certain["init"] = entries[-1]["name"]
@@ -166,7 +176,7 @@ def _open_studio(
     for job in jobs if not options.dry_run else ():
         prove(job.target, options.overwrite, [job.source, *sources])
     name = yield from vgg.choose(options.network)
-    extractor = vgg.load(name).until(task.layers(options)).to(device)
+    extractor = vgg.load(name).until(memory.layers(options)).to(device)
     network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
     images = [picture.image.to(device) for picture in pictures]
     return _Studio(options, network, extractor, sources, pictures, images, len(styles), device)
@@ -184,10 +194,13 @@ def _paint_content(
     content = yield from open_picture(job.source, options, options.size, many)
     image = content.image.to(studio.device)
     sizes = task.sizes(size_of(image), options)
-    task.require_memory(studio.extractor, options, sizes[-1], studio.device)
-    recipe = studio.recipe(content, sizes[-1])
+    plan = studio.plan(sizes[-1])
+    if plan.side:
+        height, width = sizes[-1]
+        yield Note(f"{width} x {height} pixels are painted {plan}, history {plan.history}")
+    recipe = studio.recipe(content, sizes[-1], plan)
     try:
-        image = yield from _noting_losses(studio.paint(image, stop), recipe)
+        image = yield from _noting_losses(studio.paint(image, plan, stop), recipe)
     except DivergedError as error:
         partial = partial_for(job.target)
         save(partial, typing.cast(Tensor, error.image), recipe, options, content)
@@ -202,14 +215,13 @@ def _forecast(job: Job, studio: _Studio) -> Record:
     """Forecast of one content, by its header: size, scales, steps and memory."""
     options = studio.options
     sizes = task.sizes(own_size(job.source, options), options)
-    task.require_memory(studio.extractor, options, sizes[-1], studio.device)
+    plan = studio.plan(sizes[-1])
     shown = [f"{width} x {height}" for height, width in sizes]
-    needed = task.memory(studio.extractor, options, sizes[-1])
     coarse = f"{options.coarse_steps} steps at {' and '.join(shown[:-1])}, " if shown[:-1] else ""
     steps = f"{coarse}{options.steps} steps at the last" if coarse else f"{options.steps} steps"
     if options.colors_only:
         steps = "colors only"
-    return forecast_of(job, sizes, [shown[-1], steps, f"{needed / 1e9:.1f} GB"])
+    return forecast_of(job, sizes, [shown[-1], steps, str(plan)])
 
 
 def partial_for(target: str) -> str:

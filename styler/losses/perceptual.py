@@ -33,16 +33,48 @@ NOTHING = Typical(0.0, 0.0, 0.0)
 """Figures of a network whose photos are not known: no floor but that of rounding."""
 EVEN = 0.001
 """Weight of places without any structure, relative to the usual one's square."""
+_ROWS, _CHANNELS = 128, 8
+"""Rows and channels of a map that are worked on at a time."""
+
+
+class Part(NamedTuple):
+    """Part of a feature map: its rows, its columns, and its share of all places."""
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+    share: float = 1.0
+
+    def of(self, map: Tensor) -> Tensor:
+        """The part of a map [N, C, H, W], a view of it."""
+        return map[..., self.rows, self.columns]
+
+
+WHOLE = Part()
+Gather = Callable[[Tensor, Part], tuple[Tensor, ...]]
+"""Features [N, C, h, w] of a part -> its addends to the statistics of the whole.
+
+Statistics with four dimensions are maps: parts lie side by side in them, where others are added up.
+"""
+
+
+def as_map(features: Tensor, part: Part) -> tuple[Tensor, ...]:
+    """Gather the features themselves."""
+    return (features,)
 
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted part of an objective: `weight * function(activation at layer)`."""
+    """One weighted part of an objective: `weight * function(*statistics of the activation at layer)`."""
 
     name: str
     layer: str
     weight: float
-    function: Callable[[Tensor], Tensor]
+    function: Callable[..., Tensor]
+    gather: Gather = as_map
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """The weighted value, of the whole map."""
+        return self.weight * self.function(*self.gather(features, WHOLE))
 
 
 def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
@@ -51,7 +83,7 @@ def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
 
     def evaluate(image: Tensor) -> dict[str, Tensor]:
         losses = {
-            term.name: term.weight * term.function(activation)
+            term.name: term(activation)
             for layer, activation in walk(image, layers)
             for term in terms
             if term.layer == layer
@@ -87,7 +119,7 @@ def _relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
         target: [N, ...], or [1, ...] for all.
         usual: squared norm that photos have; a hundredth of it is added to the target's, which may be near 0.
     """
-    return _squares(x - target) / (_squares(target) + FLOOR * usual).clamp_min(_floor(target))
+    return squares(x - target) / (squares(target) + FLOOR * usual).clamp_min(_floor(target))
 
 
 def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor:
@@ -96,10 +128,14 @@ def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor
     Gatys et al. 2016, eq. 1, where the sum is halved instead. Features of a flat picture have no variance;
     then a thousandth of their energy stands in for it.
     """
-    spread = _squares(target - target.mean((-2, -1), keepdim=True))
+    return squares(x - target) / content_scale(target, usual)
+
+
+def content_scale(target: Tensor, usual: Typical = NOTHING) -> Tensor:
+    """Denominator of `content_error`, [N]."""
+    spread = squares(target - target.mean((-2, -1), keepdim=True))
     spread = spread + FLOOR * usual.variance * target[0].numel()
-    scale = torch.maximum(spread, 1e-3 * _squares(target)).clamp_min(_floor(target))
-    return _squares(x - target) / scale
+    return torch.maximum(spread, 1e-3 * squares(target)).clamp_min(_floor(target))
 
 
 class Structure(NamedTuple):
@@ -124,13 +160,20 @@ def structure(target: Tensor, usual: float) -> Structure:
     """The Structure of a photo's features [N, C, H, W]; `usual` is the variance of a channel in photos."""
     floor = FLOOR * usual
     variance, mean = torch.var_mean(target, (2, 3), correction=0, keepdim=True)
-    energy = ((target - mean).square() / (variance + floor)).mean(1, keepdim=True)
-    around = F.avg_pool2d(F.pad(energy, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    # Few rows and few channels at a time: a large picture's maps would not fit in memory several times.
+    energy = [
+        ((rows - mean).square() / (variance + floor)).mean(1, keepdim=True)
+        for rows in torch.split(target, _ROWS, 2)
+    ]
+    around = F.avg_pool2d(F.pad(torch.cat(energy, 2), (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     weight = (around + EVEN).sqrt_()
     weight /= weight.mean((2, 3), keepdim=True)
-    centered = target - (weight * target).mean((2, 3), keepdim=True)
-    pattern = centered.mul(weight)
-    power = (pattern * centered).mean((2, 3))
+    pattern, powers = torch.empty_like(target), []
+    for channels, out in zip(*(torch.split(x, _CHANNELS, 1) for x in (target, pattern)), strict=True):
+        centered = channels - (weight * channels).mean((2, 3), keepdim=True)
+        torch.mul(centered, weight, out=out)
+        powers.append((out * centered).mean((2, 3)))
+    power = torch.cat(powers, 1)
     average = power.mean(1)
     return Structure(weight, pattern, floor, (power + floor).sqrt().sum(1), average / (average + floor))
 
@@ -142,36 +185,45 @@ def structure_error(x: Tensor, target: Structure) -> Tensor:
     the structure that the photo has there, channels by their deviation. A flat photo has no structure to
     keep, and no error.
     """
-    mean, square, product = _WeightedSums.apply(x, target.weight, target.pattern)
+    return structure_distance(target, *structure_sums(x, target))
+
+
+def structure_sums(x: Tensor, target: Structure, part: Part = WHOLE) -> tuple[Tensor, ...]:
+    """Statistics of `structure_distance`, [N, C] each, of the features of a part."""
+    means = _WeightedSums.apply(x, part.of(target.weight), part.of(target.pattern))
+    return tuple(mean * part.share for mean in means)
+
+
+def structure_distance(target: Structure, mean: Tensor, square: Tensor, product: Tensor) -> Tensor:
+    """The `structure_error` of features with these statistics."""
     deviation = ((square - mean.square()).clamp_min(0) + target.floor).sqrt()
     agreement = (product / deviation).sum(1) / target.spread
     error: Tensor = 2 * target.loudness * (1 - agreement)
     return error
 
 
-def gram_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
-    """Relative squared distance of Gram matrices, of features [N, C, H, W] and the target; [N].
+def gram_error(own: StyleMoments, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
+    """Relative squared distance of Gram matrices, [N].
 
     Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
     """
-    return _relative_error(gram_matrix(x), target.second, usual.covariance + usual.mean**2)
+    return _relative_error(own.second, target.second, usual.covariance + usual.mean**2)
 
 
-def covariance_error(x: Tensor, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
+def covariance_error(own: StyleMoments, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
     """Mean of the relative squared distances of channel means and of centred covariances, [N].
 
     The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it: matched
     apart, they do not hide the covariance, which holds strokes and colors.
     """
-    mean, second = moments(x)
-    own = covariance(mean, second)
+    centered = covariance(*own)
     return 0.5 * (
-        _relative_error(mean, target.mean, usual.mean)
-        + _relative_error(own, covariance(*target), usual.covariance)
+        _relative_error(own.mean, target.mean, usual.mean)
+        + _relative_error(centered, covariance(*target), usual.covariance)
     )
 
 
-STYLE_ERRORS: Mapping[str, Callable[[Tensor, StyleMoments, Typical], Tensor]] = {
+STYLE_ERRORS: Mapping[str, Callable[[StyleMoments, StyleMoments, Typical], Tensor]] = {
     "covariance": covariance_error,
     "gram": gram_error,
 }
@@ -209,7 +261,7 @@ def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
     return torch.var(means, 2, correction=0).mean()
 
 
-def _squares(x: Tensor) -> Tensor:
+def squares(x: Tensor) -> Tensor:
     """Squared norm of each picture's values, [N, ...] -> [N]."""
     return x.square().flatten(1).sum(1)
 

@@ -20,8 +20,14 @@ Layers = tuple[tuple[str, float], ...]
 OutputSize = int | tuple[int, int] | None
 """Long side, or (height, width), in pixels, or None for the input's own: `512`, `800x600`, `full` as text."""
 
+TileSide = int | Literal["auto", "off"]
+"""Side of tiles in pixels: `512`, `auto`, `off` as text."""
+
 Range = tuple[float, float]
 """Lowest and highest value: `1-3` as text, or `2` where both are the same."""
+
+LEAST_TILE = 64
+"""The shortest side of a tile in pixels; its margin is wider already."""
 
 SMALLEST = 16
 """The shortest side in pixels that a VGG can look at down to its fifth block."""
@@ -181,6 +187,19 @@ def format_size(size: OutputSize) -> str:
     return str(size) if isinstance(size, int) else f"{size[1]}x{size[0]}"
 
 
+def parse_tile(text: str) -> TileSide:
+    """`512` -> 512; `auto` and `off` as they are; InputError for anything else."""
+    if text == "auto":
+        return "auto"
+    if text == "off":
+        return "off"
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) < LEAST_TILE:
+        raise InputError(
+            f"'{text}' is no tile: write its side in pixels, as 512, {LEAST_TILE} at least, or auto or off"
+        )
+    return int(text)
+
+
 def parse_range(text: str) -> Range:
     """`1-3` -> (1.0, 3.0), `2` -> (2.0, 2.0); InputError for anything else, and for `3-1`."""
     match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(?:-\s*(\d*\.?\d+)\s*)?", text)
@@ -207,6 +226,7 @@ class TextForm:
 TEXT_FORMS: dict[object, TextForm] = {
     Layers: TextForm("LAYER[:WEIGHT],...", parse_layers, format_layers),
     OutputSize: TextForm("PIXELS|WxH|full", parse_size, format_size),
+    TileSide: TextForm("auto|PIXELS|off", parse_tile, str),
     Range: TextForm("NUMBER|LOW-HIGH", parse_range, format_range),
 }
 """By the type of a field; values of all other types are plain already."""

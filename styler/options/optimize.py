@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import OutputSize, opt
+from styler.options.fields import OutputSize, TileSide, opt
 from styler.options.shared import (
     BatchOptions,
     ColorOptions,
@@ -41,6 +41,11 @@ class OptimizeOptions(
     scales: int = opt(
         0, "Number of scales, coarse to fine, each half the next; 0 lets styler choose.", low=0, high=16
     )
+    tile: TileSide = opt(
+        "auto",
+        "Side of tiles that are looked at one by one, for the same picture in less memory; auto: if needed.",
+    )
+    memory: float = opt(0.0, "Gigabytes that the work may take; 0: what is free.", low=0, recipe=False)
 
 
 OPTIMIZE_PRESETS: dict[str, dict[str, Any]] = {

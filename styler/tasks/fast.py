@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from styler.device import Form, form_for
+from styler.device import Form, form_for, is_shortage, room_for
 from styler.errors import DeviceError
 from styler.image.color import match_colors
 from styler.image.size import SMALLEST, Size, fit
@@ -17,7 +17,7 @@ from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
 from styler.tasks import colors
-from styler.tasks.onepass import OnePass, is_shortage, room_for, shortage, shrunk, too_large
+from styler.tasks.onepass import OnePass, shortage, shrunk, too_large
 
 _TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
@@ -70,7 +70,7 @@ def texture(network: nn.Module, mix: Tensor, size: Size, options: FastOptions) -
         DeviceError: if memory does not suffice, with a size for which it would.
     """
     assert isinstance(network, TextureNetwork)
-    form, room = texture_form(options, mix.device), room_for(options, mix.device)
+    form, room = texture_form(options, mix.device), room_for(options.memory, mix.device)
     needed = texture_memory(network, size, form.dtype)
     if needed > room:
         height, width = _possible(network, size, room, form)

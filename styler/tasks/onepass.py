@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from styler.device import Form, form_for, free_memory
+from styler.device import Form, form_for, is_shortage, room_for
 from styler.errors import DeviceError
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
@@ -20,8 +20,6 @@ from styler.networks.layers import Mode, Moments
 from styler.networks.strips import EXACT, LEAST
 from styler.options.shared import PassOptions
 
-_SHARE = 0.6
-"""Share of the free memory that the work may take."""
 COMFORT = 3 * 2**29
 """Bytes above which a CPU works in strips even so: up to half as much time again, and far less memory."""
 SAMPLE = 256
@@ -179,18 +177,12 @@ def suited(task: OnePass, options: PassOptions, sample: Tensor, work: int | None
     """
     device = task.device
     comfort = COMFORT if device.type == "cpu" and not options.memory else math.inf
-    task = replace(task, budget=Budget(room_for(options, device), comfort))
+    task = replace(task, budget=Budget(room_for(options.memory, device), comfort))
     exact, rough = form_for("float32", device), form_for("bfloat16", device)
     if options.precision != "auto":
         return replace(task, form=rough if options.precision == "bfloat16" else exact)
     small = work is not None and work < _WORTH
     return replace(task, form=exact if small else chosen(task, shrunk(sample), exact, rough))
-
-
-def room_for(options: PassOptions, device: torch.device) -> float:
-    """Bytes that the work may take: what `--memory` says, or a share of what is free."""
-    free = free_memory(device)
-    return options.memory * 1e9 or (math.inf if free is None else _SHARE * free)
 
 
 def chosen(task: OnePass, sample: Tensor, exact: Form, rough: Form) -> Form:
@@ -214,13 +206,6 @@ def shrunk(sample: Tensor) -> Tensor:
     """The sample with a long side of SAMPLE at most, and no side too short for the network."""
     height, width = fit((sample.shape[2], sample.shape[3]), min(SAMPLE, max(sample.shape[2:])))
     return resize(sample.float(), (max(SMALLEST, height), max(SMALLEST, width)))
-
-
-def is_shortage(error: Exception) -> bool:
-    """Whether memory ran out; a CPU has no error class of its own for that."""
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    text = str(error).lower()
-    return known or any(words in text for words in ("not enough memory", "allocate memory", "out of memory"))
 
 
 def too_large(size: Size) -> str:

@@ -6,32 +6,38 @@ Gatys, Ecker and Bethge 2016, coarse to fine as in Gatys et al. 2017.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from styler.device import require
-from styler.engine.minimize import at_once, minimize
+from styler.device import room_for
+from styler.engine.memory import layers, plan, reach
+from styler.engine.minimize import minimize
 from styler.engine.parameterization import HalfChromaImage, Parameterization, PixelImage, PyramidImage, in_rgb
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
+from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
-from styler.events import Event, Stage
+from styler.events import Event, Note, Stage, relay
 from styler.features import Extractor, borderless
 from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
 from styler.losses.perceptual import (
     STYLE_ERRORS,
+    Gather,
+    Part,
     StyleMoments,
     Term,
     Walk,
-    content_error,
+    as_map,
+    content_scale,
     covariance,
     moments,
-    objective,
     shares,
+    squares,
     structure,
-    structure_error,
+    structure_distance,
+    structure_sums,
     total_variation,
 )
 from styler.networks.vgg import Typical
@@ -41,6 +47,8 @@ from styler.tasks import colors
 
 PHOTO_MEAN, PHOTO_DEVIATIONS = 0.45, (0.40, 0.08, 0.04)
 """Mean of photos, and their standard deviations in luma and the two axes of chroma."""
+SHARE = 0.9
+"""Share of the free memory that the work may take."""
 FADE = 0.6
 """Weight of the content at each finer scale, over that at the one before: large forms are settled by then."""
 
@@ -69,6 +77,7 @@ def optimize(
 
     Raises:
         InputError: for a layer that the network does not have, or a picture too small for it.
+        DeviceError: if memory does not suffice.
         DivergedError: with the best `image` so far.
     """
     schedule = sizes((content.shape[-2], content.shape[-1]), options)
@@ -91,20 +100,21 @@ def _paint(
 ) -> Generator[Event, None, Tensor]:
     """Paint with colors as they are, at the sizes of a schedule."""
     size = schedule[-1]
-    walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
+    chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
+    view = view_of(extractor, options, chosen.side)
     image = start(content, styles[0], options, init)
-    usual = typical(extractor, layers(options), walk)
+    usual = typical(extractor, layers(options), view.walk)
     for index, scale in enumerate(schedule, 1):
         last = index == len(schedule)
         steps = options.steps if last else options.coarse_steps
         weight = extractor.content_weight * FADE ** (index - 1)
-        terms = make_terms(content, styles, walk, options, scale, usual, weight)
+        terms = make_terms(content, styles, view, options, scale, usual, weight)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
         parameterization = parameterize(resize(image, scale), options, last)
-        solver = _make_solver(parameterization, options)
+        solver = _make_solver(parameterization, options, chosen.history)
         try:
-            evaluate = at_once(objective(walk, terms))
-            image = yield from minimize(parameterization, evaluate, solver, steps, stop)
+            run = minimize(parameterization, view.evaluation(terms), solver, steps, stop)
+            image = yield from relay(run, partial(_noting, view))
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
@@ -112,6 +122,20 @@ def _paint(
         if stop():
             break
     return resize(image, size)
+
+
+def view_of(extractor: Extractor, options: OptimizeOptions, side: int | None = None) -> View:
+    """The network's look at images, whole or in tiles of some side."""
+    walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
+    strides = {name: field.stride for name, field in extractor.receptive_fields().items()}
+    return View(walk, {"image": 1, **strides}, reach(extractor, options), side)
+
+
+def _noting(view: View, event: Event) -> Iterator[Event]:
+    """An event, and before it what the view has noted since the last one."""
+    while view.notes:
+        yield Note(view.notes.pop(0))
+    yield event
 
 
 def output_size(content: Size, options: OptimizeOptions) -> Size:
@@ -134,39 +158,6 @@ def style_side(options: OptimizeOptions) -> int | None:
     """Longest side in pixels that styles are looked at with, None for their own; never under the result's."""
     side = long_side(options.size)
     return None if side is None else round(side * max(1.0, options.style_scale))
-
-
-def memory(extractor: Extractor, options: OptimizeOptions, size: Size) -> int:
-    """Bytes that a step at `size` needs at its peak, the network's weights and the pictures left out.
-
-    Counted are each ReLU's output, which is kept for the way back, each pooling's as an allowance, the
-    largest activation four times over while it is made (input, padded input, output, gradient), the photo's
-    structure at the content layers, and the solver's vectors, of which there are two for each pair in the
-    history.
-    """
-    if options.colors_only:
-        return 100 * size[0] * size[1]
-    widths, needed = extractor.widths(), extractor.needed(layers(options))
-    compared = dict(options.content_layers) if options.content_loss == "structure" else {}
-    kept, largest, shrink = 0.0, 0.0, 1
-    for name in needed:
-        shrink *= 4 if name.startswith("pool") else 1
-        largest = max(largest, 4 * widths[name] / shrink)
-        kept += 4 * widths[name] / shrink * (name.startswith(("relu", "pool")) + 2 * (name in compared))
-    vectors = {"lbfgs": 2 * options.history + 12, "adam": 10, "scipy": 4 * options.history + 24}
-    planes = {"pixels": 3, "pyramid": 1.5}[options.parameterization]
-    solver = 4 * planes * vectors[options.optimizer] + 48 * (planes < 3)
-    return round((kept + 4 * largest + solver) * size[0] * size[1])
-
-
-def require_memory(extractor: Extractor, options: OptimizeOptions, size: Size, device: torch.device) -> None:
-    """Raise DeviceError if a step at `size` cannot succeed for lack of memory."""
-    require(memory(extractor, options, size), device)
-
-
-def layers(options: OptimizeOptions) -> set[str]:
-    """Names of the style and content layers."""
-    return {name for name, _ in options.content_layers + options.style_layers}
 
 
 def padding_for(extractor: Extractor, options: OptimizeOptions) -> Padding:
@@ -195,7 +186,7 @@ def start(content: Tensor, style: Tensor, options: OptimizeOptions, init: Tensor
 def make_terms(
     content: Tensor,
     styles: Sequence[Tensor],
-    walk: Walk,
+    view: View,
     options: OptimizeOptions,
     size: Size,
     usual: Mapping[str, Typical],
@@ -211,51 +202,61 @@ def make_terms(
         content_weight: what `options.content_weight` is a factor of.
     """
     terms = []
-    with torch.no_grad():
-        targets = dict(walk(resize(content, size), {name for name, _ in options.content_layers}))
+    asked = {name: (name, as_map) for name, _ in options.content_layers}
+    targets = view.statistics(resize(content, size), asked)
     for name, share in shares(options.content_layers):
-        loss = content_loss(targets.pop(name), usual[name], options.content_loss)
-        terms.append(Term(f"content/{name}", name, content_weight * options.content_weight * share, loss))
-    blended = style_moments(styles, walk, options, size)
+        loss, gather = content_loss(targets.pop(name)[0], usual[name], options.content_loss)
+        weight = content_weight * options.content_weight * share
+        terms.append(Term(f"content/{name}", name, weight, loss, gather))
+    blended = style_moments(styles, view, options, size)
     for name, share in shares(options.style_layers):
         loss = style_loss(blended[name], usual[name], options.style_loss)
-        terms.append(Term(f"style/{name}", name, options.style_weight * share, loss))
+        terms.append(Term(f"style/{name}", name, options.style_weight * share, loss, gather_moments))
     if options.tv_weight:
         terms.append(Term("tv", "image", options.tv_weight, total_variation))
     return [term for term in terms if term.weight]
 
 
-def content_loss(features: Tensor, usual: Typical, kind: ContentLoss) -> Callable[[Tensor], Tensor]:
-    """Content error to a photo's features [1, C, H, W]; what depends on the photo alone is computed here."""
+def content_loss(features: Tensor, usual: Typical, kind: ContentLoss) -> tuple[Callable[..., Tensor], Gather]:
+    """Content error to a photo's features [1, C, H, W], and the statistics that it takes.
+
+    What depends on the photo alone is computed here.
+    """
     if kind == "squared":
-        return lambda x: content_error(x, features, usual).mean()
+        scale = content_scale(features, usual)
+        return lambda x: (x / scale).mean(), lambda x, part: (squares(x - part.of(features)),)
     target = structure(features, usual.variance)
-    return lambda x: structure_error(x, target).mean()
+    return (
+        lambda *sums: structure_distance(target, *sums).mean(),
+        lambda x, part: structure_sums(x, target, part),
+    )
 
 
-def style_loss(target: StyleMoments, usual: Typical, kind: StyleLoss) -> Callable[[Tensor], Tensor]:
-    """Style error to the moments of one layer."""
-    return lambda x: STYLE_ERRORS[kind](x, target, usual).mean()
+def style_loss(target: StyleMoments, usual: Typical, kind: StyleLoss) -> Callable[..., Tensor]:
+    """Style error of `gather_moments` to the moments of one layer."""
+    return lambda *sums: STYLE_ERRORS[kind](StyleMoments(*sums), target, usual).mean()
+
+
+def gather_moments(features: Tensor, part: Part) -> tuple[Tensor, ...]:
+    """Gather moments."""
+    return tuple(x * part.share for x in moments(features))
 
 
 def style_moments(
-    styles: Sequence[Tensor], walk: Walk, options: OptimizeOptions, size: Size
+    styles: Sequence[Tensor], view: View, options: OptimizeOptions, size: Size
 ) -> dict[str, StyleMoments]:
     """Mean and second moment of each style layer, averaged over the styles: blend moments, not distances."""
-    names = {name for name, _ in options.style_layers}
+    asked = {name: (name, gather_moments) for name, _ in options.style_layers}
     each = []
     for style in styles:
         height, width = style.shape[-2:]
         side = min(max(height, width), round(options.style_scale * max(size)))
-        with torch.no_grad():
-            features = walk(resize(style, fit((height, width), side)), names)
-            each.append({name: moments(x) for name, x in features})
+        each.append(view.statistics(resize(style, fit((height, width), side)), asked))
     return {
         name: StyleMoments(
-            torch.stack([one[name].mean for one in each]).mean(0),
-            torch.stack([one[name].second for one in each]).mean(0),
+            *(torch.stack(same).mean(0) for same in zip(*(one[name] for one in each), strict=True))
         )
-        for name in names
+        for name in asked
     }
 
 
@@ -266,12 +267,12 @@ def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Paramet
     return HalfChromaImage(start) if last else PyramidImage(start)
 
 
-def _make_solver(image: Parameterization, options: OptimizeOptions) -> Solver:
-    """The optimizer that the options name, on the parameter of `image`."""
+def _make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:
+    """The optimizer that the options name, on the parameter of `image`; `history` is L-BFGS's."""
     x, bounded = image.parameter.data, image.bounded
     if options.optimizer == "adam":
         return Adam(x, options.learning_rate, bounded)
-    return SciPy(x, options.history, bounded) if options.optimizer == "scipy" else LBFGS(x, options.history)
+    return SciPy(x, options.history, bounded) if options.optimizer == "scipy" else LBFGS(x, history)
 
 
 # Figures on photos

@@ -173,7 +173,7 @@ def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOpti
                 losses[f"content/{name}"] = CONTENT_WEIGHT * options.content_weight * content[name] * error
             if name in style:
                 target = targets.of(name, styles, views)
-                error = STYLE_ERRORS[options.style_loss](x, target, targets.usual[name])
+                error = STYLE_ERRORS[options.style_loss](moments(x), target, targets.usual[name])
                 share = options.style_weight * style[name]
                 losses[f"style/{name}"] = share * (error / targets.distance[styles]).mean()
         if options.tv_weight:
@@ -252,10 +252,10 @@ def _distance(
     device = targets.distance.device
     chosen = torch.tensor([style], device=device), torch.tensor([0], device=device)
     errors = [
-        share
-        * STYLE_ERRORS[options.style_loss](batch[name], targets.of(name, *chosen), targets.usual[name]).mean()
+        share * STYLE_ERRORS[options.style_loss](x, targets.of(name, *chosen), targets.usual[name]).mean()
         for batch in features
         for name, share in shares(options.style_layers)
+        for x in (moments(batch[name]),)
     ]
     return torch.stack(errors).sum().clamp_min(1e-3) / len(features)
 

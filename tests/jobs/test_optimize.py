@@ -13,6 +13,7 @@ from corpus import bad_files, encoded, odd_files, picture, write_names
 from PIL import Image
 
 from styler import device
+from styler.engine import memory
 from styler.engine.solvers import LBFGS
 from styler.jobs.optimize import partial_for
 from styler.options.optimize import INITS
@@ -318,7 +319,36 @@ def test_a_device_that_is_not_here(paint, untouched):
 
 def test_too_little_memory_is_found_before_the_work(paint, untouched, monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda _: 1000)
-    fails(paint(), "GiB of memory", "--size")
+    fails(paint(), "GB of memory", "--size")
+
+
+def test_tiles_paint_the_same_picture_and_say_so(paint, run, studio):
+    words = ("--size", "200", "--steps", "3", "--scales", "1")
+    assert "tiles" not in paint(*words, "-o", "whole.png").err
+    done = paint(*words, "--tile", "64", "-o", "tiled.png")
+    assert done.code == 0 and "200 x 150 pixels are painted in tiles of 64 pixels, 0.0 GB" in done.err
+    whole, tiled = (load_picture(name).image for name in ("whole.png", "tiled.png"))
+    assert (whole - tiled).abs().max() <= 1 / 255
+    assert "tile" not in read_recipe("whole.png")["options"]
+    assert read_recipe("tiled.png")["options"]["tile"] == "64"
+
+
+def test_less_memory_means_tiles_that_are_remade_alike(paint, run, studio, monkeypatch):
+    monkeypatch.setattr(memory, "memory", lambda network, options, size, side, history: side or 10**6)
+    words = ("--size", "300", "--steps", "1", "--scales", "1")
+    assert paint(*words).code == 0 and "tile" not in read_recipe("photo-style.png")["options"]
+    done = paint(*words, "--memory", "0.0001", "--overwrite")
+    assert done.code == 0 and "300 x 225 pixels are painted in tiles of 256 pixels" in done.err
+    first = (studio / "photo-style.png").read_bytes()
+    command = shlex.split(run("show", "photo-style.png").lines[-1])[1:]
+    assert "--tile" in command and "--memory" not in command
+    assert run(*command, "--overwrite").code == 0
+    assert (studio / "photo-style.png").read_bytes() == first
+
+
+def test_a_budget_that_is_too_small_is_told_before_the_work(paint, untouched):
+    fails(paint("--memory", "0.0001"), "GB of memory and may take 0.0 GB", "--size")
+    fails(paint("--tile", "40"), "'40' is no tile", "64 at least, or auto or off", code=2)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +516,7 @@ def test_a_dry_run_writes_nothing_and_shows_all(paint, studio, holiday):
 
 def test_a_dry_run_shows_too_little_memory(paint, untouched, monkeypatch):
     monkeypatch.setattr(device, "free_memory", lambda _: 1000)
-    fails(paint("--dry-run"), "GiB of memory", "--size")
+    fails(paint("--dry-run"), "GB of memory", "--size")
 
 
 def test_a_box_is_fitted_into(paint, studio):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from styler.engine.memory import layers
+from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
 from styler.events import Stage, Step
 from styler.features import Extractor
@@ -75,18 +76,18 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
         content_layers=parse_layers("relu3_1"),
         style_weight=2.0,
     )
-    walk = partial(extractor.walk)
-    scale = (48, 64), optimize.typical(extractor, set(extractor.layers), walk), 0.05
-    terms = optimize.make_terms(picture(), [picture(seed=1)], walk, chosen, *scale)
+    view = optimize.view_of(extractor, chosen)
+    scale = (48, 64), optimize.typical(extractor, set(extractor.layers), view.walk), 0.05
+    terms = optimize.make_terms(picture(), [picture(seed=1)], view, chosen, *scale)
     assert {t.name: t.weight for t in terms} == {
         "content/relu3_1": 0.05,
         "style/relu1_1": 1.5,
         "style/relu2_1": 0.5,
     }
-    none = optimize.make_terms(picture(), [picture(seed=1)], walk, options(content_weight=0.0), *scale)
+    none = optimize.make_terms(picture(), [picture(seed=1)], view, options(content_weight=0.0), *scale)
     assert all(t.name.startswith("style/") for t in none)
     with pytest.raises(InputError, match="all weights"):
-        optimize.make_terms(picture(), [picture()], walk, options(style_layers=(("relu1_1", 0.0),)), *scale)
+        optimize.make_terms(picture(), [picture()], view, options(style_layers=(("relu1_1", 0.0),)), *scale)
 
 
 def test_weights_mean_the_same_at_every_size() -> None:
@@ -95,18 +96,20 @@ def test_weights_mean_the_same_at_every_size() -> None:
     photo, style = (load_picture(EXAMPLES / name).image for name in ("examples/lake.jpg", "styles/waves.jpg"))
     values = []
     for size in ((96, 128), (384, 512)):
-        usual = optimize.typical(network, optimize.layers(options()), network.walk)
+        usual = optimize.typical(network, layers(options()), network.walk)
         chosen = options(content_weight=0.0)
-        terms = optimize.make_terms(photo, [style], network.walk, chosen, size, usual, 1.0)
-        found = network(resize(photo, size), optimize.layers(options()))
-        values.append(sum(float(t.weight * t.function(found[t.layer])) for t in terms))
+        view = optimize.view_of(network, chosen)
+        terms = optimize.make_terms(photo, [style], view, chosen, size, usual, 1.0)
+        found = network(resize(photo, size), layers(options()))
+        values.append(sum(float(term(found[term.layer])) for term in terms))
     assert values[0] == pytest.approx(values[1], rel=0.35)
 
 
 def test_styles_are_blended_by_their_moments(extractor: Extractor) -> None:
     a, b = picture(seed=1), picture(seed=2)
-    blended = optimize.style_moments([a, b], extractor.walk, options(), (48, 64))
-    apart = [optimize.style_moments([x], extractor.walk, options(), (48, 64)) for x in (a, b)]
+    view = optimize.view_of(extractor, options())
+    blended = optimize.style_moments([a, b], view, options(), (48, 64))
+    apart = [optimize.style_moments([x], view, options(), (48, 64)) for x in (a, b)]
     for name, (mean, second) in blended.items():
         torch.testing.assert_close(mean, (apart[0][name][0] + apart[1][name][0]) / 2)
         torch.testing.assert_close(second, (apart[0][name][1] + apart[1][name][1]) / 2)
@@ -119,9 +122,9 @@ def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
         seen.append(tuple(image.shape[-2:]))
         return extractor.walk(image, layers)
 
-    style = picture(64, 80)
+    style, view = picture(64, 80), View(walk, optimize.view_of(extractor, options()).strides, 0)
     for scale in (0.5, 1.0, 4.0):
-        optimize.style_moments([style], walk, options(style_scale=scale), (48, 64))
+        optimize.style_moments([style], view, options(style_scale=scale), (48, 64))
     assert seen == [(26, 32), (51, 64), (64, 80)]
 
 
@@ -175,17 +178,6 @@ def test_divergence_brings_the_best_image_at_full_size(
     assert isinstance(best, Tensor)
     assert best.shape == (1, 3, 96, 128)
     assert best.isfinite().all()
-
-
-def test_memory_grows_with_area_history_and_depth(extractor: Extractor) -> None:
-    base = optimize.memory(extractor, options(), (100, 100))
-    assert optimize.memory(extractor, options(), (200, 200)) == pytest.approx(4 * base, rel=1e-6)
-    assert optimize.memory(extractor, options(history=20), (100, 100)) - base == 10 * 2 * 6 * 100 * 100
-    pixels = {"parameterization": "pixels", "content_loss": "squared"}
-    plain = [optimize.memory(extractor, options(history=h, **pixels), (100, 100)) for h in (10, 20)]
-    assert plain[1] - plain[0] == 10 * 2 * 12 * 100 * 100
-    shallow = options(style_layers=parse_layers("relu1_1"), content_layers=parse_layers("relu2_1"))
-    assert optimize.memory(extractor, shallow, (100, 100)) < base
 
 
 def test_padding_is_never_zero_unless_asked_for(extractor: Extractor) -> None:

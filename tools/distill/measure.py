@@ -13,7 +13,7 @@ from torch import Tensor
 from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
 from styler.features import Extractor, Features, borderless
-from styler.losses.perceptual import moments, shares
+from styler.losses.perceptual import WHOLE, moments, shares
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
 from styler.tasks.optimize import content_loss, figures, style_loss
@@ -116,10 +116,11 @@ def gradients(network: Extractor, picture: Halfway) -> dict[str, Tensor]:
     terms: list[tuple[str, Tensor]] = []
     for name, share in style.items():
         loss = style_loss(moments(of_style[name]), usual[name], options.style_loss)
-        terms.append((name, share * loss(features[name])))
+        terms.append((name, share * loss(*moments(features[name]))))
     for name, share in content.items():
-        loss = content_loss(of_content[name], usual[name], options.content_loss)
-        terms.append((f"content {name}", network.content_weight * share * loss(features[name])))
+        loss, gather = content_loss(of_content[name], usual[name], options.content_loss)
+        error = loss(*gather(features[name], WHOLE))
+        terms.append((f"content {name}", network.content_weight * share * error))
     found = {name: torch.autograd.grad(term, image, retain_graph=True)[0] for name, term in terms}
     return {**found, "sum": torch.stack(list(found.values())).sum(0)}
 
