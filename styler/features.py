@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.errors import InputError
 from styler.networks.vgg import (
     TORCHVISION,
@@ -53,6 +54,7 @@ class Extractor(nn.Module):
     classes = ""
     mean: Tensor
     std: Tensor
+    form: Form | None = None
 
     def __init__(
         self,
@@ -114,6 +116,8 @@ class Extractor(nn.Module):
         if "image" in names:
             yield "image", image
         x = self.normalize(image)
+        if self.form:
+            x = self.form(x)
         for name in needed:
             if name.startswith("conv"):
                 weight, bias, backward = (getattr(self, f"{name}_{part}") for part in _PARTS)
@@ -124,7 +128,18 @@ class Extractor(nn.Module):
             else:
                 x = pool(x, pooling)
             if name in names:
-                yield name, x
+                yield name, x.float() if self.form else x
+
+    def compute_in(self, form: Form) -> Extractor:
+        """Let the network compute in that number type and layout; its activations are float32 all the same.
+
+        The picture is normalized in float32. Returns the network itself.
+        """
+        self.form = form
+        for name, kernel in self.named_buffers():
+            if name.startswith("conv"):
+                setattr(self, name, form(kernel) if kernel.dim() == 4 else kernel.to(form.dtype))
+        return self
 
     def normalize(self, image: Tensor) -> Tensor:
         """Normalize an Image to the range, scale and channel order of the weights."""

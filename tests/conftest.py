@@ -89,7 +89,7 @@ def studio(tmp_path, monkeypatch):
     return folder
 
 
-TINY = ("--network", "net.safetensors", "--size", "32", "--steps", "2")
+TINY = ("--network", "net.safetensors", "--size", "32", "--steps", "2", "--precision", "float32")
 
 
 @pytest.fixture

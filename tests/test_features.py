@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.errors import InputError, WeightsError
 from styler.features import Extractor, pool
+from styler.losses.perceptual import moments
 from styler.networks.vgg import (
     BLOCKS,
     CAFFE,
@@ -21,6 +23,7 @@ from styler.networks.vgg import (
 )
 
 NARROW = (4, 6, 8, 10, 12)
+ROUGH = Form(torch.bfloat16, torch.channels_last)
 PLAIN = Normalization((0, 0, 0), (1, 1, 1))
 
 
@@ -224,3 +227,41 @@ def test_bad_weights_are_refused() -> None:
         Extractor("vgg19", {})
     with pytest.raises(WeightsError, match="conv1_1"):
         Extractor("vgg19", {k: v for k, v in good.items() if k != "conv1_1"})
+
+
+# Number types and layouts
+
+
+def form_gradient(extractor: Extractor, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Moments of a shallow and a deep layer, and the gradient of their squares' sum by the image."""
+    leaf = image.clone().requires_grad_()
+    losses = [moments(x).second.square().sum() for _, x in extractor.walk(leaf, {"relu1_1", "relu3_1"})]
+    (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), leaf)
+    return torch.stack(losses).detach(), gradient
+
+
+@pytest.mark.parametrize(("form", "near"), [(Form(torch.float32, torch.channels_last), 1e-5), (ROUGH, 0.1)])
+def test_network_computes_in_a_form_and_hands_out_float32(form: Form, near: float) -> None:
+    convolutions = random_convolutions("vgg19", NARROW, seed=3)
+    image = torch.rand(2, 3, 40, 33, generator=torch.Generator().manual_seed(4))
+    exact, rough = Extractor("vgg19", convolutions), Extractor("vgg19", convolutions).compute_in(form)
+    found = rough(image, ["image", "relu1_1", "pool2", "relu3_1"])
+    assert all(x.dtype == torch.float32 for x in found.values())
+    assert torch.equal(found["image"], image)
+    if form.dtype == torch.bfloat16:
+        assert torch.equal(found["relu3_1"], found["relu3_1"].bfloat16().float())
+    for one, other in zip(form_gradient(rough, image), form_gradient(exact, image), strict=True):
+        assert relative(one, other) < near
+
+
+def test_moments_do_not_care_how_features_lie() -> None:
+    features = torch.rand(2, 5, 6, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    turned = features.transpose(2, 3).contiguous().transpose(2, 3)
+    for lying in (
+        features.to(memory_format=torch.channels_last),
+        turned,
+        features[:, :, ::2].repeat(1, 1, 2, 1),
+    ):
+        for one, other in zip(moments(lying), moments(lying.contiguous()), strict=True):
+            assert relative(one, other) < 1e-12
+        assert torch.autograd.gradcheck(lambda x: moments(x), lying.requires_grad_())

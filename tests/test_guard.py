@@ -39,11 +39,13 @@ TRANSLATE = """train-translate --crop 32 --batch 2 --steps 8 --save 4 --report 2
     -o net.safetensors"""
 
 CASES = {
-    "optimize two scales": "optimize photo.png ink.png --size 96 --scales 2 --steps 8 -o out.png",
+    "optimize two scales": """optimize photo.png ink.png --size 96 --scales 2 --coarse-steps 8 --steps 8
+        --precision float32 -o out.png""",
     "optimize two styles": """optimize photo.png ink.png oil.png --size 64 --style-loss gram --init noise
-        --optimizer adam --learning-rate 0.05 --steps 12 --seed 7 -o out.png""",
+        --optimizer adam --learning-rate 0.05 --steps 12 --seed 7 --precision float32 -o out.png""",
     "optimize alpha": """optimize alpha.png ink.png --size 64 --optimizer scipy --init style --scales 1
-        --steps 8 --tv-weight 0.1 --pooling average -o out.png""",
+        --steps 8 --tv-weight 0.1 --pooling average --precision float32
+        -o out.png""",
     "fast": "fast photo.png --style wave --precision float32 -o out.png",
     "fast bfloat16": "fast photo.png --style mosaic --precision bfloat16 -o out.png",
     "fast alpha": "fast alpha.png --style ink --precision float32 -o out.png",

@@ -109,13 +109,15 @@ def memory(
 
 def _features(extractor: Extractor, options: OptimizeOptions) -> tuple[float, float, list[float]]:
     """Bytes a pixel of all activations that are kept, of the largest one, and of each content layer's."""
-    widths, content = extractor.widths(), dict(options.content_layers)
+    widths, content, compared = extractor.widths(), dict(options.content_layers), layers(options)
+    share = extractor.form.dtype.itemsize / 4 if extractor.form else 1
     kept, largest, maps, shrink = 0.0, 0.0, list[float](), 1
     for name in extractor.needed(layers(options)):
         shrink *= 4 if name.startswith("pool") else 1
         size = 4 * widths[name] / shrink
-        largest = max(largest, size)
-        kept += size * name.startswith(("relu", "pool"))
+        largest = max(largest, share * size)
+        kept += share * size * name.startswith(("relu", "pool"))
+        kept += size * (share < 1 and name in compared)  # once more in float32, for the losses
         maps += [size] if name in content else []
     return kept, largest, maps
 

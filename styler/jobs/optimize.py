@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from styler.device import room_for
+from styler.device import form_for, room_for
 from styler.engine import memory
 from styler.engine.memory import Plan
 from styler.errors import DivergedError, InputError
@@ -22,7 +22,7 @@ from styler.events import Event, Note, Step, relay
 from styler.features import Extractor
 from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
-from styler.jobs.pictures import open_picture, own_size, size_of
+from styler.jobs.pictures import open_picture, own_size, precision_name, size_of
 from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage.inputs import STREAM, Job, is_several, plan
@@ -145,7 +145,8 @@ class _Studio:
     def recipe(self, content: Picture, size: Size, plan: Plan) -> Record:
         """Recipe of a picture that is painted by a plan."""
         entries = [source_of(picture) for picture in self.pictures]
-        certain, init = {"network": self.network["name"], **plan.chosen()}, {}
+        precision = precision_name(form_for(self.options.precision, self.device).dtype)
+        certain, init = {"network": self.network["name"], "precision": precision, **plan.chosen()}, {}
         if len(entries) > self.count:
             init = {"init": entries[-1]}
             certain["init"] = entries[-1]["name"]
@@ -177,6 +178,7 @@ def _open_studio(
         prove(job.target, options.overwrite, [job.source, *sources])
     name = yield from vgg.choose(options.network)
     extractor = vgg.load(name).until(memory.layers(options)).to(device)
+    extractor.compute_in(form_for(options.precision, device))
     network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
     images = [picture.image.to(device) for picture in pictures]
     return _Studio(options, network, extractor, sources, pictures, images, len(styles), device)

@@ -271,10 +271,17 @@ def _floor(x: Tensor) -> float:
     return 1e-12 * x[0].numel()
 
 
+def _flat(x: Tensor) -> Tensor:
+    """A view [N, C, H*W] of x [N, C, H, W], also where its channels lie side by side; else a copy."""
+    if x.is_contiguous():
+        return x.flatten(2)
+    return x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
+
+
 class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
-        flat = features.flatten(2)
+        flat = _flat(features)
         ctx.save_for_backward(features)
         # A plain 2-D product is three times as fast as the batched one on a CPU.
         products = [m @ m.T for m in flat]
@@ -283,15 +290,17 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
-        flat = features.flatten(2)
+        flat = _flat(features)
         count = flat.shape[2]
         on_mean, on_second = gradients
         symmetric = (on_second + on_second.transpose(1, 2)) / count
         offset = (on_mean / count)[:, :, None]
-        gradient = torch.empty_like(flat)
-        for g, o, s, m in zip(gradient, offset, symmetric, flat, strict=True):
+        last = features.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        gradient = torch.empty_like(features, memory_format=layout)
+        for g, o, s, m in zip(_flat(gradient), offset, symmetric, flat, strict=True):
             torch.mm(s, m, out=g).add_(o)  # addmm would copy the offset to full size first
-        return gradient.view_as(features)
+        return gradient
 
 
 class _WeightedSums(torch.autograd.Function):

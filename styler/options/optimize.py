@@ -13,6 +13,7 @@ from styler.options.shared import (
     MachineOptions,
     NetworkOptions,
     OutputOptions,
+    Precision,
     SolverOptions,
 )
 
@@ -37,6 +38,9 @@ class OptimizeOptions(
     )
     init: str = opt(
         "content", "Start from content, noise, style, gray or a picture file.", metavar="NAME|FILE"
+    )
+    precision: Precision = opt(
+        "auto", "Number type of the network; auto: bfloat16 where the processor multiplies it."
     )
     scales: int = opt(
         0, "Number of scales, coarse to fine, each half the next; 0 lets styler choose.", low=0, high=16

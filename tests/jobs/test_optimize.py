@@ -58,6 +58,7 @@ def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
     assert recipe["command"] == "optimize" and recipe["size"] == [32, 24]
     assert recipe["options"] == {
         "network": "net.safetensors",
+        "precision": "float32",
         "size": "32",
         "steps": 2,
         "seed": 7,
@@ -141,6 +142,7 @@ def test_every_start(paint, studio, init):
         ("--preset", "gatys", "--steps", "2"),
         ("--style-scale", "0.5"),
         ("--content-layers", "relu2_1,relu3_2:0"),
+        ("--precision", "bfloat16"),
     ],
 )
 def test_every_choice_changes_the_picture(paint, studio, words):
