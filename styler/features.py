@@ -30,6 +30,9 @@ Features = dict[str, Tensor]
 
 ReluRule = Literal["gradient", "guided", "deconv"]
 
+Border = Literal[Padding, "circular"]
+"""Padding of convolutions; circular is that of a picture that repeats itself."""
+
 
 CONTENT_WEIGHT = 0.05
 """Weight of the content for a network that brings none of its own."""
@@ -87,7 +90,7 @@ class Extractor(nn.Module):
         layers: Iterable[str],
         *,
         pooling: Pooling = "max",
-        padding: Padding | None = None,
+        padding: Border | None = None,
         relu_rule: ReluRule = "gradient",
     ) -> Features:
         """Activations of an Image [N, 3, H, W] at `layers`, computed no deeper than the deepest of them.
@@ -102,7 +105,7 @@ class Extractor(nn.Module):
         layers: Iterable[str],
         *,
         pooling: Pooling = "max",
-        padding: Padding | None = None,
+        padding: Border | None = None,
         relu_rule: ReluRule = "gradient",
     ) -> Iterator[tuple[str, Tensor]]:
         """Yield activations shallow to deep, each as soon as it is computed; arguments as of a call.
@@ -193,7 +196,7 @@ def _check_size(image: Tensor, needed: tuple[str, ...]) -> None:
         )
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Padding) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Border) -> Tensor:
     """3x3 convolution that keeps the size; [N, C, H, W] -> [N, C', H, W], differentiable in `x` only.
 
     `backward` is the weight with its channels swapped and its kernels turned by half a circle.
@@ -214,7 +217,7 @@ class _FrozenConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Padding
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, backward: Tensor, padding: Border
     ) -> Tensor:
         ctx.save_for_backward(backward)
         ctx.padding = padding
@@ -233,12 +236,13 @@ class _FrozenConvolution(torch.autograd.Function):
         return _fold(_fold(padded, -2, ctx.padding), -1, ctx.padding), None, None, None, None
 
 
-def _fold(padded: Tensor, dim: int, padding: Padding) -> Tensor:
+def _fold(padded: Tensor, dim: int, padding: Border) -> Tensor:
     """Add the gradient of the padding's two lines to the lines that they were copied from; drop them."""
     last = padded.shape[dim] - 1
     inner = 2 if padding == "reflect" else 1
-    padded.select(dim, inner).add_(padded.select(dim, 0))
-    padded.select(dim, last - inner).add_(padded.select(dim, last))
+    sources = (last - 1, 1) if padding == "circular" else (inner, last - inner)
+    padded.select(dim, sources[0]).add_(padded.select(dim, 0))
+    padded.select(dim, sources[1]).add_(padded.select(dim, last))
     return padded.narrow(dim, 1, last - 1)
 
 

@@ -31,6 +31,7 @@ from styler.options.fast import FastOptions, TrainFastOptions
 from styler.options.fields import Options, fields_of, flag_of, plain
 from styler.options.optimize import OptimizeOptions
 from styler.options.see import ImagineOptions
+from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
 
@@ -45,6 +46,8 @@ OPTIONS: dict[str, type[Options]] = {
     "train-translate": TrainTranslateOptions,
     "pairs": PairsOptions,
     "imagine": ImagineOptions,
+    "texture": TextureOptions,
+    "invert": InvertOptions,
 }
 """Commands whose options README lists, or the page of their own."""
 PAGES = {"imagine": "docs/seeing.md"}

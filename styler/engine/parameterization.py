@@ -91,18 +91,19 @@ class PyramidImage(Planes):
     """An image [N, 3, H, W] that is the sum of four levels, each half as large as the one before.
 
     The first level has luma alone: the losses hardly see color at the finest frequencies, and what they do
-    not see comes out as specks.
+    not see comes out as specks. With `wrap` the picture repeats itself; its sides are multiples of 16 then.
     """
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, wrap: bool = False) -> None:
         x, levels = on_axes(start.detach()), list[Tensor]()
         for _ in range(LEVELS - 1):
-            coarser = halved(x)
-            levels.append(x - enlarged(coarser, x))
+            coarser = halved(x, wrap)
+            levels.append(x - enlarged(coarser, x, wrap=wrap))
             x = coarser
         chroma = [CHROMA_GAIN * CHROMA_DECAY**level for level in range(LEVELS)]
         gains = [[LUMA_GAIN**level, chroma[level], chroma[level]] for level in range(LEVELS)]
         super().__init__([levels[0][:, :1], *levels[1:], x], [gains[0][:1], *gains[1:]])
+        self.wrap = wrap
 
     def forward(self) -> Tensor:
         """The image as it stands."""
@@ -110,22 +111,23 @@ class PyramidImage(Planes):
         x = levels.pop()
         while levels:
             level = levels.pop()
-            x = level + enlarged(x, level)
-        x = enlarged(x, finest)
+            x = level + enlarged(x, level, wrap=self.wrap)
+        x = enlarged(x, finest, wrap=self.wrap)
         return in_rgb(torch.cat([x[:, :1] + finest, x[:, 1:]], 1))
 
 
 class HalfChromaImage(Planes):
     """An image [N, 3, H, W] of luma at full size and chroma at half of it, no place for specks."""
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, wrap: bool = False) -> None:
         x = on_axes(start.detach())
-        super().__init__([x[:, :1], halved(x[:, 1:])], [[1.0], [HALF_CHROMA_GAIN] * 2])
+        super().__init__([x[:, :1], halved(x[:, 1:], wrap)], [[1.0], [HALF_CHROMA_GAIN] * 2])
+        self.wrap = wrap
 
     def forward(self) -> Tensor:
         """The image as it stands."""
         luma, chroma = self.maps()
-        return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic")], 1))
+        return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic", self.wrap)], 1))
 
 
 class FourierImage(Parameterization):
@@ -184,12 +186,27 @@ def in_rgb(x: Tensor) -> Tensor:
     return F.conv2d(x, x.new_tensor(AXES).T[:, :, None, None].contiguous())
 
 
-def halved(x: Tensor) -> Tensor:
-    """Maps [N, C, H, W] at half the size, rounded up."""
+def halved(x: Tensor, wrap: bool = False) -> Tensor:
+    """Maps [N, C, H, W] at half the size, rounded up; with `wrap` of a picture that repeats itself."""
+    if wrap:
+        return inner(halved(wrapped(x, 4)), 2)
     size = [-(-side // 2) for side in x.shape[-2:]]
     return F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
 
 
-def enlarged(x: Tensor, like: Tensor, mode: str = "bilinear") -> Tensor:
-    """Maps [N, C, h, w] at the size of others [N, C', H, W]."""
+def enlarged(x: Tensor, like: Tensor, mode: str = "bilinear", wrap: bool = False) -> Tensor:
+    """Maps [N, C, h, w] at the size of others [N, C', H, W]; with `wrap` those are twice as large."""
+    if wrap:
+        x = F.interpolate(wrapped(x, 2), scale_factor=2, mode=mode, align_corners=False)
+        return inner(x, 4)
     return F.interpolate(x, like.shape[-2:], mode=mode, align_corners=False)
+
+
+def wrapped(x: Tensor, margin: int) -> Tensor:
+    """Maps [N, C, H, W] with so many pixels of the opposite side around them."""
+    return F.pad(x, (margin,) * 4, mode="circular")
+
+
+def inner(x: Tensor, margin: int) -> Tensor:
+    """Maps without so many pixels around them."""
+    return x[..., margin:-margin, margin:-margin]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -63,3 +66,17 @@ def scales(size: Size, count: int = 0) -> list[Size]:
             break
         found.insert(0, coarser)
     return found
+
+
+def shrink_periodic(image: Tensor, size: Size) -> Tensor:
+    """An Image [N, C, H, W] that repeats itself at a smaller size, at which it does so too; kept in [0, 1].
+
+    The highest frequencies are cut off.
+    """
+    (height, width), (h, w) = image.shape[-2:], size
+    if (height, width) == size:
+        return image
+    spectrum = torch.fft.rfft2(image)[..., : w // 2 + 1]
+    kept = torch.cat([spectrum[..., : math.ceil(h / 2), :], spectrum[..., height - h // 2 :, :]], -2)
+    shrunk: Tensor = torch.fft.irfft2(kept, size) * (h * w / (height * width))
+    return shrunk.clamp(0, 1)

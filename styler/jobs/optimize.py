@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 import typing
@@ -23,11 +22,21 @@ from styler.features import Extractor
 from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.pictures import open_picture, own_size, precision_name, size_of
-from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.records import (
+    Record,
+    forecast_of,
+    partial_for,
+    prepare,
+    prove,
+    recipe_of,
+    record_of,
+    save,
+    source_of,
+)
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
-from styler.storage.names import display, fit_name
+from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.tasks import optimize as task
 
@@ -224,16 +233,6 @@ def _forecast(job: Job, studio: _Studio) -> Record:
     if options.colors_only:
         steps = "colors only"
     return forecast_of(job, sizes, [shown[-1], steps, str(plan)])
-
-
-def partial_for(target: str) -> str:
-    """File of the best picture if the work diverges: NAME-partial.png, or with a number if that exists."""
-    if target == STREAM:
-        return target
-    path = Path(target)
-    stems = (f"{path.stem}-partial" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
-    paths = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
-    return str(next(path for path in paths if not (path.exists() or path.is_symlink())))
 
 
 def _noting_losses(task: Generator[Event, None, Tensor], recipe: Record) -> Generator[Event, None, Tensor]:

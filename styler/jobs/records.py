@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from styler.image.size import Size
 from styler.options.shared import MachineOptions, OutputOptions
 from styler.storage import disk
 from styler.storage.inputs import STREAM, Job
-from styler.storage.names import display
+from styler.storage.names import display, fit_name
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.save import save_picture
 from styler.version import __version__
@@ -110,3 +111,13 @@ def save(
         overwrite=options.overwrite,
         quality=options.quality,
     )
+
+
+def partial_for(target: str) -> str:
+    """File of the best picture if the work diverges: NAME-partial.png, or with a number if that exists."""
+    if target == STREAM:
+        return target
+    path = Path(target)
+    stems = (f"{path.stem}-partial" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
+    paths = (path.with_name(fit_name(stem, path.suffix)) for stem in stems)
+    return str(next(path for path in paths if not (path.exists() or path.is_symlink())))

@@ -31,6 +31,8 @@ FLOOR = 0.01
 """Share of what photos usually have at a layer that every denominator has at least."""
 NOTHING = Typical(0.0, 0.0, 0.0)
 """Figures of a network whose photos are not known: no floor but that of rounding."""
+_EDGE = 1e-10
+"""Squared gradient of pixels below which a total variation is smooth."""
 EVEN = 0.001
 """Weight of places without any structure, relative to the usual one's square."""
 _ROWS, _CHANNELS = 128, 8
@@ -246,6 +248,24 @@ def total_variation(image: Tensor) -> Tensor:
     vertical = (image[..., 1:, :] - image[..., :-1, :]).square().mean()
     horizontal = (image[..., :, 1:] - image[..., :, :-1]).square().mean()
     return vertical + horizontal
+
+
+def gradient_norm(image: Tensor, beta: float = 2.0) -> Tensor:
+    """Mean over pixels of the length of the gradient to the power of `beta`, of an image [N, C, H, W].
+
+    The total variation of Mahendran and Vedaldi 2015, as a mean; the border is replicated. Of a flat image it
+    is 0, and so is its gradient, for every beta from 1 on.
+    """
+    down = F.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))
+    right = F.pad(image[..., :, 1:] - image[..., :, :-1], (0, 1))
+    lengths: Tensor = (down.square() + right.square() + _EDGE) ** (beta / 2)
+    return lengths.mean() - float(_EDGE ** (beta / 2))
+
+
+def alpha_norm(image: Tensor, alpha: float = 6.0) -> Tensor:
+    """Mean of the distances from middle gray to the power of `alpha` (Mahendran and Vedaldi 2015)."""
+    distances: Tensor = (image - 0.5).abs() ** alpha
+    return distances.mean()
 
 
 def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:

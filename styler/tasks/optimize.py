@@ -111,7 +111,7 @@ def _paint(
         terms = make_terms(content, styles, view, options, scale, usual, weight)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
         parameterization = parameterize(resize(image, scale), options, last)
-        solver = _make_solver(parameterization, options, chosen.history)
+        solver = make_solver(parameterization, options, chosen.history)
         try:
             run = minimize(parameterization, view.evaluation(terms), solver, steps, stop)
             image = yield from relay(run, partial(_noting, view))
@@ -267,7 +267,7 @@ def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Paramet
     return HalfChromaImage(start) if last else PyramidImage(start)
 
 
-def _make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:
+def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:
     """The optimizer that the options name, on the parameter of `image`; `history` is L-BFGS's."""
     x, bounded = image.parameter.data, image.bounded
     if options.optimizer == "adam":

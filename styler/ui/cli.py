@@ -9,7 +9,7 @@ import click
 
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted
-from styler.ui.commands import models, paint, see, train, weights
+from styler.ui.commands import models, paint, see, synthesize, train, weights
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
@@ -72,6 +72,8 @@ for command in (
     paint.optimize,
     paint.fast,
     paint.translate,
+    synthesize.texture,
+    synthesize.invert,
     paint.show,
     paint.pairs,
     see.layers,

@@ -35,8 +35,7 @@ def run_batch(settings: Settings, output: str | None, begin: _Begin[Summary]) ->
     """Follow a job on many inputs to its summary; returns the exit code."""
     from styler.jobs.batch import Summary
 
-    if output == "-" and settings.get("json"):
-        raise click.UsageError("--json and --output - would both write to standard output")
+    _check_output(settings, output)
     console = console_of(settings)
     with interruptible() as interrupt:
         summary = console.follow(begin(interrupt))
@@ -45,13 +44,19 @@ def run_batch(settings: Settings, output: str | None, begin: _Begin[Summary]) ->
     return interrupt.exit_code or summary.exit_code
 
 
-def run_job(settings: Settings, begin: _Begin[dict[str, Any] | None]) -> int:
+def run_job(settings: Settings, begin: _Begin[dict[str, Any] | None], output: str | None = None) -> int:
     """Follow a job to its record, and print that unless it is empty; returns the exit code.
 
     Of several processes only the first has a record to print.
     """
+    _check_output(settings, output)
     console = console_of(settings)
     with interruptible() as interrupt:
         if record := console.follow(begin(interrupt)):
             console.result(record)
     return interrupt.exit_code
+
+
+def _check_output(settings: Settings, output: str | None) -> None:
+    if output == "-" and settings.get("json"):
+        raise click.UsageError("--json and --output - would both write to standard output")

@@ -15,7 +15,7 @@ from PIL import Image
 from styler import device
 from styler.engine import memory
 from styler.engine.solvers import LBFGS
-from styler.jobs.optimize import partial_for
+from styler.jobs.records import partial_for
 from styler.options.optimize import INITS
 from styler.storage.models import vgg as stored
 from styler.storage.pictures.load import load_picture, read_recipe
