@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from styler.options.fields import OutputSize, opt
-from styler.options.shared import MachineOptions, OutputOptions
+from styler.options.fields import OutputSize, again, opt
+from styler.options.shared import BatchOptions, MachineOptions, OutputOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +35,29 @@ class ImagineOptions(SeeOptions):
     plain_: bool = opt(
         False, "The original form: start from the mean, add the gradient, L2; no movements, no spectra."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookOptions(SeeOptions, BatchOptions):
+    """What looks at pictures has in common."""
+
+    size: OutputSize = opt(
+        512, "Size at which a picture is looked at: its long side, a box that it fits into, or full: its own."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaliencyOptions(LookOptions):
+    """Options of `styler saliency`."""
+
+    class_: str = opt(
+        "auto", "Class by name or number; auto: the one with the highest score.", metavar="NAME|N"
+    )
+    layer: str = opt(
+        "", "Look at a layer, as relu4_2, or a channel of it, as conv4_2:17.", metavar="LAYER[:N]"
+    )
+    method: Literal["all", "gradient", "guided", "deconv"] = opt(
+        "all", "Rule at the ReLUs; guided and deconv show features, not evidence."
+    )
+    size: OutputSize = again(LookOptions, "size", 320)
+    raw: bool = opt(False, "Write the gradients by pixels in [0, 1] as well, into NAME.npy.", recipe=False)

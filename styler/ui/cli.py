@@ -77,6 +77,7 @@ for command in (
     paint.show,
     paint.pairs,
     see.layers,
+    see.saliency,
     see.imagine,
     train.train_fast,
     train.train_translate,

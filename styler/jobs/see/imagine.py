@@ -40,7 +40,9 @@ def imagine(
     target = picture_target(output, slug(options.channel or options.class_))
     prove(target, options.overwrite, [])
     view = yield from open_view(options, bool(options.class_))
-    units = [view.class_unit(options.class_)] if options.class_ else view.units(options.channel)
+    units = (
+        [view.class_of(view.find_class(options.class_))] if options.class_ else view.units(options.channel)
+    )
     images = list[Tensor]()
     for unit in units:
         prepare(options)
@@ -54,6 +56,12 @@ def imagine(
     save(target, image, recipe, options)
     yield Result(record_of("", target, options, view.device, begun, [size_of(image)]))
     return Summary(done=1)
+
+
+def _units(view: View, options: ImagineOptions) -> list[Unit]:
+    if options.class_:
+        return [view.class_of(view.find_class(options.class_))]
+    return view.units(options.channel)
 
 
 def _size(options: ImagineOptions) -> Size:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from styler.classifiers import Network
+from styler.classifiers import SCORES, Network
 from styler.errors import InputError, WeightsError
 from styler.events import Event
 from styler.jobs.records import Record, prepare
@@ -37,13 +37,17 @@ class View:
         """Number of its classes."""
         return self.network.widths()[self.network.classes]
 
-    def class_unit(self, text: str) -> Unit:
-        """The unit of a class by name or number; raises InputError."""
-        return self.class_of(classifiers.find_class(text, self.count))
+    def find_class(self, text: str) -> int:
+        """The number of a class by name or number; raises InputError."""
+        return classifiers.find_class(text, self.count)
 
     def class_of(self, index: int) -> Unit:
-        """The unit of a class."""
+        """The unit of a class that a picture is to excite: before any ReLU, which stops gradients."""
         return Unit(self.network.classes, index, classifiers.class_name(index, self.count))
+
+    def score_of(self, index: int) -> Unit:
+        """The unit of a class that is to be explained: its score."""
+        return replace(self.class_of(index), layer=SCORES)
 
     def units(self, text: str) -> list[Unit]:
         """Units of a layer as `--channel` and `--layer` name them; raises InputError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Sequence
 
@@ -32,7 +33,8 @@ def sheet(
 
     `cell` is the side of square ones in pixels, or height and width. Every picture keeps its aspect and is as
     large as fits into its cell; rows may differ in length.
-    `captions`, if there are any, stand under each picture. A label that is too long is cut, with an ellipsis.
+    `captions`, if there are any, stand under each picture, of several lines if they have any. A line that is
+    too long is cut, with an ellipsis.
     """
     high, wide = (cell, cell) if isinstance(cell, int) else cell
     font = ImageFont.load_default(size=max(10, max(high, wide) // 14))
@@ -40,18 +42,22 @@ def sheet(
     names = [_cut(label, _LABEL_CELLS * wide, font) for label in row_labels]
     left = GAP + (max(round(font.getlength(name)) for name in names) + GAP if names else 0)
     top = GAP + (_line(font) + GAP if column_labels else 0)
-    right, down = wide + GAP, high + GAP + (_line(font) if captions else 0)
-    canvas = torch.ones(1, 3, top + len(rows) * down, left + columns * right)
-    for y, row in enumerate(rows):
+    lines = [max((text.count("\n") + 1 for text in row if text), default=0) for row in captions]
+    lines += [0] * (len(rows) - len(lines))
+    right, downs = wide + GAP, [high + GAP + count * _line(font) for count in lines]
+    tops = [top, *(top + end for end in itertools.accumulate(downs))]
+    canvas = torch.ones(1, 3, tops[-1], left + columns * right)
+    for y, row in zip(tops, rows, strict=False):
         for x, picture in enumerate(row):
-            _paste(canvas, _fit(picture, (high, wide)), left + x * right, top + y * down, (high, wide))
-    for y, name in enumerate(names):
-        _write(canvas, name, GAP, top + y * down + (high - _line(font)) // 2, font)
+            _paste(canvas, _fit(picture, (high, wide)), left + x * right, y, (high, wide))
+    for y, name in zip(tops, names, strict=False):
+        _write(canvas, name, GAP, y + (high - _line(font)) // 2, font)
     for x, head in enumerate(column_labels):
         _center(canvas, head, left + x * right, GAP, wide, font)
-    for y, line in enumerate(captions):
-        for x, caption in enumerate(line):
-            _center(canvas, caption, left + x * right, top + y * down + high, wide, font)
+    for y, texts in zip(tops, captions, strict=False):
+        for x, caption in enumerate(texts):
+            for index, text in enumerate(caption.split("\n")):
+                _center(canvas, text, left + x * right, y + high + index * _line(font), wide, font)
     return canvas
 
 

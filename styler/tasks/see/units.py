@@ -14,7 +14,7 @@ from styler.errors import InputError
 from styler.events import Step, relay
 
 Value = Callable[[Tensor], Tensor]
-"""Image [1, 3, H, W] -> scalar that is to rise."""
+"""Image [1, 3, H, W], or an activation [1, C, H, W] -> scalar."""
 
 _MOST = 100
 """Channels that may be named at once."""

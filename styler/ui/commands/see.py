@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import click
 
-from styler.options.see import ImagineOptions
+from styler.options.see import ImagineOptions, SaliencyOptions
 from styler.ui.flags import options_of, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
@@ -31,6 +34,35 @@ def layers(settings: Settings, network: str) -> None:
     from styler.jobs.see import layers as job
 
     console_of(settings).table("Layers", _COLUMNS, job.layers(network))
+
+
+def _pictures(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its pictures, and the place to write."""
+    text = "Where to write; - is standard output. [default: IMAGE-COMMAND.png, of a folder FOLDER-COMMAND]"
+    output = click.option("-o", "--output", metavar="FILE|FOLDER", help=text)
+    return click.argument("images", metavar="IMAGE...", nargs=-1, required=True)(output(command))
+
+
+@click.command()
+@_pictures
+@options_of(SaliencyOptions)
+@talking
+@click.pass_obj
+def saliency(settings: Settings, images: Sequence[str], output: str | None, options: SaliencyOptions) -> int:
+    """Show which pixels raise and lower the score of a class, or a layer, on a labelled sheet.
+
+    \b
+    styler saliency photo.jpg
+    styler saliency photo.jpg --class tabby
+    styler saliency photo.jpg --layer relu4_2 --method guided
+
+    Rows: gradient, guided backpropagation, deconvnet; of each the largest magnitude of the channels, the
+    positive part and the negative part. Guided and deconv show features that the network sees, not evidence:
+    they look much the same for every class.
+    """
+    from styler.jobs.see import saliency as job
+
+    return run_batch(settings, output, lambda interrupt: job.saliency(images, output, options, interrupt))
 
 
 @click.command()

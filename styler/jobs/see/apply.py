@@ -1,0 +1,135 @@
+"""Looking at pictures and folders of pictures, from files to files. A generator of events."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.events import Event
+from styler.image.size import resize
+from styler.jobs.batch import Summary, select, work
+from styler.jobs.pictures import open_picture, output_size, own_size, size_of
+from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.see.view import View
+from styler.options.see import LookOptions
+from styler.storage import disk
+from styler.storage.inputs import STREAM, Job, plan
+from styler.storage.pictures.load import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a command made of a picture.
+
+    Attributes:
+        image: to be saved.
+        entries: further entries of the recipe.
+        raw: values to be saved beside it, as they are.
+    """
+
+    image: Tensor
+    entries: Record = field(default_factory=dict)
+    raw: Tensor | None = None
+
+
+Look = Callable[[Picture, Tensor], Generator[Event, None, Sight]]
+"""Makes a Sight of a loaded picture and its Image, at the size asked for, on the device."""
+
+
+def apply(
+    sources: Sequence[str],
+    output: str | None,
+    command: str,
+    options: LookOptions,
+    begin: Callable[[], Generator[Event, None, tuple[View, Look]]],
+    stop: Callable[[], bool],
+    transparent: bool = False,
+) -> Generator[Event, None, Summary]:
+    """Look at pictures and folders of pictures; a Result for each. What is wrong with one of many is in it.
+
+    Args:
+        output: file, folder or "-", see `inputs.plan`.
+        begin: loads the network, once it is certain that there is something to do.
+        stop: asked between pictures.
+        transparent: whether results have the picture's transparency; else it is laid on white.
+    """
+    planned = plan(sources, output, command, films=False)
+    skips = (planned.many or options.dry_run) and not options.overwrite
+    selection = select(planned, options, lambda job: skips and Path(job.target).exists())
+    for job in selection.jobs[:1]:
+        _prove(job, options)
+    view, look = yield from begin()
+    task = _Task(command, options, view, look, planned.many, transparent, stop)
+    return (yield from work(selection, partial(_look_at, task=task), stop))
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What a command does to each picture."""
+
+    command: str
+    options: LookOptions
+    view: View
+    look: Look
+    many: bool
+    transparent: bool
+    stop: Callable[[], bool]
+
+
+def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
+    begun, options, view = time.monotonic(), task.options, task.view
+    if options.dry_run:
+        height, width = output_size(own_size(job.source, options), options.size, options)
+        return forecast_of(job, [(height, width)], [f"{width} x {height}"])
+    _prove(job, options)
+    prepare(options)  # of many, each is as if alone
+    picture = yield from open_picture(job.source, options, options.size, task.many)
+    size = output_size(size_of(picture.image), options.size, options)
+    picture = replace(picture, image=resize(picture.image, size))
+    image = picture.image if task.transparent else picture.on_white
+    sight = yield from task.look(picture, image.to(view.device))
+    recipe = recipe_of(
+        task.command,
+        options,
+        {"network": view.about["name"]},
+        network=view.about,
+        content=source_of(picture),
+        size=[size[1], size[0]],
+        **sight.entries,
+    )
+    if task.stop():
+        recipe["interrupted"] = True
+    save(job.target, sight.image, recipe, options, picture if task.transparent else None)
+    if sight.raw is not None:
+        _save_raw(_raw_target(job), sight.raw, options)
+    return record_of(job.source, job.target, options, view.device, begun, [size_of(sight.image)])
+
+
+def _prove(job: Job, options: LookOptions) -> None:
+    """Raise OutputError unless all that the job writes can be written."""
+    if options.dry_run:
+        return
+    prove(job.target, options.overwrite, [job.source])
+    if getattr(options, "raw", False):
+        prove(_raw_target(job), options.overwrite, [job.source])
+
+
+def _raw_target(job: Job) -> Path:
+    """The file of the values; raises InputError where there is no file beside which it could lie."""
+    if job.target == STREAM:
+        raise InputError("--raw writes a second file beside the picture: give a file with -o")
+    return Path(job.target).with_suffix(".npy")
+
+
+def _save_raw(target: Path, values: Tensor, options: LookOptions) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, values.detach().float().cpu().numpy(), allow_pickle=False)
+    disk.write(target, buffer.getvalue(), overwrite=options.overwrite)

@@ -1,0 +1,51 @@
+"""Gradient pictures of a unit: saliency (Simonyan et al. 2013), deconvnet (Zeiler and Fergus 2013), guided
+backpropagation (Springenberg et al. 2014); and how they are shown.
+
+The three differ in the rule at the ReLUs alone. The last step, to the pixels, is never rectified.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from styler.classifiers import Network, activation
+from styler.features import ReluRule
+from styler.tasks.see.units import Unit, Value, excitation
+
+METHODS: tuple[ReluRule, ...] = ("gradient", "guided", "deconv")
+CAVEAT = "shows features, not evidence"
+"""Of guided and deconv: they look much the same for every class (Adebayo et al. 2018)."""
+_OUTLIERS = 0.995
+"""Quantile of magnitudes that is shown as the brightest; what is above is cut."""
+
+
+def gradient_of(network: Network, image: Tensor, unit: Unit, method: ReluRule) -> Tensor:
+    """Gradient [1, 3, H, W] of a unit's excitation by the pixels in [0, 1], by the rule of `method`."""
+    return gradient_at(network, image, unit.layer, lambda x: excitation(x, unit.channel), method)
+
+
+def gradient_at(network: Network, image: Tensor, layer: str, value: Value, method: ReluRule) -> Tensor:
+    """As `gradient_of`, but of any value of a layer's activation [1, C, H, W]."""
+    leaf = image.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(value(activation(network, leaf, layer, method)), leaf)
+    return gradient
+
+
+def saliency(gradient: Tensor) -> Tensor:
+    """Saliency map [1, 1, H, W]: the largest of the channels' magnitudes (Simonyan et al. 2013)."""
+    return gradient.abs().amax(1, keepdim=True)
+
+
+def shown(values: Tensor, signed: bool = False) -> Tensor:
+    """Values [1, C, H, W] as an Image: 0 black, the 99.5th percentile of magnitudes white.
+
+    Signed values have 0 at middle gray, and both ends at that percentile.
+    """
+    magnitudes = values.abs().flatten()
+    brightest = magnitudes.kthvalue(max(1, round(_OUTLIERS * magnitudes.numel()))).values
+    if not brightest:  # of few pixels that are not 0
+        brightest = magnitudes.max()
+    scaled = values / brightest.clamp_min(1e-30)
+    image = (0.5 + scaled / 2 if signed else scaled).clamp(0, 1)
+    return image.expand(-1, 3, -1, -1)

@@ -1,0 +1,111 @@
+"""`styler saliency` as it is typed, and classes by name."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from narrow import indexed, saved, squeezed
+from PIL import Image
+
+from styler.classifiers import SCORES, activation
+from styler.errors import InputError, WeightsError
+from styler.storage.models import classifiers, install
+from styler.storage.pictures.load import load_picture
+
+
+@pytest.fixture
+def squeezenet(studio):
+    """SqueezeNet with ten random classes, installed."""
+    install.add("squeezenet", saved(studio / "squeezenet.pth", squeezed()))
+
+
+def test_the_class_with_the_highest_score(run, studio, squeezenet):
+    done = run("saliency", "photo.png", "--raw", "--size", "48", "--json")
+    assert done.code == 0, done.err
+    recipe = json.loads("\n".join(run("show", "photo-saliency.png").lines[:-1]))
+    image = load_picture("photo.png", long_side=48).image
+    scores = activation(classifiers.load("squeezenet"), image, SCORES).flatten()
+    assert recipe["unit"] == f"class {int(scores.argmax())}" == recipe["top"][0] and len(recipe["top"]) == 5
+    values = np.load(studio / "photo-saliency.npy")
+    assert values.shape == (3, 3, 36, 48) and values.dtype == np.float32
+    x = image.requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        activation(classifiers.load("squeezenet"), x, SCORES)[0, scores.argmax(), 0, 0], x
+    )
+    assert np.allclose(values[0], gradient[0].numpy(), rtol=1e-4, atol=1e-7)
+    again = run(*run("show", "photo-saliency.png").lines[-1].split()[1:], "-o", "again.png")
+    assert again.code == 0, again.err
+    assert (studio / "again.png").read_bytes() == (studio / "photo-saliency.png").read_bytes()
+
+
+def test_one_class_by_number_and_one_method(run, studio, squeezenet):
+    assert run("saliency", "photo.png", "--class", "7", "--method", "guided", "--size", "48").code == 0
+    with Image.open(studio / "photo-saliency.png") as sheet:
+        assert sheet.height < 100
+    done = run("saliency", "photo.png", "--class", "10", "-o", "x.png")
+    assert done.code == 1 and "from 0 to 9" in done.err
+
+
+def test_without_a_classifier_it_looks_at_a_layer_and_says_so(run, studio):
+    done = run("saliency", "photo.png", "--size", "48")
+    assert done.code == 0 and "styler weights fetch squeezenet" in done.err and "relu5_1" in done.err
+    assert run("saliency", "photo.png", "--layer", "conv2_1:3", "--size", "48", "-o", "x.png").code == 0
+
+
+def test_folders_are_batches_and_what_exists_is_left_alone(run, studio):
+    (studio / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        (studio / "in" / name).write_bytes((studio / "photo.png").read_bytes())
+    (studio / "in" / "c.png").write_bytes(b"no picture")
+    words = ("saliency", "in", "--layer", "relu2_1", "--size", "32", "-o", "out")
+    done = run(*words)
+    assert done.code == 1 and "2 done, 1 failed" in done.err
+    assert {path.name for path in (studio / "out").iterdir()} == {"a.png", "b.png"}
+    assert "2 skipped" in run(*words).err
+    dry = run("saliency", "photo.png", "--layer", "relu2_1", "--dry-run")
+    assert dry.code == 0 and "320 x 240" in dry.err and not (studio / "photo-saliency.png").exists()
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(run, studio):
+    before = set(studio.iterdir())
+    for words, text in (
+        (("--class", "tabby"), "styler weights fetch squeezenet"),
+        (("--class", "tabby", "--network", "compact"), "has no classes"),
+        (("--class", "tabby", "--layer", "relu2_1"), "one of them"),
+        (("--layer", "relu2_9"), "no layer"),
+        (("--layer", "conv2_1:0-4"), "one channel at a time"),
+        (("--layer", "relu2_1", "--raw", "-o", "-"), "--raw"),
+        (("--layer", "relu2_1", "-o", "photo.png"), "photo.png"),
+    ):
+        done = run("saliency", "photo.png", *words)
+        assert done.code == 1 and text in done.err and len(done.err.splitlines()) == 1, (words, done.err)
+    (studio / "photo-saliency.npy").write_bytes(b"mine")
+    done = run("saliency", "photo.png", "--layer", "relu2_1", "--raw")
+    assert done.code == 1 and "photo-saliency.npy exists already" in done.err
+    assert set(studio.iterdir()) - before == {studio / "photo-saliency.npy"}
+
+
+def test_a_whole_vgg_has_classes_where_a_user_has_it(studio, monkeypatch):
+    state = indexed("vgg16")
+    side = state["features.28.bias"].numel()
+    for key, (rows, columns) in {"0": (9, 49 * side), "3": (9, 9), "6": (4, 9)}.items():
+        state[f"classifier.{key}.weight"], state[f"classifier.{key}.bias"] = (
+            torch.randn(rows, columns),
+            torch.zeros(rows),
+        )
+    network = classifiers.load(str(saved(studio / "whole.pth", state)), classes=True)
+    assert network.network == "vgg16" and network.widths()[SCORES] == 4
+    with pytest.raises(WeightsError, match="convolutions only"):
+        classifiers.load("net.safetensors", classes=True)
+
+
+def test_classes_by_name():
+    assert classifiers.find_class("tabby", 1000) == 281 and classifiers.find_class("281", 1000) == 281
+    assert classifiers.find_class("TABBY", 1000) == 281
+    assert classifiers.class_name(281, 1000) == "tabby" and classifiers.class_name(3, 10) == "class 3"
+    for text, words in (("cat", "tiger cat"), ("taby", "tabby"), ("1000", "from 0 to 999")):
+        with pytest.raises(InputError, match=words):
+            classifiers.find_class(text, 1000)
