@@ -8,6 +8,7 @@ and there is no second file that could fall out of step.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -35,12 +36,14 @@ SUFFIX = ".safetensors"
 _KEY = "styler"
 _BLANK = "0" * 64
 _HEADER_BYTES = 1 << 20  # far above the 10 kB of a VGG-19's header
+_REASON = 150  # characters of what is wrong, which may have the file's own words
 _THUMBNAIL_SIDE = 512  # pixels
 _THUMBNAILS = "thumbnails"
 
 _FOREIGN = "not one of styler's networks: styler models add or styler weights add makes one of another tool's"
 _FEATURE_FIELDS = {"format", "network", "normalization", "padding", "licence", "sha256"}
 """What the description of a feature network had in format 1, beside its information."""
+_DIMENSIONS = 8  # of a tensor, at most; ours have 4
 _BYTES = {"U8": 1, "F16": 2, "BF16": 2, "F32": 4}
 _FLOATS = {"F16", "BF16", "F32"}
 _FAULTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
@@ -134,8 +137,11 @@ def prove_card(path: Path | str) -> Card:
 def read_thumbnails(path: Path | str) -> Tensor | None:
     """Read uint8 thumbnails [S, 3, h, w] of a file of ours, None where it has none; raises as `read`."""
     read_card(path)  # which proves type and shape
-    with safetensors.safe_open(path, "pt") as file:
-        return file.get_tensor(_THUMBNAILS).clone() if _THUMBNAILS in file.keys() else None  # noqa: SIM118
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return file.get_tensor(_THUMBNAILS).clone() if _THUMBNAILS in file.keys() else None  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise _damaged(path, error) from error
 
 
 def is_ours(path: Path | str) -> bool:
@@ -228,7 +234,8 @@ def _read_header(path: Path | str, file: BinaryIO) -> _Header:
 
 
 def _damaged(path: Path | str, error: Exception) -> DamagedError:
-    return DamagedError(f"{display(path)} is damaged ({display(str(error))}): get it again")
+    reason = display(str(error)[:_REASON])
+    return DamagedError(f"{display(path)} is damaged ({reason}): get it again")
 
 
 def _parse(data: bytes) -> _Header:
@@ -241,15 +248,14 @@ def _parse(data: bytes) -> _Header:
         raise ValueError("it is nested too deep") from error
     if about is None:
         raise DamagedError(f"is a safetensors file, {_FOREIGN}")
+    if not about["format"] >= 1:  # also if it is no number
+        raise ValueError(f"its format is {about['format']!r}")
     if about["format"] > _FORMAT:
         raise _FormatError(
             f"has format {about['format']:.6g}, and this styler reads up to {_FORMAT}: "
             "pip install --upgrade styler"
         )
-    entries = {
-        key: _TensorEntry(str(one["dtype"]), tuple(int(side) for side in one["shape"]))
-        for key, one in tensors.items()
-    }
+    entries = _entries_of(tensors)
     keys = {key: key for key in entries}
     if about["format"] < _FORMAT:
         about, keys = _upgraded(about, entries)
@@ -257,6 +263,27 @@ def _parse(data: bytes) -> _Header:
     if _THUMBNAILS in entries:
         _check_thumbnails(entries[_THUMBNAILS], len(card.styles))
     return _Header(card, entries, keys, raw)
+
+
+def _entries_of(tensors: Mapping[str, Any]) -> dict[str, _TensorEntry]:
+    """The tensors of a header, which follow one another without a gap; raises one of `_FAULTS`."""
+    entries, places = {}, []
+    for key, one in tensors.items():
+        entry = _TensorEntry(one["dtype"], tuple(one["shape"]))
+        (begin, end), count = one["data_offsets"], math.prod(entry.shape[:_DIMENSIONS])
+        sound = len(entry.shape) <= _DIMENSIONS and all(map(_is_size, (*entry.shape, begin, end)))
+        if not (sound and end - begin == count * _BYTES[entry.dtype]):
+            raise ValueError(f"{key} has a strange shape or place")
+        entries[key] = entry
+        places.append((begin, end))
+    for (_, end), (begin, _) in itertools.pairwise([(0, 0), *sorted(places)]):
+        if begin != end:
+            raise ValueError("its tensors do not follow one another")
+    return entries
+
+
+def _is_size(number: object) -> bool:
+    return type(number) is int and 0 <= number <= 1 << 62
 
 
 def _upgraded(

@@ -442,6 +442,54 @@ def test_a_header_that_claims_much_costs_nothing(path):
     refused(path, r"has \d,\d+ bytes and should have 9,0\d\d,")
 
 
+INFINITE = float("inf")
+VALUES = [INFINITE, -INFINITE, float("nan"), -1, 10**400, 3.5, None, "x", [], {}, "9" * 5000, True, 1 << 62]
+
+
+def places(value, place=()):
+    """Where values stand in nested ones."""
+    yield place
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, member in list(members)[:4]:
+        yield from places(member, (*place, key))
+
+
+def put(value, place, new):
+    """Nested values with another one at a place."""
+    if not place:
+        return new
+    changed = value.copy()
+    changed[place[0]] = put(value[place[0]], place[1:], new)
+    return changed
+
+
+@pytest.mark.parametrize("kind", ["transform", "translate"])
+def test_whatever_a_header_says_it_is_listed_or_refused_in_one_line(path, kind, monkeypatch):
+    monkeypatch.setattr(library, "_files", lambda: iter([(path, False)]))
+    FULL[kind](path)
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8 : 8 + size])
+    about = json.loads(entries["__metadata__"]["styler"])
+    whole = {"about": about, "tensors": {key: one for key, one in entries.items() if key != "__metadata__"}}
+    refusals = 0
+    for place in places(whole):
+        for value in VALUES if len(place) > 1 else ():
+            changed = put(whole, place, value)
+            text = json.dumps(changed["about"])
+            header = json.dumps({"__metadata__": {"styler": text}, **changed["tensors"]}).encode()
+            path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+            (entry,) = library.installed()
+            refusals += entry.card is None
+            assert entry.problem.isprintable() and len(entry.problem) < 400
+            if entry.card:
+                assert isinstance(entry.card.summary, str)
+                format.read_thumbnails(path)
+    assert refusals > 500
+
+
 def test_a_header_that_is_too_large_is_not_read(path):
     path.write_bytes((2 << 20).to_bytes(8, "little") + b'{"__metadata__":{"styler":"' + b" " * (2 << 20))
     with pytest.raises(DamagedError, match="is a safetensors file, not one of styler's"):
