@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -167,8 +168,11 @@ def test_damaged_models_do_not_hide_the_others(run):
     (library.folder() / "odd.safetensors").write_bytes(b"no")
     path = library.folder() / "pair.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
+    (library.folder() / "nothing.safetensors").symlink_to("nowhere")
+    (library.folder() / "folder.safetensors").mkdir()
+    os.mkfifo(library.folder() / "pipe.safetensors")
     done = run("models")
-    assert done.code == 0 and len(done.lines) == 5 and "you; " in done.out.decode()
+    assert done.code == 0 and len(done.lines) == 8 and done.out.decode().count("you; ") == 4
     assert "is damaged" in run("fast", "photo.png", "--style", "wash").err
 
 

@@ -201,6 +201,15 @@ def _cards(takes: str) -> dict[Path, Card]:
     return {path: card for path, card in cards.items() if KINDS[card.kind].takes == takes}
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether a file of ours is as it was written, its values included."""
+    try:
+        format.read(path)
+    except (StylerError, OSError):
+        return False
+    return True
+
+
 def _bundled() -> Path | None:
     """The folder of the networks that came with styler; in a checkout that is not installed, its own."""
     try:
@@ -220,7 +229,7 @@ def locate(model: str, style: str) -> Path:
     """Find the file of a model's name or path; without one, of the only network that has all the styles.
 
     `style` is as for `mix`. Without either it is the first bundled network, or else the first of the user's.
-    Headers are read at most.
+    Headers are read at most; of several networks with the styles, damaged ones do not count.
 
     Raises:
         CheckpointError: if there is none, with the nearest names, or more than one.
@@ -236,6 +245,8 @@ def locate(model: str, style: str) -> Path:
     fitting = [path for path, card in usable.items() if names <= {known.name for known in card.styles}]
     if not fitting:
         raise CheckpointError(_unheld(names, usable.values()))
+    if style and len(fitting) > 1:
+        fitting = [path for path in fitting if _is_whole(path)] or fitting[:1]
     if style and len(fitting) > 1:
         listed = ", ".join(path.stem for path in fitting)
         raise CheckpointError(f"several networks have style {style}: choose with --model one of {listed}")

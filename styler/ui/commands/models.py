@@ -139,7 +139,7 @@ def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> Non
 
 def _row(entry: Entry) -> tuple[object, ...]:
     origin = "styler" if entry.bundled else "you"
-    size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
+    size = f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.path.is_file() else ""
     if entry.card is None:
         return entry.name, "", "", size, "", f"{origin}; {entry.problem}"
     card = entry.card

@@ -100,6 +100,13 @@ def test_a_model_is_found_by_the_headers_alone(shelf, monkeypatch):
     assert library.locate("b", "") == shelf / "b.safetensors"  # of a name not even the header
 
 
+def test_a_damaged_model_does_not_hide_another_with_its_style(shelf):
+    for name in "ab":
+        library.write(shelf / f"{name}.safetensors", model(INK))
+    (shelf / "a.safetensors").write_bytes((shelf / "a.safetensors").read_bytes()[:-1] + b"!")
+    assert library.locate("", "ink") == shelf / "b.safetensors"
+
+
 def test_models_are_found_by_name_file_or_style(shelf, tmp_path):
     for name, styles in {"a": (INK, WAVES), "b": (Style("dots"),), "c": (INK,)}.items():
         library.write(shelf / f"{name}.safetensors", model(*styles))
