@@ -25,6 +25,13 @@ def display(name: str | Path) -> str:
     return "".join(character if character.isprintable() else _escaped(character) for character in str(name))
 
 
+def one_line(text: str) -> str:
+    """Foreign text as it may stand in a new file: on one line, without control characters."""
+    # Joiners are no control characters, though Unicode has them among those: Persian and emoji need them.
+    kept = (c if c.isprintable() or c in "\u200c\u200d" else " " if c.isspace() else "" for c in text)
+    return " ".join("".join(kept).split())
+
+
 def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte that was not text in the file system's encoding
         return f"\\x{ord(character) - 0xDC00:02x}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import warnings
 
 import click
 
 from styler.errors import DeviceError, StylerError
-from styler.signals import Interrupted
+from styler.signals import Interrupted, interruptible
+from styler.storage.names import display
 from styler.ui.commands import models, paint, see, synthesize, train, weights
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
@@ -23,9 +26,14 @@ def main(command: click.Command | None = None) -> None:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     settings: Settings = {}
     try:
-        code = (command or styler).main(standalone_mode=False, obj=settings)
+        with interruptible(), warnings.catch_warnings():
+            if not sys.warnoptions:  # those of torch and Pillow say nothing to a user
+                warnings.simplefilter("ignore")
+            code = (command or styler).main(standalone_mode=False, obj=settings)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)  # with words of the command line, as names of files
+        click.echo("\n".join(map(display, shown.getvalue().splitlines())), err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130

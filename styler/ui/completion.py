@@ -30,6 +30,7 @@ def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
         CompletionItem(entry.name, help=entry.card.summary)
         for entry in library.installed()
         if entry.card and entry.card.kind in kinds and entry.name.startswith(incomplete)
+        if entry.name.isprintable()
     ]
     return found or [CompletionItem(incomplete, type="file")]
 

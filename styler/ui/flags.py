@@ -1,10 +1,9 @@
-"""Options classes as command-line flags, and a recipe as the command that remakes its picture."""
+"""Options classes as command-line flags."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
@@ -136,37 +135,3 @@ def talking(command: Command) -> Command:
         )
         command = flag(command)
     return command
-
-
-def flags_of(options: Mapping[str, Any]) -> list[str]:
-    """Options of a recipe, by field name, as words of a command line."""
-    words: list[str] = []
-    for name, value in options.items():
-        flag = flag_of(str(name))
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        elif isinstance(value, str | int | float):
-            words += [flag, str(value)]
-        else:
-            raise TypeError(f"{name} is {value!r}")
-    return words
-
-
-def command_line(recipe: Mapping[str, Any]) -> str:
-    """The command that remakes a picture, from its recipe; names are the inputs' base names.
-
-    Raises InputError for a recipe that lacks parts: it was too long for its picture, or is not ours.
-    """
-    try:
-        inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
-        names, styles = ([str(entry["name"]) for entry in group] for group in (inputs, recipe["styles"]))
-        words = ["styler", str(recipe["command"]), *flags_of(recipe["options"])]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("the recipe lacks parts, so no command remakes this picture") from error
-    if len(styles) > 1:
-        words += [word for name in styles for word in ("--style", name)]
-    else:
-        names += styles
-    if any(name.startswith("-") for name in names):  # it would be taken for a flag
-        words.append("--")
-    return shlex.join([*words, *names])

@@ -24,7 +24,7 @@ from styler.storage.models.library import Card, Model, Style, Translation
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.storage.pictures.save import FORMATS
 from styler.ui import cli
-from styler.ui.flags import command_line
+from styler.ui.remake import command_line
 
 EDGES = {"name": "edges", "sigma": "1-3", "strong": 90.0, "weak": 75.0, "shortest": 4}
 
@@ -103,7 +103,7 @@ def test_one_picture_with_its_recipe(translate):
 
 def test_the_recipes_command_makes_the_same_picture(run, translate):
     translate("photo.png", "--no-dropout", "-o", "a.png")
-    program, *words = command_line(read_recipe("a.png")).split()
+    program, *words = command_line(read_recipe("a.png")).line.split()
     assert program == "styler" and "--no-dropout" in words
     run(*words, "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from styler.storage.names import display, fit_name, is_private, nearest, slug, user_folder
+from styler.storage.names import display, fit_name, is_private, nearest, one_line, slug, user_folder
 
 
 @given(st.text(max_size=400), st.sampled_from(["", ".png", "-style.webp"]))
@@ -35,6 +35,18 @@ def test_fitted_names_stay_different() -> None:
 @given(st.text())
 def test_displayed_names_are_printable_lines(name: str) -> None:
     assert display(name).isprintable()
+
+
+@given(st.text())
+def test_foreign_text_becomes_one_line_without_control_characters(text: str) -> None:
+    line = one_line(text)
+    assert line.replace("\u200c", "").replace("\u200d", "").isprintable()
+    assert one_line(line) == line
+
+
+def test_what_a_foreign_text_says_stays() -> None:
+    assert one_line("\x1b]0;me\x07 and\n\u202eyou\u2028 ") == "]0;me and you"
+    assert one_line("\u0645\u06cc\u200c\u062e \U0001f469\u200d\U0001f3a8").count("\u200c") == 1
 
 
 def test_display_escapes_only_what_it_must() -> None:

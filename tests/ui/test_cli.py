@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +24,10 @@ from styler.errors import InputError
 from styler.jobs import optimize
 from styler.options.optimize import OptimizeOptions
 from styler.storage import doctor
-from styler.storage.models import vgg
+from styler.storage.models import library, vgg
 from styler.storage.models.known import WEIGHTS
 from styler.storage.pictures.load import read_recipe
-from styler.ui import cli, flags
+from styler.ui import cli, flags, remake
 
 
 def commands(group=cli.styler, path=("styler",)):
@@ -89,13 +90,15 @@ def test_the_version(run):
 
 
 def test_every_flag_turns_into_an_option_and_back(run):
-    """What `flags_of` writes of a recipe, click reads as the same options."""
+    """What is written of a recipe, click reads as the same options."""
     options = OptimizeOptions(
         size=None, style_layers=(("relu1_1", 0.5), ("relu2_1", 1.0)), optimizer="adam", seed=5, init="-x.png"
     )
     found = []
     command = click.command()(flags.options_of(OptimizeOptions)(lambda options: found.append(options)))
-    command.main(flags.flags_of(json.loads(json.dumps(options.changed()))), standalone_mode=False)
+    recipe = json.loads(json.dumps(options.changed()))
+    words = [word for entry in recipe.items() for word in remake.words_of("optimize", *entry)]
+    command.main(words, standalone_mode=False)
     assert found == [options]
 
 
@@ -217,9 +220,112 @@ def test_a_command_that_is_shown_is_safe_to_paste():
         "styles": [{"name": "$(reboot) 'a'.png"}],
         "options": {"size": "full", "seed": 0, "metadata": False},
     }
-    text = flags.command_line(recipe)
-    words = ["styler", "optimize", "--size", "full", "--seed", "0", "--no-metadata", "--"]
-    assert shlex.split(text) == [*words, "-x.png", "$(reboot) 'a'.png"]
+    line, note = remake.command_line(recipe)
+    words = ["styler", "optimize", "--size", "full", "--seed", "0", "--"]
+    assert shlex.split(line) == [*words, "-x.png", "$(reboot) 'a'.png"]
+    assert note == "left out of the command: metadata"
+
+
+HOSTILE = [
+    "a\nrm b.png",
+    "a\x1b[31m",
+    "it's\t\\",
+    "\u202egnp.a",
+    "\udcff",
+    "!!",
+    "~",
+    "=ls",
+    "$(touch c)",
+    "`touch c`",
+    "a;b",
+    "\x9b",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_in_a_command_is_that_name_to_bash_and_on_one_line(name):
+    recipe = {
+        "command": "optimize",
+        "content": {"name": name},
+        "styles": [{"name": "s"}],
+        "options": {"init": name},
+    }
+    line, _ = remake.command_line(recipe)
+    assert line.isprintable()
+    shell = ["bash", "-c", line.replace("styler", "printf '%s\\0'", 1)]
+    printed = subprocess.run(shell, capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}).stdout
+    assert printed.decode(errors="surrogateescape").split("\0")[:-1] == [
+        "optimize",
+        "--init",
+        name,
+        name,
+        "s",
+    ]
+
+
+HARMLESS = {
+    "output": "victim.png",
+    "overwrite": True,
+    "init": "/etc/passwd",
+    "network": "../../secret",
+    "dataset": "/",
+    "style_weight": "much",
+    "steps": 10**9,
+    "seed": 1.5,
+    "size": "-1",
+    "resume": True,
+    "edges": True,
+    "padding": "wide",
+    "a b": 1,
+}
+
+
+def test_options_that_no_recipe_has_are_left_out_with_a_note(run, studio):
+    recipe = {
+        "command": "optimize",
+        "content": {"name": "/tmp/../photo.png"},
+        "styles": [{"name": "a.png"}, {"name": "--b"}],
+        "options": {**HARMLESS, "tv_weight": 0.5},
+    }
+    line, note = remake.command_line(recipe)
+    assert line == "styler optimize --tv-weight 0.5 --style a.png --style=--b photo.png"
+    assert all(name in note for name in HARMLESS)
+    picture().save("x.png", pnginfo=recipe_chunk(recipe))
+    shown = run("show", "x.png")
+    assert (
+        shown.code == 0
+        and shown.lines[-1] == line
+        and "left out of the command: output, overwrite" in shown.err
+    )
+
+
+@pytest.mark.parametrize("command", ["train-fast", "rm", "models", "optimize; rm"])
+def test_a_command_that_makes_no_pictures_is_refused(command):
+    recipe = {"command": command, "content": {"name": "x"}, "styles": [], "options": {}}
+    with pytest.raises(InputError, match="no command of styler that makes pictures"):
+        remake.command_line(recipe)
+
+
+@pytest.mark.parametrize("words", [("show", "a", "\x1b[31m"), ("\x1b[31m",), ("models", "show", "a", "\x9b")])
+def test_usage_errors_have_no_control_characters(run, studio, words):
+    done = run(*words)
+    assert done.code == 2 and all(line.isprintable() for line in done.err.splitlines())
+
+
+def test_warnings_of_libraries_are_not_shown(run, studio, monkeypatch):
+    def listed():
+        warnings.warn("of torch", stacklevel=1)
+        return []
+
+    monkeypatch.setattr(library, "installed", listed)
+    assert "of torch" not in run("models", "list").err
+
+
+def test_every_command_that_writes_recipes_can_be_shown():
+    writers = {
+        name for name, one in cli.styler.commands.items() if {"metadata"} & {p.name for p in one.params}
+    }
+    assert writers == remake.OPTIONS.keys()
 
 
 @pytest.mark.parametrize(
@@ -235,7 +341,7 @@ def test_a_command_that_is_shown_is_safe_to_paste():
 )
 def test_a_recipe_with_parts_missing_has_no_command(run, studio, recipe):
     with pytest.raises(InputError, match="lacks parts"):
-        flags.command_line(recipe)
+        remake.command_line(recipe)
     picture().save("x.png", pnginfo=recipe_chunk(recipe))
     shown = run("show", "x.png")
     assert shown.code == 1 and json.loads(shown.out) == recipe and "lacks parts" in shown.err

@@ -24,7 +24,7 @@ from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import ahead
-from styler.storage.names import display
+from styler.storage.names import display, one_line
 from styler.storage.runs import Log
 
 B = TypeVar("B")
@@ -152,7 +152,7 @@ def _train(
         "command": request.command,
         "processes": group.size,
         "pictures": training.count,
-        "credits": request.credits,
+        "credits": one_line(request.credits),
         **about(options, log.last),
     }
     yield from training.write(Path(request.output), information)

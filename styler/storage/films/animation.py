@@ -20,7 +20,7 @@ from styler.image.levels import from_pixels, to_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.names import display
+from styler.storage.names import display, one_line
 from styler.storage.pictures import modes
 from styler.storage.pictures.recipe import save_options, to_text
 
@@ -50,7 +50,7 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
         raise InputError(f"{subject}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
     if min(width, height) < SMALLEST:
         raise InputError(f"{subject}, under {SMALLEST} pixels a side: give a larger animation")
-    credits = {"title": title} if isinstance(title, str) else {}
+    credits = {"title": one_line(title)} if isinstance(title, str) else {}
     return Footage(height, width, MILLISECOND, Fraction(10), count, loop=loop, credits=credits)
 
 

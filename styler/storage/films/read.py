@@ -19,7 +19,7 @@ from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
-from styler.storage.names import display
+from styler.storage.names import display, one_line
 from styler.storage.pictures import recipe
 
 CONTAINERS = {
@@ -106,7 +106,7 @@ def _footage(container: Any, stream: Any, first: Any) -> Footage:
         turn=turn,
         aspect=(1 / aspect if turn % 2 else aspect) or Fraction(1),
         matrix=_matrix(first),
-        credits={name: tags[name] for name in CREDITS if tags.get(name)},
+        credits={name: one_line(tags[name]) for name in CREDITS if tags.get(name)},
         notes=("it is HDR, and is read as it is, so that colors come out paler",) if hdr else (),
     )
 

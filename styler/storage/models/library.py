@@ -20,7 +20,7 @@ from styler.storage.cards import VGG, Card, Style, Translation, mix, weights
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
 from styler.storage.format import SUFFIX, read_card, read_thumbnails
-from styler.storage.names import SLUG, display, nearest, slug, user_folder
+from styler.storage.names import SLUG, display, nearest, one_line, slug, user_folder
 
 __all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails", "slug"]  # found here too
 
@@ -160,6 +160,7 @@ def _read_foreign(path: Path) -> Model:
 
 def _styles(stem: str, titles: Sequence[str]) -> tuple[Style, ...]:
     """Styles by the names that a file has for them, or else by its own."""
+    titles = [one_line(title) for title in titles]
     styles = tuple(Style(slug(title), title=title) for title in titles) or (Style(slug(stem)),)
     if len({style.name for style in styles}) == len(styles):
         return styles

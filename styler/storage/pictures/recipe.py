@@ -13,6 +13,7 @@ from typing import Any
 from PIL import ExifTags, Image, PngImagePlugin
 
 from styler.errors import InputError
+from styler.storage.names import one_line
 from styler.version import __version__
 
 MAX_BYTES = 8 * 1024  # of JSON written
@@ -110,7 +111,7 @@ def save_options(
 def read_credits(tags: Mapping[int, object], text: Mapping[Any, object]) -> dict[str, str]:
     """Copyright, artist and description from PNG text or else EXIF tags, on one line each."""
     found = {name: text.get(_PNG_CREDITS[name]) or _as_text(tags.get(tag)) for name, tag in CREDITS.items()}
-    lines = {name: " ".join(value.split()) for name, value in found.items() if isinstance(value, str)}
+    lines = {name: one_line(value) for name, value in found.items() if isinstance(value, str)}
     return {name: line[:_CREDIT_LENGTH] for name, line in lines.items() if line}
 
 

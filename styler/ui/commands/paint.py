@@ -12,8 +12,9 @@ from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.ui import completion
-from styler.ui.flags import command_line, options_of, preset_option, talking
+from styler.ui.flags import options_of, preset_option, talking
 from styler.ui.follow import Settings, console_of, run_batch
+from styler.ui.remake import command_line
 
 KINDS = {
     "edges": "The inputs are the photos' edges, as black lines on white.",
@@ -167,4 +168,7 @@ def show(settings: Settings, picture: str) -> None:
     console, recipe = console_of(settings), read(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
     if not settings.get("json"):
-        console.text(command_line(recipe))
+        remake = command_line(recipe, KINDS)
+        console.text(remake.line)
+        if remake.note:
+            console.note(remake.note)

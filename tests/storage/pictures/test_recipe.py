@@ -10,7 +10,7 @@ from pathlib import Path
 import corpus
 import pytest
 from corpus import loaded, noise, smooth, stored
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from styler.errors import InputError
 from styler.storage.pictures import recipe
@@ -89,6 +89,14 @@ def test_a_foreign_recipe_that_is_no_small_object_is_refused(tmp_path: Path, tex
     path = stored(tmp_path, corpus.png(corpus.SIZE, 1, 0, b"", chunk))
     with pytest.raises(InputError, match="recipe"):
         read_recipe(path)
+
+
+def test_credits_are_carried_without_control_characters(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Copyright", "\x1b]0;title\x07me\u202e\n")
+    info.add_itxt("Author", "\x1b\x07")
+    picture = loaded(tmp_path, corpus.picture(), "PNG", pnginfo=info)
+    assert picture.credits == {"copyright": "]0;titleme"}
 
 
 def test_credits_are_carried_from_exif_on_one_line(tmp_path: Path) -> None:
