@@ -19,6 +19,8 @@ _Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list
 """Shell completions of options, by field name."""
 
 _NONE: _Completions = {}
+_CLASS = "options_class"
+"""Attribute of a command's function: the class of its options."""
 
 
 class _TextType(click.ParamType):  # type: ignore[type-arg]
@@ -109,11 +111,18 @@ def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[
             return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
+        vars(called)[_CLASS] = kind
         flags = [_option_of(f, hint, completions) for f, hint in reversed(fields.items())]
         vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
         return called
 
     return decorate
+
+
+def class_of(command: click.Command) -> type[Options]:
+    """The options class whose fields are a command's flags; that of no options for one without."""
+    kind: type[Options] = vars(command.callback).get(_CLASS, Options)
+    return kind
 
 
 def talking(command: Command) -> Command:

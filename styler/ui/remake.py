@@ -8,22 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from styler.errors import InputError
-from styler.options.fast import FastOptions
-from styler.options.fields import TEXT_FORMS, Options, fields_of, flag_of
-from styler.options.optimize import OptimizeOptions
-from styler.options.translate import PairsOptions, TranslateOptions
-from styler.storage.names import display
+import click
 
-OPTIONS: Mapping[str, type[Options]] = {
-    "optimize": OptimizeOptions,
-    "fast": FastOptions,
-    "translate": TranslateOptions,
-    "pairs": PairsOptions,
-}
-"""The commands that write recipes, with their options."""
-_PLACES = ("output", "overwrite")
-"""Options that say where to write, which no picture decides."""
+from styler.errors import InputError
+from styler.options.fields import TEXT_FORMS, Options, fields_of, flag_of
+from styler.options.shared import OutputOptions
+from styler.storage.names import display
+from styler.ui.flags import class_of
+
+_LACKS = "the recipe lacks parts, so no command remakes this picture"
 
 
 class Remake(NamedTuple):
@@ -33,42 +26,42 @@ class Remake(NamedTuple):
     note: str
 
 
-def command_line(recipe: Mapping[str, Any], kinds: typing.Collection[str] = ()) -> Remake:
+def command_line(recipe: Mapping[str, Any], commands: Mapping[str, click.Command]) -> Remake:
     """The command that makes a picture again, from its recipe; inputs have their base names, and no output.
 
-    `kinds` are flags of `styler pairs`. Raises InputError for a recipe that lacks parts, as it was too long
-    for its picture, and for one of no command of ours.
+    `commands` are styler's. Raises InputError for a recipe that lacks parts, as it was too long for its
+    picture, and for one of no command that makes pictures.
     """
     try:
-        command = str(recipe["command"])
+        name = str(recipe["command"])
         inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
         names, styles = ([_base(entry["name"]) for entry in group] for group in (inputs, recipe["styles"]))
         options = dict(recipe["options"])
-        if command == "optimize" and not (names and styles):
-            raise ValueError("no content or no style")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("the recipe lacks parts, so no command remakes this picture") from error
-    if command not in OPTIONS:
-        raise InputError(f"no command of styler that makes pictures is called '{display(command)}'")
-    given = {name: words_of(command, name, value, kinds) for name, value in options.items()}
-    words = ["styler", command, *(word for flags in given.values() for word in flags)]
-    if command == "optimize" and len(styles) > 1:
-        words += [word for name in styles for word in _option("--style", name)]
-    elif command == "optimize":
+        raise InputError(_LACKS) from error
+    if name not in commands or not issubclass(class_of(commands[name]), OutputOptions):
+        raise InputError(f"no command of styler that makes pictures is called '{display(name)}'")
+    command = commands[name]
+    given = {option: words_of(command, option, value) for option, value in options.items()}
+    words = ["styler", name, *(word for flags in given.values() for word in flags)]
+    blends = any(parameter.name == "styles" for parameter in command.params)
+    if blends and not (names and styles):
+        raise InputError(_LACKS)
+    if blends and len(styles) > 1:
+        words += [word for style in styles for word in _option("--style", style)]
+    else:
         names += styles
-    if any(name.startswith("-") for name in names):  # it would be taken for a flag
+    if any(word.startswith("-") for word in names):  # it would be taken for a flag
         words.append("--")
-    unused = [
-        name for name, flags in given.items() if not flags and not (command == "pairs" and name == "output")
-    ]
-    return Remake(" ".join(map(quoted, [*words, *names])), _note(command, unused))
+    return Remake(" ".join(map(quoted, [*words, *names])), _note(command, given))
 
 
-def _note(command: str, unused: list[str]) -> str:
-    """What is not in a command: options that the recipe had, and the folder of pairs."""
+def _note(command: click.Command, given: Mapping[str, list[str]]) -> str:
+    """What is not in a command: options that the recipe has, and an output if it must have one."""
+    needed = [parameter for parameter in command.params if parameter.name == "output" and parameter.required]
+    unused = [option for option, words in given.items() if not words and not (needed and option == "output")]
     notes = [f"left out of the command: {', '.join(map(display, unused))}"] if unused else []
-    if command == "pairs":
-        notes.append("add -o FOLDER to the command: where the pair goes")
+    notes += [f"add -o {parameter.metavar} to the command" for parameter in needed]
     return "; ".join(notes)
 
 
@@ -80,21 +73,30 @@ def _base(name: object) -> str:
     return base
 
 
-def words_of(command: str, name: str, value: object, kinds: typing.Collection[str] = ()) -> list[str]:
+def words_of(command: click.Command, name: str, value: object) -> list[str]:
     """An option of a recipe as words of a command line; none if it is no option of that command's recipes."""
-    if command == "pairs" and name.replace("_", "-") in kinds and value is True:
-        return [flag_of(name)]
-    hints = {f.name: hint for f, hint in fields_of(OPTIONS[command]).items() if f.metadata["recipe"]}
-    if name not in hints or name in _PLACES or not _is_of(value, hints[name]):
+    kind, flag = class_of(command), flag_of(name)
+    hints = {f.name: hint for f, hint in fields_of(kind).items() if f.metadata["recipe"]}
+    if name not in hints:
+        return [flag] if value is True and name in _kinds(command, kind) else []
+    if not _is_of(value, hints[name]):
         return []
     try:
-        OPTIONS[command].of({name: value})
+        kind.of({name: value})
     except InputError:
         return []
-    flag = flag_of(name)
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     return _option(flag, str(value))
+
+
+def _kinds(command: click.Command, kind: type[Options]) -> set[str]:
+    """The flags of a command that are beside its options, as --edges of `styler pairs`."""
+    fields = {f.name for f in fields_of(kind)}
+    flags = (
+        one for one in command.params if isinstance(one, click.Option) and one.is_flag and one.expose_value
+    )
+    return {str(flag.name) for flag in flags} - fields
 
 
 def _is_of(value: object, hint: Any) -> bool:

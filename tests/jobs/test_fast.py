@@ -24,6 +24,7 @@ from styler.storage import disk
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.load import load_picture, read_recipe
+from styler.ui import cli
 from styler.ui.remake import command_line
 
 
@@ -96,9 +97,9 @@ def test_one_picture_with_its_recipe(here):
         "sha256": library.read_card(library.folder() / "pair.safetensors").sha256,
     }
     assert recipe["content"] == {"name": "photo.png", "sha256": disk.sha256_of("photo.png")}
-    assert command_line(recipe).line.startswith("styler fast --model pair") and command_line(
-        recipe
-    ).line.endswith("photo.png")
+    assert command_line(recipe, cli.styler.commands).line.startswith(
+        "styler fast --model pair"
+    ) and command_line(recipe).line.endswith("photo.png")
 
 
 def test_it_is_the_networks_picture(here):

@@ -19,7 +19,7 @@ from styler.jobs.batch import Summary
 from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.storage.datasets.pairs import open_pairs
 from styler.storage.pictures.load import load_picture, measure, read_recipe
-from styler.ui.commands.paint import KINDS
+from styler.ui import cli
 from styler.ui.remake import command_line
 
 
@@ -106,7 +106,7 @@ def test_how_they_were_made_is_recorded():
     }
     recipe = read_recipe("out/photo.png")
     assert recipe["condition"] == record["condition"] and recipe["content"]["name"] == "photo.png"
-    command = command_line(recipe, KINDS).line
+    command = command_line(recipe, cli.styler.commands).line
     assert command.startswith("styler pairs --edges") and "--sigma 1-3" in command
     assert "--seed 5" in command and command.endswith("photo.png")
 
@@ -114,7 +114,7 @@ def test_how_they_were_made_is_recorded():
 def test_the_command_in_a_picture_makes_it_again(run):
     pairs("photo.png", kind="low-resolution", factor=3)
     before = Path("out/photo.png").read_bytes()
-    words = command_line(read_recipe("out/photo.png"), KINDS).line.split()[1:]
+    words = command_line(read_recipe("out/photo.png"), cli.styler.commands).line.split()[1:]
     Path("out/photo.png").unlink()
     assert run(*words, "-o", "out").code == 0
     assert Path("out/photo.png").read_bytes() == before

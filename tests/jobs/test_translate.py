@@ -103,7 +103,7 @@ def test_one_picture_with_its_recipe(translate):
 
 def test_the_recipes_command_makes_the_same_picture(run, translate):
     translate("photo.png", "--no-dropout", "-o", "a.png")
-    program, *words = command_line(read_recipe("a.png")).line.split()
+    program, *words = command_line(read_recipe("a.png"), cli.styler.commands).line.split()
     assert program == "styler" and "--no-dropout" in words
     run(*words, "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()

@@ -97,7 +97,9 @@ def test_every_flag_turns_into_an_option_and_back(run):
     found = []
     command = click.command()(flags.options_of(OptimizeOptions)(lambda options: found.append(options)))
     recipe = json.loads(json.dumps(options.changed()))
-    words = [word for entry in recipe.items() for word in remake.words_of("optimize", *entry)]
+    words = [
+        word for entry in recipe.items() for word in remake.words_of(cli.styler.commands["optimize"], *entry)
+    ]
     command.main(words, standalone_mode=False)
     assert found == [options]
 
@@ -220,7 +222,7 @@ def test_a_command_that_is_shown_is_safe_to_paste():
         "styles": [{"name": "$(reboot) 'a'.png"}],
         "options": {"size": "full", "seed": 0, "metadata": False},
     }
-    line, note = remake.command_line(recipe)
+    line, note = remake.command_line(recipe, cli.styler.commands)
     words = ["styler", "optimize", "--size", "full", "--seed", "0", "--"]
     assert shlex.split(line) == [*words, "-x.png", "$(reboot) 'a'.png"]
     assert note == "left out of the command: metadata"
@@ -250,7 +252,7 @@ def test_a_name_in_a_command_is_that_name_to_bash_and_on_one_line(name):
         "styles": [{"name": "s"}],
         "options": {"init": name},
     }
-    line, _ = remake.command_line(recipe)
+    line, _ = remake.command_line(recipe, cli.styler.commands)
     assert line.isprintable()
     shell = ["bash", "-c", line.replace("styler", "printf '%s\\0'", 1)]
     printed = subprocess.run(shell, capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}).stdout
@@ -287,7 +289,7 @@ def test_options_that_no_recipe_has_are_left_out_with_a_note(run, studio):
         "styles": [{"name": "a.png"}, {"name": "--b"}],
         "options": {**HARMLESS, "tv_weight": 0.5},
     }
-    line, note = remake.command_line(recipe)
+    line, note = remake.command_line(recipe, cli.styler.commands)
     assert line == "styler optimize --tv-weight 0.5 --style a.png --style=--b photo.png"
     assert all(name in note for name in HARMLESS)
     picture().save("x.png", pnginfo=recipe_chunk(recipe))
@@ -303,7 +305,7 @@ def test_options_that_no_recipe_has_are_left_out_with_a_note(run, studio):
 def test_a_command_that_makes_no_pictures_is_refused(command):
     recipe = {"command": command, "content": {"name": "x"}, "styles": [], "options": {}}
     with pytest.raises(InputError, match="no command of styler that makes pictures"):
-        remake.command_line(recipe)
+        remake.command_line(recipe, cli.styler.commands)
 
 
 @pytest.mark.parametrize("words", [("show", "a", "\x1b[31m"), ("\x1b[31m",), ("models", "show", "a", "\x9b")])
@@ -321,11 +323,12 @@ def test_warnings_of_libraries_are_not_shown(run, studio, monkeypatch):
     assert "of torch" not in run("models", "list").err
 
 
-def test_every_command_that_writes_recipes_can_be_shown():
-    writers = {
-        name for name, one in cli.styler.commands.items() if {"metadata"} & {p.name for p in one.params}
-    }
-    assert writers == remake.OPTIONS.keys()
+def test_every_command_with_recipes_can_be_shown():
+    recipe = {"content": {"name": "x"}, "styles": [{"name": "y"}], "options": {"seed": 7, "shard": "1/2"}}
+    for name, command in cli.styler.commands.items():
+        if any(parameter.name == "metadata" for parameter in command.params):
+            line, note = remake.command_line({**recipe, "command": name}, cli.styler.commands)
+            assert line == f"styler {name} --seed 7 x y" and "left out of the command: shard" in note
 
 
 @pytest.mark.parametrize(
@@ -341,7 +344,7 @@ def test_every_command_that_writes_recipes_can_be_shown():
 )
 def test_a_recipe_with_parts_missing_has_no_command(run, studio, recipe):
     with pytest.raises(InputError, match="lacks parts"):
-        remake.command_line(recipe)
+        remake.command_line(recipe, cli.styler.commands)
     picture().save("x.png", pnginfo=recipe_chunk(recipe))
     shown = run("show", "x.png")
     assert shown.code == 1 and json.loads(shown.out) == recipe and "lacks parts" in shown.err

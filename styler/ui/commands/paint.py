@@ -159,7 +159,8 @@ def pairs(
 @click.argument("picture")
 @talking
 @click.pass_obj
-def show(settings: Settings, picture: str) -> None:
+@click.pass_context
+def show(ctx: click.Context, settings: Settings, picture: str) -> None:
     """Print the recipe inside PICTURE, which may be a video, and the command that remakes it."""
     from styler.storage.films import read as video
     from styler.storage.pictures.load import read_recipe
@@ -168,7 +169,8 @@ def show(settings: Settings, picture: str) -> None:
     console, recipe = console_of(settings), read(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
     if not settings.get("json"):
-        remake = command_line(recipe, KINDS)
+        group = ctx.find_root().command
+        remake = command_line(recipe, group.commands if isinstance(group, click.Group) else {})
         console.text(remake.line)
         if remake.note:
             console.note(remake.note)
