@@ -30,7 +30,7 @@ ORDER = {
     "jobs": ["records", "pictures films", "batch"],
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],
-    "ui": ["live flags completion remake", "console", "follow", "commands", "cli"],
+    "ui": ["live flags completion", "console remake", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}
 
