@@ -111,6 +111,15 @@ def is_shortage(error: Exception) -> bool:
     return known or any(words in text for words in _SHORTAGE)
 
 
+def gigabytes(*counts: float, decimals: int = 1) -> list[str]:
+    """Numbers of bytes in gigabytes, with so many decimals or more that none looks like 0 or like another."""
+    while True:
+        shown = [f"{count / 1e9:.{decimals}f}" for count in counts]
+        if decimals == 9 or (len(set(shown)) == len(set(counts)) and all(map(float, shown))):
+            return [f"{text} GB" for text in shown]
+        decimals += 1
+
+
 def _available_memory() -> int | None:
     """Memory that the kernel can give without swapping; where it does not report that, all there is."""
     meminfo = Path("/proc/meminfo")

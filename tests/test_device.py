@@ -44,3 +44,17 @@ def test_work_may_take_a_share_of_what_is_free_or_what_is_said(monkeypatch):
     assert device.room_for(2.5, CPU) == 2.5e9
     monkeypatch.setattr(device, "free_memory", lambda place: None)
     assert device.room_for(0, CPU) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ((3.2e6, 1e5), ["0.0032 GB", "0.0001 GB"]),
+        ((1.234e9, 1.229e9), ["1.234 GB", "1.229 GB"]),
+        ((2e9,), ["2.0 GB"]),
+        ((4e9, 1e9), ["4.0 GB", "1.0 GB"]),
+        ((0, 0), ["0.000000000 GB", "0.000000000 GB"]),
+    ],
+)
+def test_gigabytes_have_the_digits_that_tell_them_apart(counts, shown):
+    assert device.gigabytes(*counts) == shown

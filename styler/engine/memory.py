@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from styler.device import gigabytes
 from styler.errors import DeviceError
 from styler.features import Extractor
-from styler.image.size import Size
+from styler.image.size import SMALLEST, Size
 from styler.options.fields import LEAST_TILE
 from styler.options.optimize import OptimizeOptions
 
@@ -30,7 +31,7 @@ class Plan(NamedTuple):
     def __str__(self) -> str:
         """For people."""
         how = "whole" if self.side is None else f"in tiles of {self.side} pixels"
-        return f"{how}, {self.needed / 1e9:.1f} GB"
+        return f"{how}, {gigabytes(self.needed)[0]}"
 
     def chosen(self) -> dict[str, object]:
         """The options that tell the plan, for recipes: other tiles round differently."""
@@ -50,11 +51,12 @@ def plan(extractor: Extractor, options: OptimizeOptions, size: Size, room: float
         if possible.needed <= room:
             return possible
     least = min(possible.needed for possible in plans)
-    fraction = math.sqrt(room / least)
+    side = max(SMALLEST, int(max(size) * math.sqrt(room / least)))
     advice = ", or --tile auto" if options.tile == "off" else ""
+    needs, may = gigabytes(least, room)
     raise DeviceError(
-        f"this needs about {least / 1e9:.1f} GB of memory and may take {room / 1e9:.1f} GB: use a --size of "
-        f"at most {fraction:.0%} of this one{advice}"
+        f"{size[1]} x {size[0]} pixels need about {needs} of memory and may take {may}: "
+        f"use --size {side}{advice}"
     )
 
 
@@ -93,7 +95,7 @@ def memory(
     kept, largest, maps = _features(extractor, options)
     vectors = {
         "lbfgs": 2 * (history or options.history) + 12,
-        "adam": 10,
+        "adam": 11,
         "scipy": 4 * options.history + 24,
     }
     planes = {"pixels": 3, "pyramid": 1.5}[options.parameterization]

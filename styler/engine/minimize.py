@@ -25,25 +25,29 @@ def minimize(
 ) -> Generator[Step, None, Tensor]:
     """Let `solver` move the parameter of `image` until `steps` are done or `stop()` is true.
 
-    Yields a Step after each evaluation, with its losses and the image. Returns the best Image.
+    Yields a Step after each move, with the image and its losses: N steps are N moves, and one evaluation more
+    than that. Returns the best Image.
 
     Raises:
         DivergedError: when the solver cannot go on; its `image` is the best one.
     """
     (parameter,) = image.parameters()
     try:
-        for index in range(1, steps + 1):
+        for index in range(steps + 1):
             current = image()
             losses, on_image = evaluate(current.detach())
             # One transfer from the device a step: the solver has to know whether the loss rose.
             values = torch.stack([total(losses), *losses.values()]).tolist()
-            yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), current.detach())
+            if index:
+                yield Step(index, steps, dict(zip(losses, values[1:], strict=True)), current.detach())
             (gradient,) = torch.autograd.grad(current, parameter, on_image)
             with torch.no_grad():
                 solver.tell(values[0], gradient)
             del current, losses, on_image, gradient  # or they would be there while the next ones are made
-            if stop():
+            if index == steps or (index and stop()):
                 break
+            with torch.no_grad():
+                solver.move()
     except DivergedError as error:
         raise DivergedError(str(error), _shown(image, solver.best())) from error
     else:

@@ -25,16 +25,21 @@ _SHORTEST_STEP = 2.0**-10
 """The fraction of a full step below which going on is pointless."""
 _RISE = 1.5
 """A loss of this many times the best one so far has left the region that the model describes."""
+_SMALL = 0.01
+"""A loss that is as good as 0."""
 
 
 class Solver(Protocol):
     """A solver of `engine.minimize`."""
 
     def tell(self, loss: float, gradient: Tensor) -> None:
-        """Take loss and gradient at the tensor as it stands, and move it in place.
+        """Take loss and gradient at the tensor as it stands.
 
         Raises DivergedError when no step, however short, stays among finite losses.
         """
+
+    def move(self) -> None:
+        """Move the tensor in place, by what was told."""
 
     def best(self) -> Tensor:
         """The best point so far, a tensor of its own."""
@@ -65,7 +70,7 @@ class LBFGS:
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
         if not math.isfinite(loss) or loss > _RISE * self.lowest:
-            self._go_back()
+            self._go_back(loss)
         else:
             self._remember(gradient)
             self.length = min(1.0, 2 * self.length)
@@ -73,6 +78,9 @@ class LBFGS:
             self.lowest = loss
             self.best_x.copy_(self.x)
             self.best_gradient.copy_(gradient)
+
+    def move(self) -> None:
+        """See `Solver.move`."""
         torch.mul(self._direction(), self.length, out=self.displacement)
         self.x.add_(self.displacement)
 
@@ -85,9 +93,11 @@ class LBFGS:
         """Forget the history."""
         self.pairs.clear()
 
-    def _go_back(self) -> None:
+    def _go_back(self, loss: float) -> None:
         self.length /= 4  # the next good step doubles it
-        if not math.isfinite(self.lowest) or self.length < _SHORTEST_STEP:
+        if self.length < _SHORTEST_STEP and math.isfinite(loss):
+            self.length = _SHORTEST_STEP  # nothing lower is near: this is a minimum, and no divergence
+        elif not math.isfinite(self.lowest) or self.length < _SHORTEST_STEP:
             raise DivergedError("the loss left the finite numbers and no shorter step brought it back")
         self.pairs.clear()
         self.x.copy_(self.best_x)
@@ -124,18 +134,29 @@ class Adam:
     """Adam (Kingma and Ba 2015) whose result is an average over its last steps (decay 0.99).
 
     Single iterates jitter by the step size; their average does not. Pixels (`bounded`) are kept in [0, 1].
+    A loss of `most` times the lowest one ends it; that is for losses that are never under 0.
     """
 
-    def __init__(self, x: Tensor, learning_rate: float, bounded: bool = True) -> None:
-        self.x, self.bounded = x, bounded
+    def __init__(self, x: Tensor, learning_rate: float, bounded: bool = True, most: float = math.inf) -> None:
+        self.x, self.bounded, self.most = x, bounded, most
         self.adam = torch.optim.Adam([x], lr=learning_rate, betas=(0.9, 0.99))
         self.average, self.weight = torch.zeros_like(x), 0.0
+        self.lowest, self.lowest_x, self.diverged = math.inf, x.clone(), False
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
-        if not math.isfinite(loss):
-            raise DivergedError("the loss left the finite numbers; use a smaller --learning-rate")
+        if not math.isfinite(loss) or loss > self.most * max(self.lowest, _SMALL):
+            self.diverged = True
+            grown = f"grew from {self.lowest:.3g} to {loss:.3g}"
+            reason = grown if math.isfinite(loss) else "left the finite numbers"
+            raise DivergedError(f"the loss {reason}; use a smaller --learning-rate")
+        if loss < self.lowest:
+            self.lowest = loss
+            self.lowest_x.copy_(self.x)
         self.x.grad = gradient
+
+    def move(self) -> None:
+        """See `Solver.move`."""
         self.adam.step()
         if self.bounded:
             self.x.clamp_(0, 1)
@@ -144,7 +165,8 @@ class Adam:
 
     def best(self) -> Tensor:
         """See `Solver.best`."""
-        return self.average / self.weight if self.weight else self.x.clone()
+        average = self.weight and not self.diverged
+        return self.average / self.weight if average else self.lowest_x.clone()
 
     def close(self) -> None:
         """Nothing runs."""
@@ -161,14 +183,19 @@ class FixedSteps:
         self, x: Tensor, length: float, *, bounded: bool, center: Tensor | None = None, decay: float = 0.0
     ) -> None:
         self.x, self.length, self.bounded, self.center, self.decay = x, length, bounded, center, decay
+        self.gradient = torch.zeros_like(x)
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
         if not math.isfinite(loss):
             raise DivergedError("the loss left the finite numbers; use a smaller --strength")
+        self.gradient = gradient
+
+    def move(self) -> None:
+        """See `Solver.move`."""
         if self.center is not None:
             self.x.lerp_(self.center.expand_as(self.x), self.decay)
-        self.x.sub_(self.length * gradient / gradient.abs().mean().clamp_min(1e-30))
+        self.x.sub_(self.length * self.gradient / self.gradient.abs().mean().clamp_min(1e-30))
         if self.bounded:
             self.x.clamp_(0, 1)
 
@@ -206,6 +233,10 @@ class SciPy:
             self.best_x.copy_(self.x)
         if not self.finished:
             self.answers.put((loss, gradient.double().cpu().numpy().ravel()))
+
+    def move(self) -> None:
+        """See `Solver.move`."""
+        if not self.finished:
             self._take_question()
 
     def best(self) -> Tensor:

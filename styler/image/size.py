@@ -30,6 +30,12 @@ def fit(size: Size, target: OutputSize) -> Size:
     return max(1, round(height * (box[1] / width))), box[1]
 
 
+def seen(size: Size, side: int) -> Size:
+    """A picture's size shrunk to a long side of `side` pixels, but no side under what a VGG can look at."""
+    least = math.ceil(SMALLEST * max(size) / min(size))
+    return fit(size, min(max(size), max(side, least)))
+
+
 def long_side(target: OutputSize) -> int | None:
     """The longest side in pixels that an output of that size can have, None for the input's own."""
     return max(target) if isinstance(target, tuple) else target

@@ -154,7 +154,7 @@ def apply(
     batch = plan.many or options.dry_run
     selection = select(plan, options, lambda job: batch and finished(job, options))
     session.count = len(selection.jobs)
-    return work(selection, partial(do, session=session, many=plan.many, stop=stop), stop)
+    return work(selection, partial(do, session=session, stop=stop), stop)
 
 
 def finished(job: Job, options: PassOptions) -> bool:
@@ -167,13 +167,13 @@ def _replaces(job: Job, options: PassOptions) -> bool:
     return options.overwrite or (job.film and parts_of(job.target).exists())
 
 
-def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def do(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Events of one job, after what can be checked before it is begun."""
     if job.film and session.passes > 1:
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
         prove(job.target, _replaces(job, session.options), [job.source])
-    return _apply_to_video(job, session, stop) if job.film else pictures.apply(job, session, many)
+    return _apply_to_video(job, session, stop) if job.film else pictures.apply(job, session)
 
 
 def _apply_to_video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:

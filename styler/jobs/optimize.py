@@ -75,7 +75,7 @@ def optimize(
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
     studio = yield from _open_studio(selection.jobs[:1], styles, inits, options)
-    paint = partial(_paint_content, studio=studio, many=planned.many, stop=stop)
+    paint = partial(_paint_content, studio=studio, stop=stop)
     return (yield from work(selection, paint, stop))
 
 
@@ -182,7 +182,7 @@ def _open_studio(
     device = prepare(options)
     sources, pictures = [*styles, *inits], []
     for source in sources:
-        pictures.append((yield from open_picture(source, options, task.style_side(options), many=True)))
+        pictures.append((yield from open_picture(source, options, task.style_side(options))))
     for job in jobs if not options.dry_run else ():
         prove(job.target, options.overwrite, [job.source, *sources])
     name = yield from vgg.choose(options.network)
@@ -193,16 +193,14 @@ def _open_studio(
     return _Studio(options, network, extractor, sources, pictures, images, len(styles), device)
 
 
-def _paint_content(
-    job: Job, studio: _Studio, many: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, Record]:
+def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Paint one content, or with `dry_run` forecast that; returns the record."""
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
         return _forecast(job, studio)
     prove(job.target, options.overwrite, [job.source, *studio.sources])
     prepare(options)  # of many, each is as if alone
-    content = yield from open_picture(job.source, options, options.size, many)
+    content = yield from open_picture(job.source, options, options.size)
     image = content.image.to(studio.device)
     sizes = task.sizes(size_of(image), options)
     plan = studio.plan(sizes[-1])

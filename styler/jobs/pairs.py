@@ -134,7 +134,7 @@ def _pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generat
     for target in targets:
         disk.refuse_link(target, options.overwrite)
         prove(target, True, [job.source])
-    photo = yield from open_picture(job.source, options, options.size, many=True)
+    photo = yield from open_picture(job.source, options, options.size)
     size = output_size(size_of(photo.image), options.size, options)
     draw = np.random.default_rng((options.seed, int(photo.sha256[:16], 16)))  # the same for equal photos
     pair = pair_of(photo.on_white, size, make, draw)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from styler.device import form_for
+from styler.device import form_for, gigabytes
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.levels import to_levels
 from styler.image.size import SMALLEST, Size, fit, long_side, resize
 from styler.jobs.records import Record, forecast_of, recipe_of, record_of, save, source_of
 from styler.options.fields import OutputSize
@@ -94,12 +95,12 @@ def precision_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Record]:
+def apply(job: Job, session: Session) -> Generator[Event, None, Record]:
     """Load a picture, let the network work on it and save the result, or with `dry_run` forecast that."""
     begun, options = time.monotonic(), session.options
     if options.dry_run:
         return _forecast_picture(job, session)
-    picture = yield from open_picture(job.source, options, options.size, many)
+    picture = yield from open_picture(job.source, options, options.size)
     height, width = size = output_size(size_of(picture.image), options.size, options)
     picture = replace(picture, image=resize(picture.image, size))
     network = session.suit(picture.image, height * width)
@@ -107,7 +108,10 @@ def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Reco
         picture = yield from session.make(picture, network)
     else:
         output = network.run(network.prepare(picture.image))
-        picture = replace(picture, image=network.finish(picture.image, output))
+        image = network.finish(picture.image, output)
+        if torch.equal(to_levels(image), to_levels(picture.image)):
+            yield Note(f"{display(job.source)}: the result is the input, to the last level")
+        picture = replace(picture, image=image)
     yield from session.notes()
     size = size_of(picture.image)
     recipe = session.recipe(content=source_of(picture), size=[size[1], size[0]])
@@ -115,13 +119,11 @@ def apply(job: Job, session: Session, many: bool) -> Generator[Event, None, Reco
     return record_of(job.source, job.target, options, network.device, begun, [size])
 
 
-def open_picture(
-    source: str, options: OutputOptions, wanted: OutputSize, many: bool
-) -> Generator[Event, None, Picture]:
+def open_picture(source: str, options: OutputOptions, wanted: OutputSize) -> Generator[Event, None, Picture]:
     """Load a picture, shrunk as it is read to what an output of the wanted size needs; notes its warnings."""
     picture = load_picture(source, max_pixels=options.max_pixels, long_side=long_side(wanted))
     for text in picture.warnings:
-        yield Note(f"{display(source)}: {text}" if many else text)
+        yield Note(f"{display(source)}: {text}")
     return picture
 
 
@@ -181,4 +183,4 @@ def forecast(job: Job, session: Session, size: Size, sample: Tensor | None, fram
     if session.passes > 1:
         facts.append(f"a sheet of {session.passes} such")
     facts.append(f"strips of {rows} rows" if rows < size[0] else "whole")
-    return forecast_of(job, [size], [*facts, f"{needed / 1e9:.1f} GB", f"about {seconds:.1f} s"])
+    return forecast_of(job, [size], [*facts, *gigabytes(needed), f"about {seconds:.1f} s"])

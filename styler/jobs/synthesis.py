@@ -87,7 +87,7 @@ def _open(
     begun, device = time.monotonic(), prepare(options)
     command = "texture" if isinstance(options, TextureOptions) else "invert"
     target = picture_target(output, f"{'stdin' if source == STREAM else Path(source).stem}-{command}")
-    picture = yield from open_picture(source, options, wanted, many=False)
+    picture = yield from open_picture(source, options, wanted)
     prove(target, options.overwrite, [source])
     name = yield from vgg.choose(options.network)
     whole = vgg.load(name)

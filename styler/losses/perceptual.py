@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from styler.errors import InputError
 from styler.networks.vgg import Typical
 from styler.options.fields import Layers
 
@@ -127,8 +126,8 @@ def _relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
 def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor:
     """Squared distance of features [N, C, H, W] to `target`, over the target's spatial variance; [N].
 
-    Gatys et al. 2016, eq. 1, where the sum is halved instead. Features of a flat picture have no variance;
-    then a thousandth of their energy stands in for it.
+    Gatys et al. 2016, eq. 1, where the sum is halved instead. What photos usually have is the least divisor,
+    or a flat picture would outweigh any style; where that is unknown, a thousandth of the features' energy.
     """
     return squares(x - target) / content_scale(target, usual)
 
@@ -136,7 +135,7 @@ def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor
 def content_scale(target: Tensor, usual: Typical = NOTHING) -> Tensor:
     """Denominator of `content_error`, [N]."""
     spread = squares(target - target.mean((-2, -1), keepdim=True))
-    spread = spread + FLOOR * usual.variance * target[0].numel()
+    spread = spread.clamp_min(usual.variance * target[0].numel())
     return torch.maximum(spread, 1e-3 * squares(target)).clamp_min(_floor(target))
 
 
@@ -232,10 +231,8 @@ STYLE_ERRORS: Mapping[str, Callable[[StyleMoments, StyleMoments, Typical], Tenso
 
 
 def shares(layers: Layers) -> list[tuple[str, float]]:
-    """Normalize layer weights to a sum of 1; InputError if all are 0."""
+    """Normalize layer weights to a sum of 1."""
     whole = sum(weight for _, weight in layers)
-    if not whole:
-        raise InputError("all weights of the layers are 0; give one of them a weight")
     return [(name, weight / whole) for name, weight in layers]
 
 

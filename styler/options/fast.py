@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import Layers, OutputSize, again, opt
+from styler.options.fields import Layers, OutputSize, again, opt, weight
 from styler.options.shared import (
     ColorOptions,
     ContentLoss,
@@ -57,12 +57,16 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
     content_loss: ContentLoss = again(LossOptions, "content_loss", "squared")
     content_layers: Layers = again(LossOptions, "content_layers", (("relu4_2", 1.0),))
     video_stable: bool = opt(False, "Learn to paint moved and noisy pictures alike, for steady videos.")
-    stable_weight: float = opt(30.0, "Weight of --video-stable.", low=0)
-    grid_weight: float = opt(
-        100.0,
-        "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots.",
-        low=0,
+    stable_weight: float = weight(30.0, "Weight of --video-stable.")
+    grid_weight: float = weight(
+        100.0, "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots."
     )
+
+    def weights(self) -> list[float]:
+        """Weights of all terms of the loss; textures are not compared with photos."""
+        if self.network == "texture":
+            return [self.style_weight, self.tv_weight]
+        return [*super().weights(), self.grid_weight, self.stable_weight * self.video_stable]
 
 
 FAST_PRESETS: dict[str, dict[str, Any]] = {

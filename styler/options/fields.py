@@ -6,13 +6,16 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypeVar
 
 from styler.errors import InputError
 
 T = TypeVar("T")
+
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+"""Bounds of what the weights of a loss do in float32."""
 
 Layers = tuple[tuple[str, float], ...]
 """Layer names with their weights: `relu1_1:0.5,relu2_1` as text (no number means 1)."""
@@ -33,6 +36,10 @@ SMALLEST = 16
 """The shortest side in pixels that a VGG can look at down to its fifth block."""
 
 
+LARGEST = 999_999
+"""The longest side in pixels that can be asked for."""
+
+
 def opt(
     default: T,
     text: str,
@@ -49,6 +56,20 @@ def opt(
     metadata = {"help": text, "low": low, "high": high, "metavar": metavar, "recipe": recipe}
     made: T = field(default=default, metadata=metadata)
     return made
+
+
+def weight(default: float, text: str) -> float:
+    """A field that weighs a term of a loss."""
+    return opt(default, text, low=0, high=MOST_WEIGHT)
+
+
+def require_weight(weights: Iterable[float]) -> None:
+    """Raise InputError if all of a loss's weights are 0, or too small for float32 to tell from 0."""
+    if max(weights) < LEAST_WEIGHT:
+        raise InputError(
+            f"all weights are 0 or under {LEAST_WEIGHT:g}, so there is nothing to work towards: "
+            "give one of them a larger value, 1 is the usual one"
+        )
 
 
 def again(parent: type[Options], name: str, default: T, text: str | None = None) -> T:
@@ -117,8 +138,14 @@ def _check_bounds(flag: str, value: Any, low: float | None, high: float | None) 
     fits = (low is None or value >= low) and (high is None or value <= high)
     if not (fits and math.isfinite(value)):
         named = [(word, b) for word, b in (("at least", low), ("at most", high)) if b is not None]
-        bounds = "".join(f", {word} {bound:g}" for word, bound in named)
-        raise InputError(f"{flag} is {value:g}; it must be a finite number{bounds}")
+        bounds = "".join(f", {word} {_exact(bound)}" for word, bound in named)
+        raise InputError(f"{flag} is {_exact(value)}; it must be a finite number{bounds}")
+
+
+def _exact(value: float) -> str:
+    """A number in few digits if those say all of it, else in full."""
+    short = f"{value:g}"
+    return short if float(short) == value or math.isnan(value) else repr(value)
 
 
 def flag_of(name: str) -> str:
@@ -132,32 +159,31 @@ def flag_of(name: str) -> str:
 def parse_layers(text: str) -> Layers:
     """`relu1_1:0.5,relu2_1` -> (("relu1_1", 0.5), ("relu2_1", 1.0)).
 
-    Raises InputError if a weight is no number, is negative or not finite, or if a layer comes twice.
+    Raises InputError as `parse_weights`.
     """
-    try:
-        return tuple(parse_weights(text).items())
-    except ValueError as error:
-        raise InputError(
-            f"'{error}' is no layer with a weight; write for example relu1_1:0.5,relu2_1"
-        ) from error
+    return tuple(parse_weights(text, "layer", "relu1_1:0.5,relu2_1").items())
 
 
-def parse_weights(text: str) -> dict[str, float]:
+def parse_weights(text: str, kind: str, example: str) -> dict[str, float]:
     """`a:0.5,b` -> {"a": 0.5, "b": 1.0}.
 
-    Raises ValueError, with the part that is wrong, if a weight is no number, is negative or not finite, or if
-    a name is empty or comes twice.
+    Raises InputError if a weight is no number, is negative or not finite, if a name is empty or comes twice,
+    or if the weights have no sum to take shares of.
     """
     weights: dict[str, float] = {}
     for part in text.split(","):
-        name, _, number = part.strip().partition(":")
+        name, colon, number = part.strip().partition(":")
         try:
-            weight = float(number or 1)
+            weight = float(number if colon else 1)
         except ValueError:
             weight = -1.0
-        if not name or name in weights or not 0 <= weight < math.inf:
-            raise ValueError(part)
+        if not name or not 0 <= weight < math.inf:
+            raise InputError(f"'{part}' is no {kind} with a weight: write for example {example}")
+        if name in weights:
+            raise InputError(f"{kind} {name} is given twice: give it once, with one weight")
         weights[name] = weight
+    if not 0 < sum(weights.values()) < math.inf:
+        raise InputError(f"the weights of '{text}' sum to nothing usable: give a {kind} one above 0")
     return weights
 
 
@@ -170,8 +196,10 @@ def parse_size(text: str) -> OutputSize:
     """`512` -> 512, `800x600` -> (600, 800), `full` -> None; InputError for anything else."""
     if text == "full":
         return None
-    match = re.fullmatch("([0-9]{1,6})(?:x([0-9]{1,6}))?", text)
+    match = re.fullmatch("([0-9]{1,18})(?:x([0-9]{1,18}))?", text)
     sides = [int(side) for side in match.groups() if side] if match else []
+    if sides and max(sides) > LARGEST:
+        raise InputError(f"'{text}' is too large a size: {LARGEST} pixels is the most of a side")
     if not sides or min(sides) < SMALLEST:
         raise InputError(
             f"'{text}' is no size: write the long side in pixels, as 512, width and height, as 800x600, or "

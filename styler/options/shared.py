@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from styler.errors import InputError
-from styler.options.fields import Layers, Options, OutputSize, opt
+from styler.options.fields import Layers, Options, OutputSize, opt, require_weight, weight
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
 StyleLoss = Literal["covariance", "gram"]
@@ -93,11 +93,11 @@ class SolverOptions(Options):
 class LossOptions(Options):
     """The terms of the perceptual loss, their weights and layers."""
 
-    style_weight: float = opt(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.", low=0)
-    content_weight: float = opt(
-        1.0, "Weight of the content, where 1 suits the network: 3 keeps more of the photo.", low=0
+    style_weight: float = weight(1.0, "Weight of the style: 0.3 keeps more of the photo, 3 less of it.")
+    content_weight: float = weight(
+        1.0, "Weight of the content, where 1 suits the network: 3 keeps more of the photo."
     )
-    tv_weight: float = opt(0.0, "Weight of the total variation, which smooths.", low=0)
+    tv_weight: float = weight(0.0, "Weight of the total variation, which smooths.")
     style_loss: StyleLoss = opt(
         "covariance", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
     )
@@ -110,6 +110,15 @@ class LossOptions(Options):
     content_layers: Layers = opt(
         tuple((name, 1.0) for name in CONTENT_LAYERS), "Content layers with weights."
     )
+
+    def __post_init__(self) -> None:
+        """Raise InputError also where nothing has a weight."""
+        super().__post_init__()
+        require_weight(self.weights())
+
+    def weights(self) -> list[float]:
+        """Weights of all terms of the loss."""
+        return [self.style_weight, self.content_weight, self.tv_weight]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import SMALLEST, Options, OutputSize, Range, again, opt
+from styler.options.fields import SMALLEST, Options, OutputSize, Range, again, opt, require_weight, weight
 from styler.options.shared import (
     BatchOptions,
     Decay,
@@ -99,10 +99,10 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, TrainingOptions):
     scales: int = opt(1, "Discriminators, each at half the size of the one before.", low=1, high=4)
     discriminator_width: int = opt(64, "Channels of the discriminator's first layer.", low=1, high=512)
     spectral: bool = opt(False, "Spectral norm in the discriminator in place of its other norm.")
-    gan_weight: float = opt(1.0, "Weight of the discriminator's judgement; 0 trains without one.", low=0)
-    l1_weight: float = opt(100.0, "Weight of the absolute difference, of values in [-1, 1].", low=0)
-    feature_weight: float = opt(0.0, "Weight of the difference in the discriminator's layers.", low=0)
-    perceptual_weight: float = opt(0.0, "Weight of the difference in the loss network's layers.", low=0)
+    gan_weight: float = weight(1.0, "Weight of the discriminator's judgement; 0 trains without one.")
+    l1_weight: float = weight(100.0, "Weight of the absolute difference, of values in [-1, 1].")
+    feature_weight: float = weight(0.0, "Weight of the difference in the discriminator's layers.")
+    perceptual_weight: float = weight(0.0, "Weight of the difference in the loss network's layers.")
     discriminator_rate: float = opt(
         1.0, "Learning rate of the discriminator, relative to the generator's.", low=0
     )
@@ -124,6 +124,11 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, TrainingOptions):
     validation: float = opt(0.1, "Share of the pairs that is held out to measure progress.", low=0, high=0.9)
     validation_most: int = opt(64, "Most pairs that are held out.", low=0, high=100_000)
     keep: Keep = opt("perceptual", "Weights that are kept: by least distance of held-out pairs, or last.")
+
+    def __post_init__(self) -> None:
+        """Raise InputError also where nothing has a weight."""
+        super().__post_init__()
+        require_weight((self.gan_weight, self.l1_weight, self.feature_weight, self.perceptual_weight))
 
 
 TRANSLATE_PRESETS: dict[str, dict[str, Any]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -171,13 +170,4 @@ def mix(card: Card, style: str) -> Tensor:
 
 def weights(style: str) -> dict[str, float]:
     """`waves:0.6,ink` -> {"waves": 0.6, "ink": 1.0}; raises InputError."""
-    try:
-        found = parse_weights(style)
-    except ValueError as error:
-        part = display(str(error))
-        raise InputError(
-            f"'{part}' is no style with a weight: write for example waves:0.6,ink:0.4"
-        ) from error
-    if not 0 < sum(found.values()) < math.inf:
-        raise InputError(f"the weights of '{display(style)}' sum to nothing usable: give one above 0")
-    return found
+    return parse_weights(style, "style", "waves:0.6,ink:0.4")

@@ -73,6 +73,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; there are {', '.join([*known[:12], '...'] if len(known) > 12 else known)}"
 
 
+def file_of(text: str) -> str:
+    """The file in FILE or NAME=FILE."""
+    name, equals, file = text.partition("=")
+    return file if equals and name and file and not Path(text).is_file() else text
+
+
 def is_private(folder: str) -> bool:
     """Whether a folder of that name is hidden or kept by a training, so that its files are no inputs."""
     return folder.startswith(".") or folder.endswith(STATES)

@@ -110,7 +110,7 @@ def load_state(folder: Path | str) -> dict[str, Any]:
     Raises:
         CheckpointError: if there is none.
     """
-    reason = "there is none"
+    reason, advice = "there is none", "start without --resume"
     for name in (LAST, PREVIOUS):
         path = Path(folder) / name
         if not path.is_file():
@@ -119,8 +119,9 @@ def load_state(folder: Path | str) -> dict[str, Any]:
             with disk.open_input(path) as file:
                 return dict(pickles.load(file))
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
-            reason = f"{name} is damaged ({type(error).__name__})"
-    raise CheckpointError(f"no training state in {display(folder)} ({reason}): start without --resume")
+            reason = f"{name} is damaged: {type(error).__name__}"
+            advice = "start again with --overwrite instead of --resume"
+    raise CheckpointError(f"no training state in {display(folder)} ({reason}): {advice}")
 
 
 # The log

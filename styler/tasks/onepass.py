@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from styler.device import Form, form_for, is_shortage, room_for
+from styler.device import Form, form_for, gigabytes, is_shortage, room_for
 from styler.errors import DeviceError
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
@@ -215,4 +215,5 @@ def too_large(size: Size) -> str:
 
 def shortage(needed: float, room: float) -> str:
     """Part of a message: the bytes needed and those there are."""
-    return f"it takes {needed / 1e9:.2f} GB of memory, and it may take {room / 1e9:.2f} GB"
+    takes, may = gigabytes(needed, room, decimals=2)
+    return f"it takes {takes} of memory, and it may take {may}"

@@ -21,7 +21,8 @@ from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Stage, relay
 from styler.features import Extractor, borderless
-from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
+from styler.image.levels import to_levels
+from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales, seen
 from styler.losses.perceptual import (
     STYLE_ERRORS,
     Gather,
@@ -49,6 +50,8 @@ PHOTO_MEAN, PHOTO_DEVIATIONS = 0.45, (0.40, 0.08, 0.04)
 """Mean of photos, and their standard deviations in luma and the two axes of chroma."""
 SHARE = 0.9
 """Share of the free memory that the work may take."""
+_GROWN = 100.0
+"""Times its lowest value that no loss becomes with steps of a fair size."""
 FADE = 0.6
 """Weight of the content at each finer scale, over that at the one before: large forms are settled by then."""
 
@@ -102,7 +105,7 @@ def _paint(
     size = schedule[-1]
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
-    image = start(content, styles[0], options, init)
+    image, moved = start(content, styles[0], options, init), False
     usual = typical(extractor, layers(options), view.walk)
     for index, scale in enumerate(schedule, 1):
         last = index == len(schedule)
@@ -110,7 +113,8 @@ def _paint(
         weight = extractor.content_weight * FADE ** (index - 1)
         terms = make_terms(content, styles, view, options, scale, usual, weight)
         yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
-        parameterization = parameterize(resize(image, scale), options, last)
+        begun = resize(image, scale)
+        parameterization = parameterize(begun, options, last)
         solver = make_solver(parameterization, options, chosen.history)
         try:
             run = minimize(parameterization, view.evaluation(terms), solver, steps, stop)
@@ -119,8 +123,11 @@ def _paint(
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
         image = image.clamp(0, 1)
+        moved = moved or not torch.equal(to_levels(image), to_levels(begun))
         if stop():
             break
+    if not (moved or stop()):
+        yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
     return resize(image, size)
 
 
@@ -249,9 +256,8 @@ def style_moments(
     asked = {name: (name, gather_moments) for name, _ in options.style_layers}
     each = []
     for style in styles:
-        height, width = style.shape[-2:]
-        side = min(max(height, width), round(options.style_scale * max(size)))
-        each.append(view.statistics(resize(style, fit((height, width), side)), asked))
+        shown = seen((style.shape[-2], style.shape[-1]), round(options.style_scale * max(size)))
+        each.append(view.statistics(resize(style, shown), asked))
     return {
         name: StyleMoments(
             *(torch.stack(same).mean(0) for same in zip(*(one[name] for one in each), strict=True))
@@ -271,7 +277,7 @@ def make_solver(image: Parameterization, options: OptimizeOptions, history: int)
     """The optimizer that the options name, on the parameter of `image`; `history` is L-BFGS's."""
     x, bounded = image.parameter.data, image.bounded
     if options.optimizer == "adam":
-        return Adam(x, options.learning_rate, bounded)
+        return Adam(x, options.learning_rate, bounded, _GROWN)
     return SciPy(x, options.history, bounded) if options.optimizer == "scipy" else LBFGS(x, history)
 
 

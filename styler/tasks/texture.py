@@ -24,7 +24,7 @@ from styler.engine.parameterization import (
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
 from styler.image.color import match_colors
-from styler.image.size import SMALLEST, Size, fit, resize, scales, shrink_periodic
+from styler.image.size import SMALLEST, Size, resize, scales, seen, shrink_periodic
 from styler.losses.perceptual import Term, moments, objective
 from styler.options.optimize import OptimizeOptions
 from styler.options.shared import StyleLoss
@@ -123,11 +123,10 @@ def _objective(
     padding = borderless(extractor) if options.padding == "auto" else options.padding
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding)
     usual = painting.typical(extractor, set(names), walk)
-    height, width = style.shape[-2:]
-    side = max(SMALLEST, round(scale * max(height, width)))
+    own = style.shape[-2], style.shape[-1]
     with torch.no_grad():
-        seen = walk(resize(style, fit((height, width), side)), set(names))
-        targets = {name: moments(features) for name, features in seen}
+        found = walk(resize(style, seen(own, round(scale * max(own)))), set(names))
+        targets = {name: moments(features) for name, features in found}
     losses = {name: painting.style_loss(targets[name], usual[name], options.style_loss) for name in names}
     terms = [
         Term(f"style/{name}", name, 1 / len(names), losses[name], painting.gather_moments) for name in names

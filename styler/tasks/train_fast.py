@@ -22,7 +22,7 @@ from styler.engine.fit import TrainingState, fit
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
 from styler.image.size import fit as fitted
-from styler.image.size import resize
+from styler.image.size import resize, seen
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import (
     STYLE_ERRORS,
@@ -73,7 +73,8 @@ class Targets:
         distance: [S], the square root of the style error of unpainted photos, or 1; errors are divided by it.
             Divided by the error itself, styles far from photos come out pale; undivided, they swallow the
             photo.
-        spread: content layer -> spatial variance of photos' features, mean over channels and photos.
+        spread: content layer -> spatial variance of photos' features, mean over channels and photos; what
+            photos usually have at least.
         usual: layer -> the loss network's figures on photos.
     """
 
@@ -229,15 +230,16 @@ def make_targets(
         return unscaled
     features = [extractor(batch, names | contents, padding=padding) for batch in photos]
     distances = [_distance(features, unscaled, index, options) for index in range(len(styles))]
-    spread = {name: torch.stack([_spread(batch[name]) for batch in features]).mean() for name in contents}
+    spreads = {name: torch.stack([_spread(batch[name]) for batch in features]).mean() for name in contents}
+    # Of flat photos it would be next to nothing, and the content outweigh any style.
+    spread = {name: value.clamp_min(usual[name].variance) for name, value in spreads.items()}
     return Targets(targets, torch.stack(distances).sqrt(), spread, usual)
 
 
 def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tensor]:
     """Views of a style: the whole at the size at which it is learned, never enlarged, or random squares."""
     own = style.shape[-2], style.shape[-1]
-    size = fitted(own, options.style_size)
-    size = own if max(size) > max(own) else size
+    size = seen(own, max(fitted(own, options.style_size)))
     whole = resize(style, size)
     side = min(*size, options.crop)
     draw = np.random.default_rng((options.seed, index))
@@ -261,8 +263,8 @@ def _distance(
 
 
 def _spread(features: Tensor) -> Tensor:
-    """Spatial variance of features [N, C, H, W], mean over pictures and channels; never 0."""
-    return (features - features.mean((-2, -1), keepdim=True)).square().mean().clamp_min(1e-12)
+    """Spatial variance of features [N, C, H, W], mean over pictures and channels."""
+    return (features - features.mean((-2, -1), keepdim=True)).square().mean()
 
 
 def draw_styles(seed: int, first: int, count: int, styles: int) -> list[int]:

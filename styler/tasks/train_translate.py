@@ -207,12 +207,9 @@ def perceptual_loss(extractor: Extractor, form: Form) -> PerceptualLoss:
 def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> Pix2Pix:
     """Build the networks for pictures of so many channels, with random weights (Isola et al. 2017).
 
-    Raises:
-        InputError: if nothing would teach the generator, or a crop is too small for the discriminator.
+    Raises InputError if a crop is too small for the discriminator.
     """
     adversarial = options.gan_weight or options.feature_weight
-    if not (adversarial or options.l1_weight or options.perceptual_weight):
-        raise InputError("all weights are 0, so there is nothing to learn: use --l1-weight or --gan-weight")
     generator = build(architecture_for(options, inputs, outputs))
     initialize(generator, options.seed)
     if not adversarial:

@@ -8,11 +8,13 @@ import sys
 import warnings
 
 import click
+from click.core import ParameterSource
 
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
 from styler.ui.commands import models, paint, see, synthesize, train, weights
+from styler.ui.flags import variable_of
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
@@ -31,6 +33,7 @@ def main(command: click.Command | None = None) -> None:
                 warnings.simplefilter("ignore")
             code = (command or styler).main(standalone_mode=False, obj=settings)
     except click.ClickException as error:
+        name_variable(error)
         shown = io.StringIO()
         error.show(shown)  # with words of the command line, as names of files
         click.echo("\n".join(map(display, shown.getvalue().splitlines())), err=True)
@@ -48,6 +51,14 @@ def main(command: click.Command | None = None) -> None:
             raise
         code = report(error, settings)
     sys.exit(code)
+
+
+def name_variable(error: click.ClickException) -> None:
+    """Let the error about a bad value name the environment variable that it came from, if it did."""
+    if not isinstance(error, click.BadParameter) or not (error.ctx and error.param):
+        return
+    if error.ctx.get_parameter_source(error.param.name or "") is ParameterSource.ENVIRONMENT:
+        error.param_hint = f"'{variable_of(error.param, error.ctx)}' in the environment"
 
 
 def report(error: Exception, settings: Settings) -> int:

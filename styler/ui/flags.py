@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+import os
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from styler.errors import InputError
+from styler.errors import InputError, StylerError
 from styler.options.fields import TEXT_FORMS, Options, TextForm, fields_of, flag_of, plain
+from styler.storage import disk
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
@@ -21,6 +26,8 @@ _Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list
 _NONE: _Completions = {}
 _CLASS = "options_class"
 """Attribute of a command's function: the class of its options."""
+_FILE = "NAME|FILE"
+"""Metavar of options that a file may be given to."""
 
 
 class _TextType(click.ParamType):  # type: ignore[type-arg]
@@ -37,8 +44,16 @@ class _TextType(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
+class _WholeRange(click.IntRange):
+    """A whole number of the range."""
+
+    name = "whole number"
+
+
 class _FiniteRange(click.FloatRange):
     """A number of the range; no infinity, and no NaN, which click would let through."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Numbers are checked against the range, and for being numbers."""
@@ -58,7 +73,7 @@ def _type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     if hint in TEXT_FORMS:
         return _TextType(TEXT_FORMS[hint])
     if hint is int:
-        return click.IntRange(low, high)
+        return _WholeRange(low, high)
     return _FiniteRange(low, high) if hint is float else str
 
 
@@ -108,7 +123,11 @@ def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
             chosen = {f.name: values.pop(f.name) for f in fields}
-            return command(*args, options=kind.of(chosen), **values)
+            with _naming_variables():
+                for f in fields:
+                    if (f.metadata["metavar"] or "").endswith(_FILE):
+                        require_file(chosen[f.name])
+                return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
         vars(called)[_CLASS] = kind
@@ -123,6 +142,41 @@ def class_of(command: click.Command) -> type[Options]:
     """The options class whose fields are a command's flags; that of no options for one without."""
     kind: type[Options] = vars(command.callback).get(_CLASS, Options)
     return kind
+
+
+@contextlib.contextmanager
+def _naming_variables() -> Iterator[None]:
+    """Let an error about an option that the environment has set name its variable."""
+    try:
+        yield
+    except StylerError as error:
+        ctx, text = click.get_current_context(), str(error)
+        for parameter in ctx.command.params:
+            name = parameter.name or ""
+            if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT and (
+                flag_of(name) in text or f"'{ctx.params.get(name)}'" in text
+            ):
+                error.args = (f"{text} ({variable_of(parameter, ctx)} is set in the environment)",)
+        raise
+
+
+def variable_of(parameter: click.Parameter, ctx: click.Context) -> str:
+    """The environment variable of an option."""
+    own = parameter.envvar
+    return own if isinstance(own, str) else f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
+
+
+def require_file(name: str) -> None:
+    """Raise InputError if a NAME|FILE can only be a file, and there is none."""
+    if os.sep in name or Path(name).suffix[1:].isalpha():
+        disk.open_input(name).close()
+
+
+def require_inputs(words: Iterable[str]) -> None:
+    """Raise InputError for the first word that is no file, folder, pattern or "-"; loads nothing."""
+    for word in words:
+        if word != "-" and not disk.is_folder(word) and not set(word) & set("*?["):
+            disk.open_input(word).close()
 
 
 def talking(command: Command) -> Command:

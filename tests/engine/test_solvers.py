@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
-from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
+from styler.engine.solvers import LBFGS, Adam, FixedSteps, SciPy, Solver
 from styler.errors import DivergedError
 from styler.events import Step
 
@@ -33,6 +33,7 @@ def run(solver_of: object, steps: int, start: Tensor | None = None) -> tuple[Ten
     for _ in range(steps):
         losses.append(float((curvature * (x - minimum).square()).sum()))
         solver.tell(losses[-1], 2 * curvature * (x - minimum))
+        solver.move()
     best = solver.best()
     solver.close()
     return best, losses
@@ -62,6 +63,7 @@ def test_lbfgs_minimizes_rosenbrock() -> None:
         p = x.clone().requires_grad_()
         loss = 100 * (p[1] - p[0] ** 2) ** 2 + (1 - p[0]) ** 2
         solver.tell(float(loss.detach()), torch.autograd.grad(loss, p)[0])
+        solver.move()
     torch.testing.assert_close(solver.best(), torch.ones(2, dtype=torch.double), atol=1e-3, rtol=0)
 
 
@@ -73,6 +75,7 @@ def test_adam_averages_its_steps() -> None:
     generator = torch.Generator().manual_seed(1)
     for _ in range(400):
         solver.tell(1.0, noisy - 0.5 + torch.randn(SHAPE, generator=generator))
+        solver.move()
     assert (solver.best() - 0.5).abs().mean() < 0.5 * (noisy - 0.5).abs().mean()
     assert best.min() >= 0
 
@@ -80,7 +83,9 @@ def test_adam_averages_its_steps() -> None:
 def test_the_first_step_has_the_same_length_per_pixel_at_every_size() -> None:
     for side in (8, 256):
         x = torch.full((1, 3, side, side), 0.5)
-        LBFGS(x).tell(1.0, torch.full_like(x, 1e-9))
+        solver = LBFGS(x)
+        solver.tell(1.0, torch.full_like(x, 1e-9))
+        solver.move()
         assert (0.5 - x).mean().item() == pytest.approx(0.005, rel=1e-3)
 
 
@@ -89,8 +94,10 @@ def test_lbfgs_goes_back_and_shortens_its_step(bad: float) -> None:
     x = torch.full(SHAPE, 0.5)
     solver = LBFGS(x)
     solver.tell(1.0, torch.ones_like(x))
+    solver.move()
     first = (x - 0.5).abs().max()
     solver.tell(bad, torch.full_like(x, math.nan))
+    solver.move()
     assert torch.equal(solver.best(), torch.full(SHAPE, 0.5))
     assert x.isfinite().all()
     assert 0 < (x - 0.5).abs().max() < 0.5 * first
@@ -103,6 +110,7 @@ def test_divergence_ends_with_the_best_point(solver_of: object) -> None:
     solver.tell(1.0, torch.ones_like(x))
     with pytest.raises(DivergedError):
         for _ in range(50):
+            solver.move()
             solver.tell(math.nan, torch.ones_like(x))
     assert solver.best().isfinite().all()
     solver.close()
@@ -113,7 +121,29 @@ def test_a_flat_loss_does_no_harm() -> None:
     solver = LBFGS(x)
     for _ in range(5):
         solver.tell(0.0, torch.zeros_like(x))
+        solver.move()
     assert torch.equal(x, torch.full(SHAPE, 0.5))
+
+
+def test_a_minimum_is_no_divergence() -> None:
+    """At a loss next to 0 rounding alone multiplies it; every step from there leads up."""
+    x = torch.full(SHAPE, 0.5)
+    solver = LBFGS(x)
+    solver.tell(1e-9, torch.full_like(x, 1e-7))
+    for _ in range(30):
+        solver.move()
+        solver.tell(1e-5, torch.full_like(x, 1e-3))
+    assert torch.equal(solver.best(), torch.full(SHAPE, 0.5))
+
+
+def test_adam_that_grows_out_of_hand_ends_with_its_lowest_point() -> None:
+    x = torch.full(SHAPE, 0.5)
+    solver = Adam(x, 1e3, bounded=False, most=100.0)
+    solver.tell(1.0, torch.ones_like(x))
+    solver.move()
+    with pytest.raises(DivergedError, match="grew from 1 to 1e\\+06; use a smaller --learning-rate"):
+        solver.tell(1e6, torch.ones_like(x))
+    assert torch.equal(solver.best(), torch.full(SHAPE, 0.5))
 
 
 def test_scipy_can_be_closed_at_any_time() -> None:
@@ -144,6 +174,19 @@ def test_minimize_reports_each_step_and_returns_the_best() -> None:
     assert all(s.total == 30 and s.losses is not None and set(s.losses) == {"pull", "zero"} for s in steps)
     assert (result - 0.25).abs().max() < 1e-3
     assert not result.requires_grad
+
+
+@pytest.mark.parametrize(
+    "solver_of", [LBFGS, lambda x: Adam(x, 0.02), SciPy, lambda x: FixedSteps(x, 0.01, bounded=True)]
+)
+def test_one_step_is_one_move(solver_of: object) -> None:
+    start = torch.rand(SHAPE, generator=torch.Generator().manual_seed(0))
+    image = PixelImage(start)
+    events = minimize(image, at_once(Pull()), solver_of(image.parameter.data), 1)  # type: ignore[operator]
+    (step,) = events
+    assert step.image is not None
+    assert (step.image - 0.25).abs().mean() < (start - 0.25).abs().mean()
+    assert not torch.equal(image.parameter, start)
 
 
 def test_minimize_stops_when_asked_and_closes_its_solver() -> None:

@@ -354,8 +354,16 @@ def test_warnings_of_many_name_the_file(here):
     frames = [picture(size=(40, 24)) for _ in range(2)]
     Path("in/pages.tif").write_bytes(encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:]))
     events, _ = fast("in", output="out")
-    (text,) = [event.text for event in events if isinstance(event, Note) and "frames" in event.text]
-    assert text.startswith(str(Path("in/pages.tif")))
+    alone, _ = fast("in/pages.tif", output="alone.png")
+    for notes in (events, alone):
+        (text,) = [event.text for event in notes if isinstance(event, Note) and "frames" in event.text]
+        assert text.startswith(str(Path("in/pages.tif")))
+
+
+def test_a_picture_that_stays_as_it_is_is_told_of(here):
+    for strength, told in ((0.0, True), (1.0, False)):
+        events, _ = fast("in/a.png", output="x.png", strength=strength, overwrite=True)
+        assert any("the result is the input" in e.text for e in events if isinstance(e, Note)) == told
 
 
 def test_the_first_signal_ends_it_after_the_picture_in_hand(here):

@@ -41,10 +41,16 @@ def test_sizes_are_a_long_side_a_box_or_the_inputs_own(text, size):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "8", "15", "-5", "1e3", "half", "8x40", "40x8", "40x", "x40", "40x40x40", "1000000", "512 ", "٥١٢"],
+    ["", "8", "15", "-5", "1e3", "half", "8x40", "40x8", "40x", "x40", "40x40x40", "512 ", "٥١٢"],
 )
 def test_other_sizes_are_refused(text):
     with pytest.raises(InputError, match=f"^'{text}' is no size: write the long side"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["1000000", "99999999", "40x1000000"])
+def test_a_size_too_large_has_the_bound_in_its_message(text):
+    with pytest.raises(InputError, match=f"^'{text}' is too large a size: 999999 pixels is the most"):
         parse_size(text)
 
 
@@ -80,8 +86,49 @@ def test_both_ends_of_a_range_are_within_the_bounds(sigma, says):
 
 @given(st.dictionaries(st.sampled_from(["relu1_1", "relu2_1", "conv3_4"]), st.floats(0, 1e6), min_size=1))
 def test_layers_come_back_from_their_text(weights):
-    layers = tuple(weights.items())
+    layers = (*weights.items(), ("relu5_1", 1.0))
     assert parse_layers(format_layers(layers)) == layers
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("relu1_1,relu1_1", "layer relu1_1 is given twice"),
+        ("relu1_1:", "'relu1_1:' is no layer with a weight"),
+        (":1", "':1' is no layer with a weight"),
+        ("relu1_1:0", "the weights of 'relu1_1:0' sum to nothing usable"),
+        ("relu1_1:1e308,relu2_1:1e308", "sum to nothing usable"),
+    ],
+)
+def test_what_is_wrong_with_layers_is_said(text, says):
+    with pytest.raises(InputError, match=says):
+        parse_layers(text)
+
+
+def test_a_value_just_out_of_bounds_is_shown_in_full():
+    with pytest.raises(InputError, match=r"is 1.0000001; it must be a finite number, at least 0, at most 1$"):
+        FastOptions(strength=1.0000001)
+
+
+@pytest.mark.parametrize(
+    ("kind", "zeros"),
+    [
+        (OptimizeOptions, ("style", "content")),
+        (TrainFastOptions, ("style", "content", "grid")),
+        (TrainTranslateOptions, ("gan", "l1")),
+    ],
+)
+@pytest.mark.parametrize("value", [0.0, 1e-300])
+def test_a_loss_without_weights_is_refused(kind, zeros, value):
+    with pytest.raises(InputError, match="all weights are 0 or under 1e-09"):
+        kind(**{f"{name}_weight": value for name in zeros})
+    with pytest.raises(InputError, match=r"is 1e\+30; .* at most 1e\+09$"):
+        kind(**{f"{zeros[0]}_weight": 1e30})
+
+
+def test_a_texture_is_not_compared_with_photos():
+    with pytest.raises(InputError, match="all weights are 0"):
+        TrainFastOptions(network="texture", style_weight=0.0)
 
 
 def test_a_field_again_has_another_default_and_the_same_bounds():

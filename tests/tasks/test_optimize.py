@@ -14,16 +14,18 @@ from torch import Tensor
 from styler.engine.memory import layers
 from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
-from styler.events import Stage, Step
+from styler.events import Note, Stage, Step
 from styler.features import Extractor
 from styler.image.size import resize
+from styler.losses.perceptual import total
 from styler.networks.vgg import Typical, random_convolutions
 from styler.options.fields import parse_layers
-from styler.options.optimize import OptimizeOptions
+from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.storage.models import vgg
 from styler.storage.pictures.load import load_picture
 from styler.tasks import optimize
 
+GATYS = {**OPTIMIZE_PRESETS["gatys"], "steps": 60}
 WIDTHS = (4, 6, 8, 10, 12)
 EXAMPLES = Path(__file__).parents[2]
 
@@ -64,7 +66,11 @@ def test_every_way_lowers_the_loss(
     seen, image = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
     steps = [event for event in seen if isinstance(event, Step)]
     losses = [sum((step.losses or {}).values()) for step in steps]
-    assert min(losses) < 0.7 * losses[0]
+    view = optimize.view_of(extractor, chosen)
+    usual = optimize.typical(extractor, layers(chosen), view.walk)
+    terms = optimize.make_terms(picture(), [picture(seed=1)], view, chosen, (48, 64), usual, 0.05)
+    begun, _ = view.evaluation(terms)(picture())
+    assert min(losses) < 0.7 * float(total(begun))
     assert image.shape == (1, 3, 48, 64)
     assert image.min() >= 0
     assert image.max() <= 1
@@ -86,8 +92,10 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
     }
     none = optimize.make_terms(picture(), [picture(seed=1)], view, options(content_weight=0.0), *scale)
     assert all(t.name.startswith("style/") for t in none)
+    with pytest.raises(InputError, match="sum to nothing usable"):
+        options(style_layers=(("relu1_1", 0.0),))
     with pytest.raises(InputError, match="all weights"):
-        optimize.make_terms(picture(), [picture()], view, options(style_layers=(("relu1_1", 0.0),)), *scale)
+        options(style_weight=0.0, content_weight=1e-300)
 
 
 def test_weights_mean_the_same_at_every_size() -> None:
@@ -126,6 +134,32 @@ def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
     for scale in (0.5, 1.0, 4.0):
         optimize.style_moments([style], view, options(style_scale=scale), (48, 64))
     assert seen == [(26, 32), (51, 64), (64, 80)]
+
+
+def test_a_thin_style_and_a_small_scale_are_seen_as_small_as_the_network_can(extractor: Extractor) -> None:
+    thin, view = picture(16, 400, seed=1), optimize.view_of(extractor, options())
+    for style, scale in ((thin, 1.0), (thin.transpose(2, 3), 0.1), (picture(64, 80), 0.05)):
+        assert optimize.style_moments([style], view, options(style_scale=scale), (48, 64))
+    _, image = drive(optimize.optimize(picture(), [thin], extractor, options(style_scale=0.05, steps=2)))
+    assert image.shape == (1, 3, 48, 64)
+
+
+def test_where_nothing_moves_it_is_said(extractor: Extractor) -> None:
+    """The photo is its own best content, and nothing else is asked for."""
+    alone = options(style_weight=0.0, parameterization="pixels", scales=1)
+    seen, image = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, alone))
+    assert torch.equal(image, picture())
+    assert [event.text for event in seen if isinstance(event, Note)] == [
+        "no step has changed the picture by a level: give --style-weight more, or another style"
+    ]
+    seen, _ = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, options(steps=1, scales=1)))
+    assert not [event for event in seen if isinstance(event, Note)]
+
+
+def test_a_flat_photo_in_its_own_style_is_no_divergence() -> None:
+    black = torch.zeros(1, 3, 48, 64)
+    seen, image = drive(optimize.optimize(black, [black], vgg.load(vgg.BUILT_IN), options(coarse_steps=20)))
+    assert image.max() < 0.01 and any(isinstance(event, Note) for event in seen)
 
 
 def test_stages_go_coarse_to_fine_and_stop_at_the_full_size(extractor: Extractor) -> None:
@@ -198,11 +232,14 @@ def losses_of(events: list[Any]) -> list[float]:
     return [sum(event.losses.values()) for event in events if isinstance(event, Step) and event.losses]
 
 
-@pytest.mark.parametrize("value", [0.4, 1.0])
-def test_a_flat_photo_is_painted(value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "ways"),
+    [(0.4, {"content_weight": 10.0}), (1.0, {"content_weight": 10.0}), (1.0, GATYS), (0.4, GATYS)],
+)
+def test_a_flat_photo_is_painted(value: float, ways: dict[str, Any]) -> None:
     """It has no structure to keep, so that the style comes through at any weight."""
     photo, style = torch.full((1, 3, 48, 64), value), load_picture(EXAMPLES / "styles/waves.jpg").image
-    chosen = options(content_weight=10.0, steps=40)
+    chosen = options(**{"steps": 40, **ways})
     seen, image = drive(optimize.optimize(photo, [style], vgg.load(vgg.BUILT_IN), chosen))
     losses = losses_of(seen)
     assert min(losses) < 0.3 * losses[0] and image.std() > 0.1

@@ -164,7 +164,7 @@ def test_what_cannot_work_is_refused() -> None:
     with pytest.raises(InputError, match=r"--field 286 .* 96 pixels at least"):
         new_pix2pix(options(field="286", crop=64), 3, 3)
     assert new_pix2pix(options(field="286", crop=96, halvings=1), 3, 3)
-    with pytest.raises(InputError, match="nothing to learn"):
+    with pytest.raises(InputError, match="nothing to work towards"):
         new_pix2pix(options(gan_weight=0, l1_weight=0), 3, 3)
 
 

@@ -51,9 +51,12 @@ def commands(group=cli.styler, path=("styler",)):
         (("--tv-weight", "NaN"), "nan is not a finite number"),
         (("--learning-rate", "inf"), "inf is not in the range 1e-09<=x<=1000000000.0"),
         (("--style-scale", "nan"), "nan is not a finite number"),
-        (("--style-weight", "inf"), "inf is not a finite number"),
+        (("--style-weight", "inf"), "inf is not in the range 0<=x<=1000000000.0"),
+        (("--threads", "many"), "'many' is not a valid whole number"),
+        (("--learning-rate", "much"), "'much' is not a valid number"),
+        (("--size", "99999999"), "'99999999' is too large a size: 999999 pixels is the most"),
         (("--style-layers", "relu1_1:nan"), "no layer with a weight"),
-        (("--style-layers", "relu1_1,relu1_1"), "no layer with a weight"),
+        (("--style-layers", "relu1_1,relu1_1"), "layer relu1_1 is given twice"),
         (("--optimizer", "sgd"), "'sgd' is not one of"),
         (("--steps", "0"), "0 is not in the range"),
         (("--seed", "-1"), "-1"),
@@ -89,8 +92,10 @@ def test_the_version(run):
     assert run("--version").out.endswith(f"styler {styler.__version__}\n".encode())
 
 
-def test_every_flag_turns_into_an_option_and_back(run):
+def test_every_flag_turns_into_an_option_and_back(run, tmp_path, monkeypatch):
     """What is written of a recipe, click reads as the same options."""
+    monkeypatch.chdir(tmp_path)
+    Path("-x.png").touch()
     options = OptimizeOptions(
         size=None, style_layers=(("relu1_1", 0.5), ("relu2_1", 1.0)), optimizer="adam", seed=5, init="-x.png"
     )
@@ -112,7 +117,80 @@ def test_the_environment_sets_options_and_the_command_line_wins(paint, monkeypat
     assert paint("--style-weight", "3").code == 0
     assert read_recipe("photo-style.png")["options"]["style_weight"] == 3
     monkeypatch.setenv("STYLER_STYLE_WEIGHT", "much")
-    assert paint().code == 2
+    done = paint()
+    assert done.code == 2 and "Invalid value for 'STYLER_STYLE_WEIGHT' in the environment: 'much'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "says"),
+    [
+        (
+            "STYLER_THREADS",
+            "many",
+            2,
+            "Invalid value for 'STYLER_THREADS' in the environment: 'many' is not a",
+        ),
+        (
+            "STYLER_OPTIMIZE_PRESET",
+            "best",
+            2,
+            "Invalid value for 'STYLER_OPTIMIZE_PRESET' in the environment",
+        ),
+        (
+            "STYLER_DEVICE",
+            "abacus",
+            1,
+            "no device 'abacus' here; there is cpu: use --device cpu (STYLER_DEVICE is",
+        ),
+        (
+            "STYLER_SHARD",
+            "3",
+            1,
+            "write I/N with I from 1 to N, as in 2/4 (STYLER_SHARD is set in the environment)",
+        ),
+        ("STYLER_CONTENT_WEIGHT", "1e30", 2, "'STYLER_CONTENT_WEIGHT' in the environment"),
+    ],
+)
+def test_a_bad_value_names_the_variable_that_it_came_from(
+    paint, studio, monkeypatch, variable, value, code, says
+):
+    monkeypatch.setenv(variable, value)
+    done = paint()
+    assert done.code == code and says in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "optimize gone.jpg styles/waves.jpg",
+        "optimize gone.jpg --style also.jpg --network gone.safetensors",
+        "fast gone.jpg --style wave",
+        "fast --model gone.safetensors --style wave",
+        "translate gone.jpg",
+        "translate --checkpoint some/where",
+        "pairs gone.jpg --edges -o out",
+        "show gone.png",
+        "texture gone.png",
+        "invert gone.png",
+        "models add gone.pth",
+        "models show gone.pth",
+        "models convert gone.pth -o new.safetensors",
+        "models export gone.safetensors out.onnx",
+        "weights add vgg19 gone.pth",
+        "train-fast --style gone.jpg --dataset photos -o net.safetensors",
+        "train-fast --style name=gone.jpg --dataset photos -o net.safetensors",
+        "train-translate --dataset gone -o net.safetensors",
+        "train-translate --edges gone -o net.safetensors",
+    ],
+)
+def test_a_wrong_path_costs_no_loading_of_torch(run, monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch", None)  # whoever imports it now fails
+    for name in [name for name in sys.modules if name.startswith(("styler.jobs", "styler.storage.models"))]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run(*words.split())
+    assert done.code == 1 and " cannot be read: no such file, check the name" in done.err
+    assert list(tmp_path.iterdir()) == []
 
 
 # Streams
@@ -163,7 +241,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(studio):
 
 
 def test_two_processes_make_the_same_bytes(paint, studio):
-    tiny = ["--network", "net.safetensors", "--size", "32", "--steps", "2"]
+    tiny = ["--network", "net.safetensors", "--size", "32", "--steps", "2", "--precision", "float32"]
     words = ["--init", "noise", "--seed", "9", "--optimizer", "adam", "-o", "-"]
     there = in_a_process("optimize", *tiny, *words, "photo.png", "style.png", stdout=subprocess.PIPE)
     assert there.stdout.startswith(b"\x89PNG") and there.stdout == paint(*words).out

@@ -102,6 +102,12 @@ def test_odd_pictures_are_used_or_named(train):
     assert " skipped" in done.err and ": photos/t" in done.err
 
 
+def test_warnings_of_styles_name_their_file(train):
+    Image.open("photos/0.png").convert("CMYK").save("inked.jpg")
+    done = train("--style", "inked.jpg", "-o", "x.safetensors")
+    assert "inked.jpg: it is CMYK without a usable color profile" in done.err
+
+
 def test_a_network_is_added_to_by_name(train, run):
     train()
     run("models", "add", "m.safetensors", "--name", "mine")

@@ -17,7 +17,7 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
-from styler.jobs.training.styles import LearnedStyle, Network, file_of, model_of, network_for, open_styles
+from styler.jobs.training.styles import LearnedStyle, Network, model_of, network_for, open_styles
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
@@ -26,6 +26,7 @@ from styler.processes import Group
 from styler.storage.datasets.photos import Pictures
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
+from styler.storage.names import file_of
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task

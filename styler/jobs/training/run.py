@@ -20,6 +20,7 @@ from styler.engine.fit import TrainingState
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.jobs.training.diary import Diary, Steps, about, keep
+from styler.options.fields import flag_of, format_layers
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage import disk, runs
@@ -201,14 +202,32 @@ def resumed(folder: Path, ingredients: Mapping[str, Any], command: str) -> Saved
     values = runs.load_state(folder)
     extras = values.pop(_EXTRAS, {})
     for name, value in ingredients.items():
-        if values.pop(name, None) != value:
+        if (before := values.pop(name, None)) != value:
             raise InputError(
-                f"{display(folder)} was made with other {name}; repeat those, or leave --resume out"
+                f"{display(folder)} was made with {difference(name, before, value)}: repeat that, or start "
+                "again with --overwrite instead of --resume"
             )
     try:
         return Saved(TrainingState(**values), extras)
     except TypeError as error:
         raise CheckpointError(f"{display(folder)} holds no state of {command}") from error
+
+
+def difference(name: str, before: object, now: object) -> str:
+    """What an ingredient was: of options those that differ, with their values before and now."""
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return f"other {name}"
+    if name != "options":
+        return f"other {name} ({', '.join(map(str, before))})"
+    return ", ".join(
+        f"{flag_of(key)} {_text(before.get(key))} (now {_text(now.get(key))})"
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+    )
+
+
+def _text(value: object) -> str:
+    return format_layers(value) if isinstance(value, tuple) else str(value)
 
 
 def saving(

@@ -25,7 +25,7 @@ from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
 from styler.storage.models.library import Card, Model, Style
-from styler.storage.names import display, slug
+from styler.storage.names import display, file_of, slug
 from styler.storage.pictures.load import load_picture
 
 _THUMBNAIL = 64
@@ -55,18 +55,12 @@ def open_styles(files: Sequence[str], size: OutputSize) -> Generator[Event, None
     for text in files:
         picture = load_picture(file_of(text), long_side=long_side(size))
         for warning in picture.warnings:
-            yield Note(warning)
+            yield Note(f"{display(file_of(text))}: {warning}")
         style = _style(text, picture.credits)
         if style.name in styles:
             raise InputError(f"two styles are called {style.name}: name one with --style NAME=FILE")
         styles[style.name] = LearnedStyle(style, picture.image, picture.sha256)
     return list(styles.values())
-
-
-def file_of(text: str) -> str:
-    """The file in FILE or NAME=FILE."""
-    name, equals, file = text.partition("=")
-    return file if equals and name and file and not Path(text).is_file() else text
 
 
 def _style(text: str, credits: Mapping[str, str]) -> Style:

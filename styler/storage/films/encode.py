@@ -230,7 +230,8 @@ def _load_state(path: Path) -> _State | None:
     try:
         return load(path.read_bytes()) or None
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{display(path)} is damaged ({error}): start anew with --overwrite") from error
+        advice = "start anew with --overwrite and no --resume"
+        raise InputError(f"{display(path)} is damaged ({error}): {advice}") from error
 
 
 def _coded(frame: Frame, encoding: Encoding) -> Any:

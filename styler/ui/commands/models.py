@@ -11,7 +11,7 @@ import click
 
 from styler.storage.names import slug
 from styler.ui import completion
-from styler.ui.flags import talking
+from styler.ui.flags import require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def list_models(settings: Settings) -> None:
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
     """Print a network's card: styles, licence, credits, training; or what another tool's file holds."""
+    require_file(model)
     from styler.storage.models import library
 
     console = console_of(settings)
@@ -81,6 +82,7 @@ def show(settings: Settings, model: str) -> None:
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
     """Install a network, so that `styler fast` knows its styles, or `styler translate` its name."""
+    require_inputs([str(file)])
     from styler.storage.models import library
 
     console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")
@@ -94,6 +96,7 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 @click.pass_obj
 def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None:
     """Write a network of another tool in our format (.safetensors), with all its styles."""
+    require_file(file)
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 
@@ -118,6 +121,7 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
 @click.pass_obj
 def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:
     """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime."""
+    require_file(model)
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 

@@ -12,7 +12,7 @@ from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.ui import completion
-from styler.ui.flags import options_of, preset_option, talking
+from styler.ui.flags import options_of, preset_option, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 from styler.ui.remake import command_line
 
@@ -62,10 +62,11 @@ def optimize(
     Several contents, or a folder of them, need their styles named by --style. Ctrl-C saves the picture in
     hand as it stands.
     """
-    from styler.jobs import optimize as job
-
     if len(pictures) == 1 and not styles:
         raise click.UsageError("Missing argument 'STYLE...': name a style, or several.")
+    require_inputs([*pictures, *styles])
+    from styler.jobs import optimize as job
+
     return run_batch(
         settings, output, lambda interrupt: job.optimize(pictures, styles, output, options, interrupt)
     )
@@ -91,6 +92,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 
     A network of textures needs no INPUT: it paints --size WxH from noise.
     """
+    require_inputs(inputs)
     from styler.jobs import fast as job
 
     return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
@@ -116,6 +118,7 @@ def translate(
     styler translate sketch.png --checkpoint edges2photo
     styler translate photo.jpg --checkpoint edges2photo --from-photo
     """
+    require_inputs(inputs)
     from styler.jobs import translate as job
 
     return run_batch(settings, output, lambda interrupt: job.translate(inputs, output, options, interrupt))
@@ -146,12 +149,13 @@ def pairs(
     Writes one PNG for each photo, the input left and the photo right, and pairs.json, which tells how. What
     is there already is left alone.
     """
-    from styler.jobs import pairs as job
-
+    require_inputs(photos)
     given = [name for name in KINDS if flags[name.replace("-", "_")]]
     if len(given) != 1:
         raise click.UsageError(f"Give one of {', '.join('--' + name for name in KINDS)}.")
     (kind,) = given
+    from styler.jobs import pairs as job
+
     return run_batch(settings, output, lambda interrupt: job.pairs(photos, output, kind, options, interrupt))
 
 
@@ -162,6 +166,7 @@ def pairs(
 @click.pass_context
 def show(ctx: click.Context, settings: Settings, picture: str) -> None:
     """Print the recipe inside PICTURE, which may be a video, and the command that remakes it."""
+    require_inputs([picture])
     from styler.storage.films import read as video
     from styler.storage.pictures.load import read_recipe
 

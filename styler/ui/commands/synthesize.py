@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from styler.options.synthesis import InvertOptions, TextureOptions
-from styler.ui.flags import options_of, talking
+from styler.ui.flags import options_of, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
 
@@ -32,6 +32,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
     texture for each depth, with the number of parameters that describe it. Ctrl-C saves the texture as it
     stands.
     """
+    require_inputs([style])
     from styler.jobs import synthesis as job
 
     return run_job(settings, lambda interrupt: job.texture(style, output, options, interrupt), output)
@@ -58,6 +59,7 @@ def invert(settings: Settings, picture: str, output: str | None, options: Invert
     Writes one sheet: a row for each seed, with relative errors of the features, and maps of where the
     reconstructions differ (white: a deviation of 0.25), as in Mahendran and Vedaldi 2015.
     """
+    require_inputs([picture])
     from styler.jobs import synthesis as job
 
     return run_job(settings, lambda interrupt: job.invert(picture, output, options, interrupt), output)

@@ -11,8 +11,9 @@ from click.core import ParameterSource
 
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
+from styler.storage.names import file_of
 from styler.ui import completion
-from styler.ui.flags import Command, options_of, preset_option, talking
+from styler.ui.flags import Command, options_of, preset_option, require_file, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
@@ -74,12 +75,14 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
     Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log and, while
     it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train together.
     """
-    from styler.jobs.training import fast
-
     if dataset is None and options.network == "transform":
         raise click.UsageError("Missing option '--dataset': the photos to learn on.")
     if values["add_to"] and values["start_from"]:
         raise click.UsageError("--add-to keeps a network, --start-from trains it further: give one.")
+    require_inputs([*map(file_of, values["styles"]), *filter(None, [dataset])])
+    require_file(values["add_to"] or values["start_from"] or "")
+    from styler.jobs.training import fast
+
     return run_job(
         settings,
         lambda interrupt: fast.train_fast(dataset=dataset or "", options=options, stop=interrupt, **values),
@@ -124,10 +127,12 @@ def train_translate(
     and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train
     together.
     """
-    from styler.jobs.training import translate
-
     if (dataset is None) == (edges is None):
         raise click.UsageError("Give either --dataset, pairs to learn, or --edges, photos to make them of.")
+    require_inputs(filter(None, [dataset, edges]))
+    require_file(values["init"] or "")
+    from styler.jobs.training import translate
+
     options, dataset, edges = _steps_or_epochs(ctx, options), dataset or "", edges or ""
     return run_job(
         settings,

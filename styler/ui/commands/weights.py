@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from styler.ui.flags import talking
+from styler.ui.flags import require_inputs, talking
 from styler.ui.follow import Settings, console_of
 
 
@@ -91,6 +91,7 @@ def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None
 @click.pass_obj
 def add(settings: Settings, name: str, file: Path) -> None:
     """Install the weights NAME from a FILE: torchvision's, Caffe's converted, or styler's own."""
+    require_inputs([str(file)])
     from styler.storage.models import install
 
     console_of(settings).note(f"{name} is in {install.add(name, file)}")

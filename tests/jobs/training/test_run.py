@@ -143,7 +143,13 @@ def test_resuming_something_else_is_refused(kind: str, studio: Path) -> None:
         "texture": [("styles", {"styles": ("Wild Waves.png",)})],
         "translate": [("pairs", {"dataset": "more"})],
     }
-    for name, more in [("options", {"chosen": options(kind, steps=7)}), *others[kind]]:
+    differing = {"steps": 7, "crop": 48}
+    with pytest.raises(
+        InputError, match=r"made with (--\w+ \d+ \(now \d+\)(, )?){2}: repeat that, or start"
+    ) as no:
+        train(kind, "m.safetensors", resume=True, chosen=options(kind, **differing))
+    assert "--steps 6 (now 7)" in str(no.value) and "(now 48)" in str(no.value)
+    for name, more in others[kind]:
         with pytest.raises(InputError, match=f"other {name}"):
             train(kind, "m.safetensors", resume=True, **more)
     with pytest.raises(OutputError, match="interrupted: go on with --resume"):

@@ -99,10 +99,12 @@ def test_fixed_steps_have_one_length():
     solver = FixedSteps(x, 1.5 / 255, bounded=True)
     for _ in range(3):
         solver.tell(-1.0, 1e6 * torch.randn(1, 3, 8, 8))
+        solver.move()
         points.append(solver.best())
     lengths = [float((b - a).abs().mean()) * 255 for a, b in pairwise(points)]
     assert lengths == pytest.approx([1.5] * 3, rel=1e-4)
     solver.tell(0.0, torch.zeros(1, 3, 8, 8))
+    solver.move()
     assert torch.equal(x, points[-1])
     with pytest.raises(DivergedError):
         solver.tell(math.nan, x)
