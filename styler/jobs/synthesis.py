@@ -17,7 +17,7 @@ from styler.errors import DeviceError, DivergedError, InputError
 from styler.events import Event
 from styler.features import Extractor
 from styler.image.color import colored
-from styler.image.size import Size, fit, resize
+from styler.image.size import Size, fit, resize, seen
 from styler.jobs.pictures import check_size, open_picture, output_size, size_of
 from styler.jobs.records import Record, partial_for, prepare, prove, recipe_of, record_of, save, source_of
 from styler.options.fields import OutputSize
@@ -145,7 +145,7 @@ def _check_memory(bench: _Bench, size: Size, options: TextureOptions) -> None:
 def _shrunk(style: Tensor, wanted: OutputSize) -> Tensor:
     """A style that is no larger than the size at which it is to be seen."""
     own = size_of(style)
-    return resize(style, min(own, fit(own, wanted)))
+    return resize(style, seen(own, max(fit(own, wanted))))
 
 
 def invert(
