@@ -171,6 +171,8 @@ def test_a_bad_value_names_the_variable_that_it_came_from(
         "pairs gone.jpg --edges -o out",
         "show gone.png",
         "texture gone.png",
+        "saliency gone.png",
+        "layers --network gone.safetensors",
         "invert gone.png",
         "models add gone.pth",
         "models show gone.pth",

@@ -67,7 +67,7 @@ def apply(
     for job in selection.jobs[:1]:
         _prove(job, options)
     view, look = yield from begin()
-    task = _Task(command, options, view, look, planned.many, transparent, stop)
+    task = _Task(command, options, view, look, transparent, stop)
     return (yield from work(selection, partial(_look_at, task=task), stop))
 
 
@@ -79,7 +79,6 @@ class _Task:
     options: LookOptions
     view: View
     look: Look
-    many: bool
     transparent: bool
     stop: Callable[[], bool]
 
@@ -91,7 +90,7 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
         return forecast_of(job, [(height, width)], [f"{width} x {height}"])
     _prove(job, options)
     prepare(options)  # of many, each is as if alone
-    picture = yield from open_picture(job.source, options, options.size, task.many)
+    picture = yield from open_picture(job.source, options, options.size)
     size = output_size(size_of(picture.image), options.size, options)
     picture = replace(picture, image=resize(picture.image, size))
     image = picture.image if task.transparent else picture.on_white

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from styler.options.see import ImagineOptions, SaliencyOptions
-from styler.ui.flags import options_of, talking
+from styler.ui.flags import options_of, require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
 _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
@@ -31,6 +31,7 @@ def layers(settings: Settings, network: str) -> None:
     A unit sees a square of pixels with that side; the first one's begins at "from", the next one's a stride
     later. The symmetric Gram matrix of C channels has C (C + 1) / 2 parameters.
     """
+    require_file(network)
     from styler.jobs.see import layers as job
 
     console_of(settings).table("Layers", _COLUMNS, job.layers(network))
@@ -60,6 +61,7 @@ def saliency(settings: Settings, images: Sequence[str], output: str | None, opti
     positive part and the negative part. Guided and deconv show features that the network sees, not evidence:
     they look much the same for every class.
     """
+    require_inputs(images)
     from styler.jobs.see import saliency as job
 
     return run_batch(settings, output, lambda interrupt: job.saliency(images, output, options, interrupt))
