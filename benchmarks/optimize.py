@@ -31,6 +31,7 @@ from styler.engine.memory import layers
 from styler.engine.memory import memory as planned_memory
 from styler.engine.minimize import minimize
 from styler.engine.solvers import LBFGS
+from styler.engine.terms import make_terms, typical, view_of
 from styler.features import Extractor
 from styler.networks.vgg import FULL_WIDTHS, layer_names, random_convolutions
 from styler.options.optimize import OptimizeOptions
@@ -127,9 +128,9 @@ def stepper(extractor: Extractor, size: int, precision: Precision) -> Callable[[
     extractor = extractor.until(layers(options))
     extractor.compute_in(form_for(precision, torch.device("cpu")))
     content, style = torch.rand(1, 3, size, size), torch.rand(1, 3, size, size)
-    view = optimize.view_of(extractor, options)
-    usual = optimize.typical(extractor, layers(options), view.walk)
-    terms = optimize.make_terms(content, [style], view, options, (size, size), usual, 0.1)
+    view = view_of(extractor, options)
+    usual = typical(extractor, layers(options), view.walk)
+    terms = make_terms(content, [style], view, options, (size, size), usual, 0.1)
     image = optimize.parameterize(content, options, last=True)
     solver = LBFGS(image.parameter.data, options.history)
     events = minimize(image, view.evaluation(terms), solver, 10**6)

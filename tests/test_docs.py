@@ -100,7 +100,7 @@ def ranks() -> str:
 
 def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     flag, default = flag_of(field.name), plain(field.default, hint)
-    default = "none" if default == "" else default
+    default = default or ("none" if default in ("", []) else default)
     if hint in (bool, bool | None):
         flag = f"{flag}`, `--no-{flag[2:]}"
         default = {True: "yes", False: "no", None: "auto"}[default]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from styler.device import Form
 from styler.errors import InputError, WeightsError
 from styler.features import Extractor, pool
-from styler.losses.perceptual import moments
+from styler.losses.style import moments
 from styler.networks.vgg import (
     BLOCKS,
     CAFFE,

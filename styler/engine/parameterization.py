@@ -176,6 +176,20 @@ def _frequency_scale(size: tuple[int, int]) -> Tensor:
     return frequency.reciprocal()[..., None]
 
 
+class Protected(Parameterization):
+    """Another parameterization's image, which a mask [1, 1, H, W] mixes with the `photo`: 1 keeps that."""
+
+    def __init__(self, image: Parameterization, photo: Tensor, mask: Tensor) -> None:
+        super().__init__()
+        self.image, self.bounded, self.parameter = image, image.bounded, image.parameter
+        self.register_buffer("photo", photo)
+        self.register_buffer("mask", mask)
+
+    def forward(self) -> Tensor:
+        """The image as it stands."""
+        return torch.lerp(self.image(), self.get_buffer("photo"), self.get_buffer("mask"))
+
+
 def on_axes(image: Tensor) -> Tensor:
     """RGB [N, 3, H, W] on `AXES`: luma and two planes of chroma."""
     return F.conv2d(image, image.new_tensor(AXES)[:, :, None, None])

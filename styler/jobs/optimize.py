@@ -16,6 +16,7 @@ from torch import Tensor
 from styler.device import form_for, room_for
 from styler.engine import memory
 from styler.engine.memory import Plan
+from styler.engine.terms import Style
 from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Step, relay
 from styler.features import Extractor
@@ -33,6 +34,7 @@ from styler.jobs.records import (
     save,
     source_of,
 )
+from styler.jobs.styles import Masks, all_masks, check_count, check_weights, open_masks, weighted
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
@@ -55,7 +57,7 @@ def optimize(
 
     Args:
         pictures: contents: files, folders, globs and "-". Without `styles`, one content and then its styles.
-        styles: files, or "-"; several are blended.
+        styles: files, or "-", with weights as in FILE:0.3; several are blended.
         output: file, folder or "-", see `inputs.plan`.
         options: everything else; with `dry_run` nothing is written, and the Results are forecasts.
         stop: asked between steps and between pictures; once true, the picture in hand is saved as it stands.
@@ -65,16 +67,18 @@ def optimize(
             saved beside as -partial. For many, only what would stop all of them; what is wrong with one is in
             its Result, as `error` and `message`.
     """
-    contents, styles, note = _roles(pictures, styles)
-    if note:
-        yield Note(note)
+    contents, words, note = _roles(pictures, styles)
+    styles, weights = zip(*map(weighted, words), strict=True)
+    check_count(options, len(styles))
+    for text in filter(None, (note, check_weights(weights))):
+        yield Note(text)
     inits = [] if options.init in INITS else [options.init]
-    if [*contents, *styles, *inits].count(STREAM) > 1:
+    if [*contents, *styles, *inits, *all_masks(options)].count(STREAM) > 1:
         raise InputError("standard input (-) can only be one of the pictures")
     planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
-    studio = yield from _open_studio(selection.jobs[:1], styles, inits, options)
+    studio = yield from _open_studio(selection.jobs[:1], styles, weights, inits, options)
     paint = partial(_paint_content, studio=studio, stop=stop)
     return (yield from work(selection, paint, stop))
 
@@ -125,10 +129,11 @@ class _Studio:
 
     Attributes:
         network: name and sha256, for recipes.
-        sources: files of the styles, and of the picture to start from if there is one.
-        pictures: what those hold, in the same order.
-        images: the same pictures' Images [1, 3, H, W] on the device.
-        count: how many of them are styles.
+        sources: files of the styles, of the picture to start from if there is one, and of the masks.
+        pictures: what those of styles and start hold, in the same order.
+        styles: on the device.
+        init: Image to start from, on the device.
+        masks: where styles are painted, and nothing is.
     """
 
     options: OptimizeOptions
@@ -136,15 +141,16 @@ class _Studio:
     extractor: Extractor
     sources: Sequence[str]
     pictures: Sequence[Picture]
-    images: Sequence[Tensor]
-    count: int
+    styles: Sequence[Style]
+    init: Tensor | None
+    masks: Masks
     device: torch.device
 
     def paint(self, content: Tensor, plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Tensor]:
         """Paint an Image [1, 3, H, W] on the device, by a plan."""
         options = replace(self.options, tile=plan.side or "off", history=plan.history)
-        styles, init = self.images[: self.count], next(iter(self.images[self.count :]), None)
-        return task.optimize(content, styles, self.extractor, options, init, stop)
+        masks = self.masks
+        return task.optimize(content, self.styles, self.extractor, options, self.init, stop, masks.protect)
 
     def plan(self, size: Size) -> Plan:
         """Plan of the memory for a picture; raises DeviceError if it is too large."""
@@ -154,11 +160,15 @@ class _Studio:
     def recipe(self, content: Picture, size: Size, plan: Plan) -> Record:
         """Recipe of a picture that is painted by a plan."""
         entries = [source_of(picture) for picture in self.pictures]
+        styles, init = entries[: len(self.styles)], entries[len(self.styles) :]
+        more: Record = {"init": init[0]} if init else {}
+        if self.masks.pictures:
+            more["masks"] = [source_of(picture) for picture in self.masks.pictures]
         precision = precision_name(form_for(self.options.precision, self.device).dtype)
-        certain, init = {"network": self.network["name"], "precision": precision, **plan.chosen()}, {}
-        if len(entries) > self.count:
-            init = {"init": entries[-1]}
-            certain["init"] = entries[-1]["name"]
+        certain = {"network": self.network["name"], "precision": precision, **plan.chosen()}
+        certain |= {**self.masks.recipe(self.options), **({"init": init[0]["name"]} if init else {})}
+        for entry, style in zip(styles, self.styles, strict=True):
+            entry |= {} if style.weight == 1 else {"weight": style.weight}
         return recipe_of(
             "optimize",
             self.options,
@@ -166,16 +176,20 @@ class _Studio:
             network=self.network,
             size=[size[1], size[0]],
             content=source_of(content),
-            styles=entries[: self.count],
-            **init,
+            styles=styles,
+            **more,
             losses={},
         )
 
 
 def _open_studio(
-    jobs: Sequence[Job], styles: Sequence[str], inits: Sequence[str], options: OptimizeOptions
+    jobs: Sequence[Job],
+    styles: Sequence[str],
+    weights: Sequence[float],
+    inits: Sequence[str],
+    options: OptimizeOptions,
 ) -> Generator[Event, None, _Studio]:
-    """Load the styles, the picture to start from if there is one, and the network.
+    """Load the styles, the picture to start from if there is one, the masks, and the network.
 
     Raises OutputError if the outputs of `jobs` cannot be written, before the network is loaded.
     """
@@ -183,14 +197,20 @@ def _open_studio(
     sources, pictures = [*styles, *inits], []
     for source in sources:
         pictures.append((yield from open_picture(source, options, task.style_side(options))))
+    masks = yield from open_masks(options, pictures[: len(styles)], device)
+    sources += all_masks(options)
     for job in jobs if not options.dry_run else ():
         prove(job.target, options.overwrite, [job.source, *sources])
     name = yield from vgg.choose(options.network)
     extractor = vgg.load(name).until(memory.layers(options)).to(device)
     extractor.compute_in(form_for(options.precision, device))
     network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
-    images = [picture.image.to(device) for picture in pictures]
-    return _Studio(options, network, extractor, sources, pictures, images, len(styles), device)
+    used = [
+        Style(picture.image.to(device), weight, masks=pairs)
+        for picture, weight, pairs in zip(pictures, weights, masks.styles, strict=False)
+    ]
+    init = pictures[-1].image.to(device) if inits else None
+    return _Studio(options, network, extractor, sources, pictures, used, init, masks, device)
 
 
 def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
@@ -202,6 +222,9 @@ def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Gener
     prepare(options)  # of many, each is as if alone
     content = yield from open_picture(job.source, options, options.size)
     image = content.image.to(studio.device)
+    if studio.masks.sizes:
+        own = size_of(image) if job.source == STREAM else own_size(job.source, options)
+        studio.masks.check(own, content.name)
     sizes = task.sizes(size_of(image), options)
     plan = studio.plan(sizes[-1])
     if plan.side:
@@ -223,7 +246,9 @@ def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Gener
 def _forecast(job: Job, studio: _Studio) -> Record:
     """Forecast of one content, by its header: size, scales, steps and memory."""
     options = studio.options
-    sizes = task.sizes(own_size(job.source, options), options)
+    size = own_size(job.source, options)
+    studio.masks.check(size, job.source)
+    sizes = task.sizes(size, options)
     plan = studio.plan(sizes[-1])
     shown = [f"{width} x {height}" for height, width in sizes]
     coarse = f"{options.coarse_steps} steps at {' and '.join(shown[:-1])}, " if shown[:-1] else ""

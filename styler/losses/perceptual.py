@@ -1,4 +1,4 @@
-"""Perceptual losses: content, style statistics, total variation, grid pattern; weighted sums of them."""
+"""Perceptual losses: content, total variation, grid pattern; weighted sums of terms, by their statistics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,6 @@ Walk = Callable[[Tensor, set[str]], Iterable[tuple[str, Tensor]]]
 """Image [N, 3, H, W] and layer names -> activations by name, as `Extractor.walk`."""
 Objective = Callable[[Tensor], dict[str, Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name; their sum is minimized."""
-
-
-class StyleMoments(NamedTuple):
-    """Channel mean [N, C] and second moment [N, C, C] of features over positions."""
-
-    mean: Tensor
-    second: Tensor
 
 
 FLOOR = 0.01
@@ -94,35 +87,6 @@ def objective(walk: Walk, terms: Sequence[Term]) -> Objective:
     return evaluate
 
 
-def moments(features: Tensor) -> StyleMoments:
-    """Channel moments of features [N, C, H, W].
-
-    One matrix product forward and one backward; autograd takes three for the plain formula.
-    """
-    return StyleMoments(*_Moments.apply(features))
-
-
-def gram_matrix(features: Tensor) -> Tensor:
-    """Gram matrices [N, C, C] of features [N, C, H, W] (Gatys et al. 2016, eq. 3), divided by H*W only."""
-    return moments(features).second
-
-
-def covariance(mean: Tensor, second: Tensor) -> Tensor:
-    """Centred covariance [N, C, C] from the two `moments`."""
-    return second - mean[:, :, None] * mean[:, None, :]
-
-
-def _relative_error(x: Tensor, target: Tensor, usual: float = 0.0) -> Tensor:
-    """Squared distance to a target over its squared norm, [N]: 0 at the target, 1 at zero, at any size.
-
-    Args:
-        x: [N, ...].
-        target: [N, ...], or [1, ...] for all.
-        usual: squared norm that photos have; a hundredth of it is added to the target's, which may be near 0.
-    """
-    return squares(x - target) / (squares(target) + FLOOR * usual).clamp_min(_floor(target))
-
-
 def content_error(x: Tensor, target: Tensor, usual: Typical = NOTHING) -> Tensor:
     """Squared distance of features [N, C, H, W] to `target`, over the target's spatial variance; [N].
 
@@ -136,7 +100,7 @@ def content_scale(target: Tensor, usual: Typical = NOTHING) -> Tensor:
     """Denominator of `content_error`, [N]."""
     spread = squares(target - target.mean((-2, -1), keepdim=True))
     spread = spread.clamp_min(usual.variance * target[0].numel())
-    return torch.maximum(spread, 1e-3 * squares(target)).clamp_min(_floor(target))
+    return torch.maximum(spread, 1e-3 * squares(target)).clamp_min(floor_of(target))
 
 
 class Structure(NamedTuple):
@@ -203,33 +167,6 @@ def structure_distance(target: Structure, mean: Tensor, square: Tensor, product:
     return error
 
 
-def gram_error(own: StyleMoments, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
-    """Relative squared distance of Gram matrices, [N].
-
-    Gatys et al. 2016, eq. 4, divided by the target's own squared norm instead of 4 N^2 M^2.
-    """
-    return _relative_error(own.second, target.second, usual.covariance + usual.mean**2)
-
-
-def covariance_error(own: StyleMoments, target: StyleMoments, usual: Typical = NOTHING) -> Tensor:
-    """Mean of the relative squared distances of channel means and of centred covariances, [N].
-
-    The Gram matrix is covariance plus mean times mean, and the means make up a quarter to half of it: matched
-    apart, they do not hide the covariance, which holds strokes and colors.
-    """
-    centered = covariance(*own)
-    return 0.5 * (
-        _relative_error(own.mean, target.mean, usual.mean)
-        + _relative_error(centered, covariance(*target), usual.covariance)
-    )
-
-
-STYLE_ERRORS: Mapping[str, Callable[[StyleMoments, StyleMoments, Typical], Tensor]] = {
-    "covariance": covariance_error,
-    "gram": gram_error,
-}
-
-
 def shares(layers: Layers) -> list[tuple[str, float]]:
     """Normalize layer weights to a sum of 1."""
     whole = sum(weight for _, weight in layers)
@@ -283,41 +220,9 @@ def squares(x: Tensor) -> Tensor:
     return x.square().flatten(1).sum(1)
 
 
-def _floor(x: Tensor) -> float:
+def floor_of(x: Tensor) -> float:
     """Least denominator: far below any real energy, far above the underflow of float32."""
     return 1e-12 * x[0].numel()
-
-
-def _flat(x: Tensor) -> Tensor:
-    """A view [N, C, H*W] of x [N, C, H, W], also where its channels lie side by side; else a copy."""
-    if x.is_contiguous():
-        return x.flatten(2)
-    return x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
-
-
-class _Moments(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
-        flat = _flat(features)
-        ctx.save_for_backward(features)
-        # A plain 2-D product is three times as fast as the batched one on a CPU.
-        products = [m @ m.T for m in flat]
-        return flat.mean(2), torch.stack(products) / flat.shape[2]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (features,) = ctx.saved_tensors
-        flat = _flat(features)
-        count = flat.shape[2]
-        on_mean, on_second = gradients
-        symmetric = (on_second + on_second.transpose(1, 2)) / count
-        offset = (on_mean / count)[:, :, None]
-        last = features.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
-        gradient = torch.empty_like(features, memory_format=layout)
-        for g, o, s, m in zip(_flat(gradient), offset, symmetric, flat, strict=True):
-            torch.mm(s, m, out=g).add_(o)  # addmm would copy the offset to full size first
-        return gradient
 
 
 class _WeightedSums(torch.autograd.Function):

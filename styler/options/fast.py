@@ -11,6 +11,7 @@ from styler.options.shared import (
     ContentLoss,
     LossNetworkOptions,
     LossOptions,
+    MomentLoss,
     PassOptions,
     TrainingOptions,
 )
@@ -53,6 +54,13 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
     )
     style_crops: int = opt(
         0, "Random squares of each style to learn from; 0: the whole style at once.", low=0, high=1000
+    )
+    style_loss: MomentLoss = again(
+        LossOptions,
+        "style_loss",
+        "covariance",
+        "Statistic of the style: channel means and covariances; Gatys' Gram matrices; means alone; the "
+        "Wasserstein distance of Gaussians.",
     )
     content_loss: ContentLoss = again(LossOptions, "content_loss", "squared")
     content_layers: Layers = again(LossOptions, "content_layers", (("relu4_2", 1.0),))

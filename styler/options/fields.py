@@ -26,6 +26,12 @@ OutputSize = int | tuple[int, int] | None
 TileSide = int | Literal["auto", "off"]
 """Side of tiles in pixels: `512`, `auto`, `off` as text."""
 
+Numbers = tuple[float, ...]
+"""One number or several: `1,0.5` as text."""
+
+Files = tuple[str, ...]
+"""Files, as a flag that may come several times."""
+
 Range = tuple[float, float]
 """Lowest and highest value: `1-3` as text, or `2` where both are the same."""
 
@@ -128,7 +134,7 @@ def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
             _unplain(plain(value, hint), hint)
         except InputError as error:
             raise InputError(f"{flag}: {error}") from error
-    for number in value if hint == Range else (value,):
+    for number in value if hint in (Range, Numbers) else (value,):
         _check_bounds(flag, number, f.metadata["low"], f.metadata["high"])
 
 
@@ -228,6 +234,19 @@ def parse_tile(text: str) -> TileSide:
     return int(text)
 
 
+def parse_numbers(text: str) -> Numbers:
+    """`1,0.5` -> (1.0, 0.5); InputError for anything else."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"'{text}' is no list of numbers: write one, as 1, or several, as 1,0.5") from error
+
+
+def format_numbers(numbers: Numbers) -> str:
+    """The inverse of `parse_numbers`."""
+    return ",".join(repr(number).removesuffix(".0") for number in numbers)
+
+
 def parse_range(text: str) -> Range:
     """`1-3` -> (1.0, 3.0), `2` -> (2.0, 2.0); InputError for anything else, and for `3-1`."""
     match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(?:-\s*(\d*\.?\d+)\s*)?", text)
@@ -255,16 +274,21 @@ TEXT_FORMS: dict[object, TextForm] = {
     Layers: TextForm("LAYER[:WEIGHT],...", parse_layers, format_layers),
     OutputSize: TextForm("PIXELS|WxH|full", parse_size, format_size),
     TileSide: TextForm("auto|PIXELS|off", parse_tile, str),
+    Numbers: TextForm("NUMBER,...", parse_numbers, format_numbers),
     Range: TextForm("NUMBER|LOW-HIGH", parse_range, format_range),
 }
 """By the type of a field; values of all other types are plain already."""
 
 
 def plain(value: Any, hint: Any) -> Any:
-    """A field's value as text if its type has a form as text, else as it is."""
+    """A field's value as text if its type has a form as text, files as a list, all else as it is."""
+    if hint == Files:
+        return list(value)
     return TEXT_FORMS[hint].format(value) if hint in TEXT_FORMS else value
 
 
 def _unplain(value: Any, hint: Any) -> Any:
     """The inverse of `plain`; what is no text stays as it is."""
+    if hint == Files:
+        return tuple(value)
     return TEXT_FORMS[hint].parse(value) if hint in TEXT_FORMS and isinstance(value, str) else value

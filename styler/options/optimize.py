@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from styler.options.fields import OutputSize, TileSide, opt
+from styler.errors import InputError
+from styler.options.fields import Files, Numbers, OutputSize, TileSide, opt
 from styler.options.shared import (
     BatchOptions,
     ColorOptions,
@@ -33,9 +34,19 @@ class OptimizeOptions(
     parameterization: Literal["pyramid", "pixels"] = opt(
         "pyramid", "Parameters of the image: a pyramid of luma and chroma, or its pixels."
     )
-    style_scale: float = opt(
-        1.0, "Size of the style's strokes: the style's long side relative to the output's.", low=0.05, high=20
+    style_scale: Numbers = opt(
+        (1.0,),
+        "Size of the style's strokes: its long side relative to the output's; several: of each style.",
+        low=0.05,
+        high=20,
     )
+    style_mask: Files = opt(
+        (),
+        "Where each style is painted, once for each: white in a gray picture of the content's shape; or "
+        "regions of colors and the same colors in a picture of the style's shape, as a.png=b.png.",
+        metavar="MASK[=MASK]",
+    )
+    protect: str = opt("", "Where the photo stays: white in a picture of its shape.", metavar="MASK")
     init: str = opt(
         "content", "Start from content, noise, style, gray or a picture file.", metavar="NAME|FILE"
     )
@@ -50,6 +61,12 @@ class OptimizeOptions(
         "Side of tiles that are looked at one by one, for the same picture in less memory; auto: if needed.",
     )
     memory: float = opt(0.0, "Gigabytes that the work may take; 0: what is free.", low=0, recipe=False)
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a value outside its bounds, and for regions where nothing is painted."""
+        super().__post_init__()
+        if self.colors_only and self.style_mask:
+            raise InputError("--colors-only paints no regions: leave out --style-mask")
 
 
 OPTIMIZE_PRESETS: dict[str, dict[str, Any]] = {

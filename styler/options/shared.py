@@ -9,7 +9,8 @@ from styler.errors import InputError
 from styler.options.fields import Layers, Options, OutputSize, opt, require_weight, weight
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
-StyleLoss = Literal["covariance", "gram"]
+MomentLoss = Literal["covariance", "gram", "mean", "wasserstein"]
+StyleLoss = Literal[MomentLoss, "sliced"]
 ContentLoss = Literal["structure", "squared"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zero", "replicate", "reflect"]
@@ -99,7 +100,9 @@ class LossOptions(Options):
     )
     tv_weight: float = weight(0.0, "Weight of the total variation, which smooths.")
     style_loss: StyleLoss = opt(
-        "covariance", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
+        "covariance",
+        "Statistic of the style: channel means and covariances; Gatys' Gram matrices; means alone; the "
+        "Wasserstein distance of Gaussians; or that of slices of the features, which takes longer.",
     )
     style_layers: Layers = opt(
         tuple((name, 1.0) for name in STYLE_LAYERS), "Style layers with weights, as in relu1_1:0.5,relu2_1."

@@ -7,6 +7,7 @@ from typing import Literal
 
 from styler.options.fields import OutputSize, again, opt
 from styler.options.shared import (
+    LossOptions,
     MachineOptions,
     NetworkOptions,
     OutputOptions,
@@ -31,9 +32,7 @@ class TextureOptions(NetworkOptions, SolverOptions, MachineOptions, OutputOption
     up_to: str = opt("pool4", "Deepest layer that is matched: relu1_1, pool1 to pool4, ...", metavar="LAYER")
     tileable: bool = opt(False, "Let the texture repeat itself without a seam.")
     sheet: bool = opt(False, "One texture for each depth from relu1_1 to --up-to, beside the style.")
-    style_loss: StyleLoss = opt(
-        "gram", "Statistic of the style: channel means and covariances, or Gatys' Gram matrices."
-    )
+    style_loss: StyleLoss = again(LossOptions, "style_loss", "gram")
     parameterization: Literal["pyramid", "pixels"] = opt(
         "pyramid", "Parameters of the image: a pyramid of luma and chroma, or its pixels."
     )

@@ -21,11 +21,13 @@ from styler.engine.parameterization import (
     inner,
     wrapped,
 )
+from styler.engine.terms import Region, style_error, typical
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
 from styler.image.color import match_colors
 from styler.image.size import SMALLEST, Size, resize, scales, seen, shrink_periodic
-from styler.losses.perceptual import Term, moments, objective
+from styler.losses.perceptual import WHOLE, Term, objective
+from styler.losses.style import LEVELS, STATISTICS
 from styler.options.optimize import OptimizeOptions
 from styler.options.shared import StyleLoss
 from styler.options.synthesis import TEXTURE_LAYERS, TextureOptions
@@ -97,9 +99,9 @@ def depths(extractor: Extractor, up_to: str) -> tuple[str, ...]:
 
 
 def count(widths: Sequence[int], loss: StyleLoss) -> int:
-    """Numbers that a texture is made of: symmetric matrices of layers with so many channels, and means."""
-    matrices = sum(width * (width + 1) // 2 for width in widths)
-    return matrices + (0 if loss == "gram" else sum(widths))
+    """Numbers that make a texture: symmetric matrices of layers with so many channels, means or quantiles."""
+    matrices, means = sum(width * (width + 1) // 2 for width in widths), sum(widths)
+    return {"gram": matrices, "mean": means, "sliced": LEVELS * means}.get(loss, matrices + means)
 
 
 def as_painting(options: TextureOptions, extractor: Extractor, up_to: str) -> OptimizeOptions:
@@ -122,14 +124,17 @@ def _objective(
     names = depths(extractor, up_to)
     padding = borderless(extractor) if options.padding == "auto" else options.padding
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding)
-    usual = painting.typical(extractor, set(names), walk)
+    usual, statistic = typical(extractor, set(names), walk), STATISTICS[options.style_loss]
     own = style.shape[-2], style.shape[-1]
     with torch.no_grad():
         found = walk(resize(style, seen(own, round(scale * max(own)))), set(names))
-        targets = {name: moments(features) for name, features in found}
-    losses = {name: painting.style_loss(targets[name], usual[name], options.style_loss) for name in names}
+        gather = statistic.gather([None])
+        targets = {name: statistic.targets(gather(features, WHOLE), [None]) for name, features in found}
+    region = [Region(None, 1.0, ())]
     terms = [
-        Term(f"style/{name}", name, 1 / len(names), losses[name], painting.gather_moments) for name in names
+        Term(f"style/{name}", name, 1 / len(names), error, gather)
+        for name in names
+        for error in (style_error(statistic, region, [None], targets[name], usual[name]),)
     ]
     border = "circular" if options.tileable else padding
     return objective(partial(extractor.walk, pooling=options.pooling, padding=border), terms)

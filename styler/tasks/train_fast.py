@@ -19,21 +19,20 @@ from torch import Tensor, nn
 
 from styler.device import Form, form_for
 from styler.engine.fit import TrainingState, fit
+from styler.engine.terms import typical
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
 from styler.image.size import fit as fitted
 from styler.image.size import resize, seen
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import (
-    STYLE_ERRORS,
-    StyleMoments,
     grid_pattern,
-    moments,
     shares,
     structure,
     structure_error,
     total_variation,
 )
+from styler.losses.style import STYLE_ERRORS, StyleMoments, moments
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
@@ -41,7 +40,6 @@ from styler.networks.vgg import Typical
 from styler.options.fast import TrainFastOptions
 from styler.options.shared import ContentLoss
 from styler.processes import ALONE, Group
-from styler.tasks.optimize import typical
 
 Inputs = Tensor | list[Tensor]
 """Network inputs: photos, Image [N, 3, H, W], or noise, a list of [N, C, h, w]."""

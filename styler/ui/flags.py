@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from styler.errors import InputError, StylerError
-from styler.options.fields import TEXT_FORMS, Options, TextForm, fields_of, flag_of, plain
+from styler.options.fields import TEXT_FORMS, Files, Options, TextForm, fields_of, flag_of, plain
 from styler.storage import disk
 
 Kind = TypeVar("Kind", bound=Options)
@@ -86,6 +86,7 @@ def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completio
         return click.Option([field.name, f"{flag}/--no-{flag[2:]}"], default=default, **shared)
     return click.Option(
         [field.name, flag],
+        multiple=hint == Files,
         type=_type_of(field, hint),
         default=default,
         show_default=True,

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from styler.errors import InputError
-from styler.options.fields import TEXT_FORMS, Options, fields_of, flag_of
+from styler.options.fields import TEXT_FORMS, Files, Options, fields_of, flag_of
 from styler.options.shared import OutputOptions
 from styler.storage.names import display
 from styler.ui.flags import class_of
@@ -35,7 +35,7 @@ def command_line(recipe: Mapping[str, Any], commands: Mapping[str, click.Command
     try:
         name = str(recipe["command"])
         inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
-        names, styles = ([_base(entry["name"]) for entry in group] for group in (inputs, recipe["styles"]))
+        names, styles = ([_named(entry) for entry in group] for group in (inputs, recipe["styles"]))
         options = dict(recipe["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(_LACKS) from error
@@ -65,6 +65,12 @@ def _note(command: click.Command, given: Mapping[str, list[str]]) -> str:
     return "; ".join(notes)
 
 
+def _named(entry: Mapping[str, Any]) -> str:
+    """An input as on the command line: the base name of its file, and its weight if it has one."""
+    weight = entry.get("weight")
+    return _base(entry["name"]) + (f":{weight!r}" if isinstance(weight, float) else "")
+
+
 def _base(name: object) -> str:
     """The base name of a file, as recipes have it."""
     base = Path(name).name if isinstance(name, str) else ""
@@ -87,7 +93,9 @@ def words_of(command: click.Command, name: str, value: object) -> list[str]:
         return []
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
-    return _option(flag, str(value))
+    return [
+        word for text in (value if isinstance(value, list) else [value]) for word in _option(flag, str(text))
+    ]
 
 
 def _kinds(command: click.Command, kind: type[Options]) -> set[str]:
@@ -105,6 +113,8 @@ def _is_of(value: object, hint: Any) -> bool:
         return isinstance(value, bool)
     if hint in (int, float):
         return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+    if hint == Files:
+        return isinstance(value, list) and all(_is_of(file, str) for file in value)
     assert hint is str or hint in TEXT_FORMS or typing.get_origin(hint) is Literal
     return isinstance(value, str) and Path(value).name in (value, "")
 

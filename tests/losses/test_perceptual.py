@@ -12,18 +12,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from styler.losses.perceptual import (
-    StyleMoments,
     Term,
     content_error,
+    grid_pattern,
+    objective,
+    shares,
+    total_variation,
+)
+from styler.losses.style import (
+    StyleMoments,
     covariance,
     covariance_error,
     gram_error,
     gram_matrix,
-    grid_pattern,
     moments,
-    objective,
-    shares,
-    total_variation,
 )
 
 

@@ -148,7 +148,7 @@ def test_a_field_again_has_another_default_and_the_same_bounds():
 def test_options_come_back_from_plain_data(kind):
     options = kind()
     assert kind.of(options.plain()) == options and options.changed() == {}
-    assert all(isinstance(value, str | int | float | None) for value in options.plain().values())
+    assert all(isinstance(value, str | int | float | list | None) for value in options.plain().values())
 
 
 def test_what_changed_is_plain_and_leaves_out_what_does_not_change_the_picture():

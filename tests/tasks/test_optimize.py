@@ -11,7 +11,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from styler.engine import terms as terms_module
 from styler.engine.memory import layers
+from styler.engine.terms import (
+    Region,
+    Style,
+    as_styles,
+    make_terms,
+    padding_for,
+    photo_noise,
+    regions_of,
+    style_targets,
+    typical,
+    view_of,
+)
 from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
 from styler.events import Note, Stage, Step
@@ -82,15 +95,15 @@ def test_terms_are_named_shared_and_left_out_without_weight(extractor: Extractor
         content_layers=parse_layers("relu3_1"),
         style_weight=2.0,
     )
-    view = optimize.view_of(extractor, chosen)
-    scale = (48, 64), optimize.typical(extractor, set(extractor.layers), view.walk), 0.05
-    terms = optimize.make_terms(picture(), [picture(seed=1)], view, chosen, *scale)
+    view = view_of(extractor, chosen)
+    scale = (48, 64), typical(extractor, set(extractor.layers), view.walk), 0.05
+    terms = make_terms(picture(), [picture(seed=1)], view, chosen, *scale)
     assert {t.name: t.weight for t in terms} == {
         "content/relu3_1": 0.05,
         "style/relu1_1": 1.5,
         "style/relu2_1": 0.5,
     }
-    none = optimize.make_terms(picture(), [picture(seed=1)], view, options(content_weight=0.0), *scale)
+    none = make_terms(picture(), [picture(seed=1)], view, options(content_weight=0.0), *scale)
     assert all(t.name.startswith("style/") for t in none)
     with pytest.raises(InputError, match="sum to nothing usable"):
         options(style_layers=(("relu1_1", 0.0),))
@@ -104,10 +117,10 @@ def test_weights_mean_the_same_at_every_size() -> None:
     photo, style = (load_picture(EXAMPLES / name).image for name in ("examples/lake.jpg", "styles/waves.jpg"))
     values = []
     for size in ((96, 128), (384, 512)):
-        usual = optimize.typical(network, layers(options()), network.walk)
+        usual = typical(network, layers(options()), network.walk)
         chosen = options(content_weight=0.0)
-        view = optimize.view_of(network, chosen)
-        terms = optimize.make_terms(photo, [style], view, chosen, size, usual, 1.0)
+        view = view_of(network, chosen)
+        terms = make_terms(photo, [style], view, chosen, size, usual, 1.0)
         found = network(resize(photo, size), layers(options()))
         values.append(sum(float(term(found[term.layer])) for term in terms))
     assert values[0] == pytest.approx(values[1], rel=0.35)
@@ -115,12 +128,17 @@ def test_weights_mean_the_same_at_every_size() -> None:
 
 def test_styles_are_blended_by_their_moments(extractor: Extractor) -> None:
     a, b = picture(seed=1), picture(seed=2)
-    view = optimize.view_of(extractor, options())
-    blended = optimize.style_moments([a, b], view, options(), (48, 64))
-    apart = [optimize.style_moments([x], view, options(), (48, 64)) for x in (a, b)]
-    for name, (mean, second) in blended.items():
-        torch.testing.assert_close(mean, (apart[0][name][0] + apart[1][name][0]) / 2)
-        torch.testing.assert_close(second, (apart[0][name][1] + apart[1][name][1]) / 2)
+    view = view_of(extractor, options())
+    for weights, share in (((1.0, 1.0), 0.5), ((0.3, 0.9), 0.25)):
+        styles = [Style(image, weight) for image, weight in zip((a, b), weights, strict=True)]
+        (region,) = regions_of(styles, None, (48, 64))
+        blended = style_targets(region, view, options(), (48, 64))
+        apart = [
+            style_targets(Region(None, 1, [(style, None)]), view, options(), (48, 64)) for style in styles
+        ]
+        for name, found in blended.items():
+            for mixed, first, second in zip(found, apart[0][name], apart[1][name], strict=True):
+                torch.testing.assert_close(mixed, share * first + (1 - share) * second)
 
 
 def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
@@ -130,9 +148,10 @@ def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
         seen.append(tuple(image.shape[-2:]))
         return extractor.walk(image, layers)
 
-    style, view = picture(64, 80), View(walk, optimize.view_of(extractor, options()).strides, 0)
+    style, view = picture(64, 80), View(walk, view_of(extractor, options()).strides, 0)
     for scale in (0.5, 1.0, 4.0):
-        optimize.style_moments([style], view, options(style_scale=scale), (48, 64))
+        (scaled,) = as_styles([style], options(style_scale=(scale,)))
+        style_targets(Region(None, 1, [(scaled, None)]), view, options(), (48, 64))
     assert seen == [(26, 32), (51, 64), (64, 80)]
 
 
@@ -204,7 +223,7 @@ def test_divergence_brings_the_best_image_at_full_size(
         calls += 1
         return image.square().mean() * (math.nan if calls > 3 else 1)
 
-    monkeypatch.setattr(optimize, "total_variation", broken)
+    monkeypatch.setattr(terms_module, "total_variation", broken)
     chosen = options(size=128, scales=2, tv_weight=1.0)
     with pytest.raises(DivergedError) as raised:
         drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
@@ -216,9 +235,9 @@ def test_divergence_brings_the_best_image_at_full_size(
 
 def test_padding_is_never_zero_unless_asked_for(extractor: Extractor) -> None:
     plain = Extractor("compact", random_convolutions("compact", WIDTHS))
-    assert optimize.padding_for(extractor, options()) == "reflect"
-    assert optimize.padding_for(plain, options()) == "replicate"
-    assert optimize.padding_for(plain, options(padding="zero")) == "zero"
+    assert padding_for(extractor, options()) == "reflect"
+    assert padding_for(plain, options()) == "replicate"
+    assert padding_for(plain, options(padding="zero")) == "zero"
 
 
 def test_an_output_too_thin_says_which_size_would_do() -> None:
@@ -258,10 +277,53 @@ def test_a_flat_style_gives_its_color(style_loss: str, value: float) -> None:
 def test_figures_on_photos_are_the_networks_own_where_it_has_some(extractor: Extractor) -> None:
     own = Typical(1.0, 2.0, 3.0)
     known = Extractor("compact", random_convolutions("compact", WIDTHS), typical={"relu2_1": own})
-    found = optimize.typical(known, {"relu1_1", "relu2_1"}, known.walk)
+    found = typical(known, {"relu1_1", "relu2_1"}, known.walk)
     assert found["relu2_1"] == own
-    features = known(optimize.photo_noise(), ["relu1_1"])["relu1_1"]
+    features = known(photo_noise(), ["relu1_1"])["relu1_1"]
     assert found["relu1_1"].variance == pytest.approx(
         features.var((2, 3), correction=0).mean().item(), rel=1e-4
     )
     assert known.until({"relu2_1"}).typical == known.typical
+
+
+def halves(left: float, right: float, size: tuple[int, int] = (96, 192)) -> Tensor:
+    mask = torch.full((1, 1, *size), float(right))
+    mask[..., : size[1] // 2] = left
+    return mask
+
+
+def test_a_style_reaches_no_farther_than_its_mask_and_a_receptive_field() -> None:
+    network = Extractor("compact", random_convolutions("compact", WIDTHS, seed=3), padding="reflect")
+    chosen, content = options(size=320, content_weight=0.0), picture(96, 320)
+    view = view_of(network, chosen)
+    usual = typical(network, layers(chosen), view.walk)
+    styles = [Style(picture(seed=1), masks=[(halves(1, 0, (96, 320)), None)])]
+    terms = make_terms(content, styles, view, chosen, (96, 320), usual, 1.0)
+    _, gradient = view.evaluation(terms)(content)
+    assert view.reach == 70 and not gradient[..., 160 + 70 :].any() and gradient[..., 160:220].any()
+
+
+def test_masked_regions_weigh_what_they_cover_and_take_after_their_styles(extractor: Extractor) -> None:
+    a, b = picture(seed=1), picture(seed=2)
+    styles = [
+        Style(a, weight=3, masks=[(halves(1, 0), None)]),
+        Style(b, masks=[(halves(0, 0.5), halves(1, 0)), (halves(0, 0.5), None)]),
+    ]
+    regions = regions_of(styles, None, (96, 192))
+    assert [region.share for region in regions] == pytest.approx([0.75, 0.125, 0.125])
+    assert [region.sources[0][0].image is b for region in regions] == [False, True, True]
+    (left,) = regions_of(styles[:1], halves(0.5, 1), (96, 192))
+    assert left.share == pytest.approx(0.25) and left.guide is not None and not left.guide[..., 96:].any()
+    with pytest.raises(InputError, match="nothing to paint"):
+        regions_of(styles[:1], halves(1, 0), (96, 192))
+
+
+def test_what_is_protected_is_the_photo_itself(extractor: Extractor) -> None:
+    photo, mask = picture(96, 192), halves(1, 0)
+    for parameterization in ("pyramid", "pixels"):
+        chosen = options(size=192, steps=3, coarse_steps=2, parameterization=parameterization)
+        run = optimize.optimize(photo, [picture(seed=1)], extractor, chosen, protect=mask)
+        seen, image = drive(run)
+        assert torch.equal(image[..., :96], photo[..., :96]) and not torch.equal(image, photo)
+        shown = [event.image for event in seen if isinstance(event, Step)]
+        assert torch.equal(shown[-1][..., :90], photo[..., :90])

@@ -14,7 +14,8 @@ from styler.errors import InputError
 from styler.events import result_of
 from styler.features import Extractor
 from styler.image.size import resize, shrink_periodic
-from styler.losses.perceptual import NOTHING, STYLE_ERRORS, moments
+from styler.losses.perceptual import NOTHING
+from styler.losses.style import STYLE_ERRORS, moments
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.synthesis import TextureOptions
 from styler.storage.models import vgg
@@ -41,7 +42,7 @@ def test_the_paper_has_so_many_parameters() -> None:
     assert found == [2080, 4160, 12416, 45312, 176640]
     every = [width for width, count in zip(FULL_WIDTHS, (2, 2, 4, 4), strict=False) for _ in range(count + 1)]
     assert texture.count(every, "gram") == 852128
-    assert texture.count([64, 64], "covariance") == 4160 + 128
+    assert texture.count([64, 64], "covariance") == 4160 + 128 and texture.count([64, 64], "mean") == 128
 
 
 def test_depths_are_the_papers_layers_and_the_one_that_is_named() -> None:

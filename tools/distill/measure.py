@@ -12,12 +12,13 @@ from torch import Tensor
 
 from distill.closed_form import RIDGE, ridge
 from distill.painted import Halfway, halfway
+from styler.engine.terms import content_loss, figures
+from styler.engine.terms import typical as figures_of
 from styler.features import Extractor, Features, borderless
-from styler.losses.perceptual import WHOLE, moments, shares
+from styler.losses.perceptual import WHOLE, shares
+from styler.losses.style import STYLE_ERRORS, moments
 from styler.options.optimize import OptimizeOptions
 from styler.storage.datasets.photos import Pictures
-from styler.tasks.optimize import content_loss, figures, style_loss
-from styler.tasks.optimize import typical as figures_of
 
 CHUNK = 8
 """Crops that go through a network at a time."""
@@ -115,8 +116,8 @@ def gradients(network: Extractor, picture: Halfway) -> dict[str, Tensor]:
     features = network(image, {*style, *content}, padding=padding)
     terms: list[tuple[str, Tensor]] = []
     for name, share in style.items():
-        loss = style_loss(moments(of_style[name]), usual[name], options.style_loss)
-        terms.append((name, share * loss(*moments(features[name]))))
+        own, target = moments(features[name]), moments(of_style[name])
+        terms.append((name, share * STYLE_ERRORS[options.style_loss](own, target, usual[name]).mean()))
     for name, share in content.items():
         loss, gather = content_loss(of_content[name], usual[name], options.content_loss)
         error = loss(*gather(features[name], WHOLE))

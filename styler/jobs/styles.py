@@ -1,0 +1,148 @@
+"""Styles of the command line: their weights, and the masks that say where each is painted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.events import Event
+from styler.image.masks import fits, is_colored, paired, soft
+from styler.image.size import Size
+from styler.jobs.pictures import open_picture, size_of
+from styler.options.optimize import OptimizeOptions
+from styler.storage.names import display
+from styler.storage.pictures.load import Picture
+
+Pairs = list[tuple[Tensor, Tensor | None]]
+"""Regions of the content [1, 1, h, w], each with that of the style, None for all of it."""
+
+
+def weighted(word: str) -> tuple[str, float]:
+    """File and weight of STYLE or STYLE:WEIGHT; a file that exists under the whole name has weight 1."""
+    match = re.fullmatch(r"(.+):(\d+(?:\.\d*)?|\.\d+)", word, re.DOTALL)
+    if match is None or Path(word).exists():
+        return word, 1.0
+    return match[1], float(match[2])
+
+
+def check_weights(weights: Sequence[float]) -> str:
+    """A note if the weights change nothing, else ""; InputError if they leave nothing."""
+    if not sum(weights):
+        raise InputError("all weights of the styles are 0; give one of them a weight, as in waves.jpg:0.3")
+    if len(weights) == 1 and weights[0] != 1:
+        return "a weight is a share among several styles; of one alone use --style-weight"
+    return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Masks that all contents have in common.
+
+    Attributes:
+        styles: regions of each style; none for a style that is painted everywhere.
+        protect: mask [1, 1, h, w] of what stays of the content.
+        sizes: (height, width) by name, of those that have to have the content's shape.
+        pictures: what the files hold, in the order of `mask_files`.
+    """
+
+    styles: Sequence[Pairs]
+    protect: Tensor | None
+    sizes: Mapping[str, Size]
+    pictures: Sequence[Picture]
+
+    def check(self, content: Size, name: str) -> None:
+        """Raise InputError if a mask does not have the shape of a content of (height, width)."""
+        for mask, size in self.sizes.items():
+            _check_shape(mask, size, name, content)
+
+    def recipe(self, options: OptimizeOptions) -> dict[str, object]:
+        """Options of a recipe that name the masks."""
+        names = iter(picture.name for picture in self.pictures)
+        pairs = [[next(names) for _ in mask_files(text)] for text in options.style_mask]
+        style_mask = {"style_mask": ["=".join(pair) for pair in pairs]} if pairs else {}
+        return {**style_mask, **({"protect": next(names)} if options.protect else {})}
+
+
+def mask_files(text: str) -> list[str]:
+    """Files of MASK or MASK=MASK; a file that exists under the whole name is one."""
+    where, equals, source = text.partition("=")
+    return [text] if not equals or Path(text).exists() else [where, source]
+
+
+def all_masks(options: OptimizeOptions) -> list[str]:
+    """Files of all masks."""
+    protect = [options.protect] if options.protect else []
+    return [file for text in options.style_mask for file in mask_files(text)] + protect
+
+
+def check_count(options: OptimizeOptions, styles: int) -> None:
+    """Raise InputError unless there are no masks of styles, or as many as styles."""
+    if options.style_mask and len(options.style_mask) != styles:
+        raise InputError(
+            f"--style-mask was given {len(options.style_mask)} times, and the number of styles is {styles}: "
+            "give one for each style, in the same order"
+        )
+
+
+def open_masks(
+    options: OptimizeOptions, styles: Sequence[Picture], device: torch.device
+) -> Generator[Event, None, Masks]:
+    """Load all masks; InputError for one that is empty, or has not the shape of its style."""
+    pictures = []
+    for file in all_masks(options):
+        pictures.append((yield from open_picture(file, options, None)))
+    left = iter(pictures)
+    pairs, sizes = [], {}
+    for text, style in zip(options.style_mask, styles, strict=False):
+        where, *source = (next(left) for _ in mask_files(text))
+        sizes[display(where.name)] = size_of(where.image)
+        found = _paired(where, source[0], style) if source else _alone(where)
+        pairs.append([(mask.to(device), None if own is None else own.to(device)) for mask, own in found])
+    protect = None
+    for picture in left:
+        sizes[display(picture.name)] = size_of(picture.image)
+        protect = soft(picture.image, picture.alpha).to(device)
+        if protect.min() > 1 - 0.5 / 255:
+            raise InputError(f"{display(picture.name)} protects the whole photo: make it black somewhere")
+    return Masks(pairs or [[] for _ in styles], protect, sizes, pictures)
+
+
+def _alone(where: Picture) -> Pairs:
+    if is_colored(where.image):
+        raise InputError(
+            f"{display(where.name)} has colors: make it gray, or pair it with the style's regions of the "
+            f"same colors, as {display(where.name)}=REGIONS"
+        )
+    return [(_mask(where), None)]
+
+
+def _paired(where: Picture, source: Picture, style: Picture) -> Pairs:
+    _check_shape(display(source.name), size_of(source.image), style.name, size_of(style.image))
+    if not is_colored(where.image) and not is_colored(source.image):
+        return [(_mask(where), _mask(source))]
+    try:
+        return [*paired(where.image, source.image)]
+    except InputError as error:
+        raise InputError(f"{display(where.name)} and {display(source.name)}: {error}") from error
+
+
+def _mask(picture: Picture) -> Tensor:
+    mask = soft(picture.image, picture.alpha)
+    if mask.max() < 0.5 / 255:
+        raise InputError(f"{display(picture.name)} is black everywhere, and a mask is white where it counts")
+    return mask
+
+
+def _check_shape(mask: str, size: Size, picture: str, wanted: Size) -> None:
+    if not fits(size, wanted):
+        shown = [f"{width} x {height}" for height, width in (size, wanted)]
+        raise InputError(
+            f"{mask} is {shown[0]} pixels and {display(picture)} {shown[1]}: a mask has the size of its "
+            "picture, or the same shape"
+        )
