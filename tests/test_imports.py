@@ -22,7 +22,7 @@ ORDER = {
         *("classifiers", "losses", "engine storage", "tasks", "jobs", "ui", "__init__ __main__"),
     ],
     "storage": [
-        *("magic names pickles", "disk", "cards", "format pictures runs", "films datasets foreign"),
+        *("magic names pickles", "disk styles", "cards", "format pictures runs", "films datasets foreign"),
         *("models inputs", "doctor"),
     ],
     "jobs.see": ["view", "apply"],

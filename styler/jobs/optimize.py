@@ -34,12 +34,13 @@ from styler.jobs.records import (
     save,
     source_of,
 )
-from styler.jobs.styles import Masks, all_masks, check_count, check_weights, open_masks, weighted
+from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
+from styler.storage.styles import picture_name, weighted
 from styler.tasks import optimize as task
 
 _MOST = 8
@@ -70,7 +71,7 @@ def optimize(
     contents, words, note = _roles(pictures, styles)
     styles, weights = zip(*map(weighted, words), strict=True)
     check_count(options, len(styles))
-    for text in filter(None, (note, check_weights(weights))):
+    for text in (*filter(None, [note]), *remarks(styles, weights)):
         yield Note(text)
     inits = [] if options.init in INITS else [options.init]
     if [*contents, *styles, *inits, *all_masks(options)].count(STREAM) > 1:
@@ -167,7 +168,8 @@ class _Studio:
         precision = precision_name(form_for(self.options.precision, self.device).dtype)
         certain = {"network": self.network["name"], "precision": precision, **plan.chosen()}
         certain |= {**self.masks.recipe(self.options), **({"init": init[0]["name"]} if init else {})}
-        for entry, style in zip(styles, self.styles, strict=True):
+        for entry, style, file in zip(styles, self.styles, self.sources, strict=False):
+            entry["name"] = picture_name(file) or entry["name"]
             entry |= {} if style.weight == 1 else {"weight": style.weight}
         return recipe_of(
             "optimize",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +17,21 @@ from styler.jobs.pictures import open_picture, size_of
 from styler.options.optimize import OptimizeOptions
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
+from styler.storage.styles import picture_name
 
 Pairs = list[tuple[Tensor, Tensor | None]]
 """Regions of the content [1, 1, h, w], each with that of the style, None for all of it."""
 
 
-def weighted(word: str) -> tuple[str, float]:
-    """File and weight of STYLE or STYLE:WEIGHT; a file that exists under the whole name has weight 1."""
-    match = re.fullmatch(r"(.+):(\d+(?:\.\d*)?|\.\d+)", word, re.DOTALL)
-    if match is None or Path(word).exists():
-        return word, 1.0
-    return match[1], float(match[2])
-
-
-def check_weights(weights: Sequence[float]) -> str:
-    """A note if the weights change nothing, else ""; InputError if they leave nothing."""
+def remarks(styles: Sequence[str], weights: Sequence[float]) -> list[str]:
+    """Notes on styles that are ours and on weights that change nothing; InputError if these leave nothing."""
     if not sum(weights):
         raise InputError("all weights of the styles are 0; give one of them a weight, as in waves.jpg:0.3")
+    ours = [name for name in map(picture_name, styles) if name]
+    notes = [f"{name} is the style picture that comes with styler" for name in ours]
     if len(weights) == 1 and weights[0] != 1:
-        return "a weight is a share among several styles; of one alone use --style-weight"
-    return ""
+        notes.append("a weight is a share among several styles; of one alone use --style-weight")
+    return notes
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.resources
 import os
 import re
 import sys
@@ -98,3 +99,12 @@ def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
         # The XDG specification: a relative path is to be ignored.
         root = root if root.is_absolute() else Path.home() / usual
     return root / "styler" / name
+
+
+def bundled() -> Path | None:
+    """The folder of the styles that came with styler; in a checkout that is not installed, its own."""
+    try:
+        resource = importlib.resources.files("styler.styles")
+    except ModuleNotFoundError:
+        resource = Path(__file__).parents[2] / "styles"
+    return resource if isinstance(resource, Path) else None

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from styler.jobs.styles import check_weights, mask_files, weighted
+from styler.jobs.styles import mask_files, remarks
 from styler.storage.pictures.load import load_picture, read_recipe
+from styler.storage.styles import pictures, style_file, weighted
 
 
 def write_mask(name: str, left: object, right: object, size: tuple[int, int] = (64, 48)) -> str:
@@ -39,7 +40,7 @@ def test_a_weight_stands_after_the_file(studio):
     assert weighted("C:waves.jpg") == ("C:waves.jpg", 1.0) and weighted("a:b:2") == ("a:b", 2.0)
     Path("x:2").touch()
     assert weighted("x:2") == ("x:2", 1.0)
-    assert "share" in check_weights([0.3]) and not check_weights([0.3, 1])
+    assert "share" in remarks(["a.jpg"], [0.3])[0] and not remarks(["a.jpg", "b.jpg"], [0.3, 1])
 
 
 def test_weights_blend_and_are_remade(paint, run, studio, other):
@@ -137,3 +138,26 @@ def test_alpha_is_a_mask_too(paint, studio):
     assert paint("--protect", "cut.png", "--size", "full", "-o", "out.png").code == 0
     photo, painted = (load_picture(name).image for name in ("photo.png", "out.png"))
     assert torch.equal(painted[..., :31], photo[..., :31]) and not torch.equal(painted, photo)
+
+
+def test_pictures_of_ours_have_names(paint, run, studio):
+    assert {"waves", "ink", "stained-glass"} <= pictures().keys()
+    done = paint(inputs=("photo.png", "waves"))
+    assert done.code == 0 and "waves is the style picture that comes with styler" in done.err
+    first = Path("photo-waves.png").read_bytes()
+    command = shlex.split(run("show", "photo-waves.png").lines[-1])[1:]
+    assert command[-1] == "waves"
+    assert run(*command, "--overwrite").code == 0 and Path("photo-waves.png").read_bytes() == first
+    assert weighted("stained_glass:0.5") == (str(pictures()["stained-glass"]), 0.5)
+
+
+def test_a_file_of_that_name_comes_first(studio):
+    Path("waves").touch()
+    assert style_file("waves") == "waves" and style_file("waves.jpg") == "waves.jpg"
+
+
+def test_pictures_and_networks_are_not_mixed_up(paint, run, studio):
+    fails(paint(inputs=("photo.png", "wave")), "'wave' is a trained network, for styler fast", "mean waves?")
+    fails(paint(inputs=("photo.png", "wabes")), "'wabes' is no file, and no style picture", "mean waves?")
+    done = run("fast", "photo.png", "--style", "waves")
+    fails(done, "'waves', which is a style picture for styler optimize; did you mean wave")

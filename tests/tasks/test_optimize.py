@@ -79,9 +79,9 @@ def test_every_way_lowers_the_loss(
     seen, image = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
     steps = [event for event in seen if isinstance(event, Step)]
     losses = [sum((step.losses or {}).values()) for step in steps]
-    view = optimize.view_of(extractor, chosen)
-    usual = optimize.typical(extractor, layers(chosen), view.walk)
-    terms = optimize.make_terms(picture(), [picture(seed=1)], view, chosen, (48, 64), usual, 0.05)
+    view = view_of(extractor, chosen)
+    usual = typical(extractor, layers(chosen), view.walk)
+    terms = make_terms(picture(), [picture(seed=1)], view, chosen, (48, 64), usual, 0.05)
     begun, _ = view.evaluation(terms)(picture())
     assert min(losses) < 0.7 * float(total(begun))
     assert image.shape == (1, 3, 48, 64)
@@ -156,10 +156,11 @@ def test_a_style_is_scaled_but_never_enlarged(extractor: Extractor) -> None:
 
 
 def test_a_thin_style_and_a_small_scale_are_seen_as_small_as_the_network_can(extractor: Extractor) -> None:
-    thin, view = picture(16, 400, seed=1), optimize.view_of(extractor, options())
+    thin, view = picture(16, 400, seed=1), view_of(extractor, options())
     for style, scale in ((thin, 1.0), (thin.transpose(2, 3), 0.1), (picture(64, 80), 0.05)):
-        assert optimize.style_moments([style], view, options(style_scale=scale), (48, 64))
-    _, image = drive(optimize.optimize(picture(), [thin], extractor, options(style_scale=0.05, steps=2)))
+        (scaled,) = as_styles([style], options(style_scale=(scale,)))
+        assert style_targets(Region(None, 1, [(scaled, None)]), view, options(), (48, 64))
+    _, image = drive(optimize.optimize(picture(), [thin], extractor, options(style_scale=(0.05,), steps=2)))
     assert image.shape == (1, 3, 48, 64)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-import styler
 from styler.errors import CheckpointError, InputError, OutputError, StylerError
 from styler.networks.kinds import KINDS, PictureNetwork, described, empty
 from styler.networks.residual import ResidualNetwork
@@ -21,6 +19,8 @@ from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
 from styler.storage.format import SUFFIX, read_card, read_thumbnails
 from styler.storage.names import SLUG, display, nearest, one_line, slug, user_folder
+from styler.storage.names import bundled as _bundled
+from styler.storage.styles import pictures
 
 __all__ = ["Card", "Style", "Translation", "mix", "read_card", "read_thumbnails", "slug"]  # found here too
 
@@ -211,15 +211,6 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _bundled() -> Path | None:
-    """The folder of the networks that came with styler; in a checkout that is not installed, its own."""
-    try:
-        resource = importlib.resources.files("styler.styles")
-    except ModuleNotFoundError:
-        resource = Path(styler.__file__).parents[1] / "styles"
-    return resource if isinstance(resource, Path) else None
-
-
 def called(path: Path | str) -> str:
     """By what a model is found again: its name if it is installed, else its path."""
     path = Path(path)
@@ -287,7 +278,8 @@ def _unheld(names: Iterable[str], usable: Iterable[Card]) -> str:
     known = [style.name for card in usable for style in card.styles]
     for name in names:
         if name not in known:
-            return f"no installed network has style '{display(name)}'{nearest(name, known)}"
+            picture = ", which is a style picture for styler optimize" if name in pictures() else ""
+            return f"no installed network has style '{display(name)}'{picture}{nearest(name, known)}"
     return (
         f"no one network has all of {', '.join(names)}, and only styles of one can be blended: styler models"
     )

@@ -11,6 +11,7 @@ import click
 from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
+from styler.storage.styles import weighted
 from styler.ui import completion
 from styler.ui.flags import options_of, preset_option, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
@@ -56,15 +57,18 @@ def optimize(
     """Paint CONTENT in the style of STYLE, or of several styles blended.
 
     \b
-    styler optimize photo.jpg waves.jpg
+    styler optimize photo.jpg painting.jpg
+    styler optimize photo.jpg waves
     styler optimize a.jpg b.jpg holiday/ --style waves.jpg --style ink.jpg -o painted/
 
-    Several contents, or a folder of them, need their styles named by --style. Ctrl-C saves the picture in
-    hand as it stands.
+    A style may be one of the pictures that come with styler: dots, gold, ink, mosaic, stained-glass, swirls,
+    waves. STYLE:0.3 gives it a weight among several. Several contents, or a folder of them, need their
+    styles named by --style. Ctrl-C saves the picture in hand as it stands.
     """
     if len(pictures) == 1 and not styles:
         raise click.UsageError("Missing argument 'STYLE...': name a style, or several.")
-    require_inputs([*pictures, *styles])
+    contents = pictures if styles else pictures[:1]
+    require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])])
     from styler.jobs import optimize as job
 
     return run_batch(
