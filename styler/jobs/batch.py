@@ -151,9 +151,8 @@ def apply(
     """
     options = session.options
     plan = inputs.plan(sources, output, label)
-    batch = plan.many or options.dry_run
+    batch = plan.many or options.dry_run or options.resume
     selection = select(plan, options, lambda job: batch and finished(job, options))
-    session.count = len(selection.jobs)
     return work(selection, partial(do, session=session, stop=stop), stop)
 
 

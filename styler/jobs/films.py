@@ -29,7 +29,7 @@ Writer = encode.FilmWriter | animation.AnimationWriter
 def precision_begun(target: Path, options: PassOptions) -> Precision | None:
     """Precision of the interrupted video that `target` goes on with, None if there is nothing to obey.
 
-    Measured anew, `auto` could come out differently.
+    On another machine `auto` could come out differently.
     """
     if not options.resume or options.precision != "auto":
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from styler.device import form_for, gigabytes
+from styler.device import gigabytes
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
@@ -20,7 +21,7 @@ from styler.options.shared import OutputOptions, PassOptions, Precision
 from styler.storage.inputs import STREAM, Job
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture, load_picture, measure
-from styler.tasks.onepass import SAMPLE, OnePass, shrunk, suited
+from styler.tasks.onepass import SAMPLE, OnePass, budgeted, formed, shrunk
 
 Make = Callable[[Picture, OnePass], Generator[Event, None, Picture]]
 """Makes the finished picture of one that has the output's size."""
@@ -28,17 +29,17 @@ Make = Callable[[Picture, OnePass], Generator[Event, None, Picture]]
 
 @dataclass(eq=False)
 class Session:
-    """A trained network at work for a command; the first picture decides number type and memory budget.
+    """A trained network at work for a command.
 
     Attributes:
         command: its name.
         model: name and sha256 of the network, for recipes.
         certain: options that recipes always have.
         options: of the command.
-        network: the pass that the command wants; from the first picture on, suited to options and memory.
+        network: the pass that the command wants, with a memory budget and in the last picture's number type.
         make: for pictures that need more than the pass.
         passes: how often the network goes over each picture.
-        count: inputs.
+        seconds: for each pixel, once measured.
     """
 
     command: str
@@ -48,31 +49,28 @@ class Session:
     network: OnePass
     make: Make | None = None
     passes: int = 1
-    count: int = 1
-    sampled: bool = False
     seconds: float | None = None
 
-    def suit(
-        self, sample: Tensor | None, pixels: int | None = None, precision: Precision | None = None
-    ) -> OnePass:
-        """The pass, suited to a sample [1, 3, H, W] if it is the first.
+    def __post_init__(self) -> None:
+        """Set the budget."""
+        self.network = budgeted(self.network, self.options.memory)
 
-        `pixels` are those of one of the inputs, None for many. `precision`, if given, holds from here on.
+    def suit(
+        self, sample: Tensor | None, pixels: float = math.inf, precision: Precision | None = None
+    ) -> OnePass:
+        """The pass in the number type for an input of so many pixels, and a sample [1, 3, H, W] of it.
+
+        `precision`, if given, takes the place of the options'.
         """
-        if not self.sampled:
-            assert sample is not None
-            options = replace(self.options, precision=precision or self.options.precision)
-            work = pixels and pixels * self.count * self.passes
-            self.network, self.sampled = suited(self.network, options, sample, work), True
-        elif precision:
-            self.network = replace(self.network, form=form_for(precision, self.network.device))
+        wanted = precision or self.options.precision
+        self.network = formed(self.network, wanted, sample, pixels * self.passes)
         return self.network
 
     def pace(self, sample: Tensor | None) -> float:
         """Seconds for each pixel, measured on the first sample."""
         if self.seconds is None:
             assert sample is not None
-            network, piece = self.suit(sample), shrunk(sample)
+            network, piece = self.network, shrunk(sample)
             network(piece)  # the first time takes longer
             begun = time.monotonic()
             network(piece)
@@ -161,13 +159,13 @@ def check_size(size: Size, options: OutputOptions) -> None:
 
 
 def _forecast_picture(job: Job, session: Session) -> Record:
-    """Forecast of a picture, by its header; the first one is a sample, and seen small."""
+    """Forecast of a picture, by its header; the first one is timed, and seen small."""
     options = session.options
     if job.source == STREAM:  # which can be read once only
         image = load_picture(job.source, max_pixels=options.max_pixels).image
         return forecast(job, session, output_size(size_of(image), options.size, options), image)
     size, sample = output_size(own_size(job.source, options), options.size, options), None
-    if not session.sampled:
+    if session.seconds is None:
         sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE).image
     return forecast(job, session, size, sample)
 

@@ -168,7 +168,8 @@ class PassOptions(BatchOptions, MachineOptions, OutputOptions):
         None, "Size of the output: its long side, a box that it fits into, or full: the input's own."
     )
     precision: Precision = opt(
-        "auto", "Number type; auto: bfloat16 where it is faster and as good to the eye, else float32."
+        "auto",
+        "Number type; auto: bfloat16 where the machine multiplies it, if it is worth it and looks the same.",
     )
     memory: float = opt(
         0.0,

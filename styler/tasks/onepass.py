@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,7 @@ from styler.networks import strips
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode, Moments
 from styler.networks.strips import EXACT, LEAST
-from styler.options.shared import PassOptions
+from styler.options.shared import Precision
 
 COMFORT = 3 * 2**29
 """Bytes above which a CPU works in strips even so: up to half as much time again, and far less memory."""
@@ -167,39 +166,35 @@ class OnePass:
 # Memory and number type
 
 
-def suited(task: OnePass, options: PassOptions, sample: Tensor, work: int | None = None) -> OnePass:
-    """The pass with precision and memory budget from `options`; precision `auto` is decided on a sample.
+def budgeted(task: OnePass, memory: float) -> OnePass:
+    """The pass with a budget of `memory` gigabytes, 0 for a share of what is free."""
+    comfort = COMFORT if task.device.type == "cpu" and not memory else math.inf
+    return replace(task, budget=Budget(room_for(memory, task.device), comfort))
+
+
+def formed(task: OnePass, precision: Precision, sample: Tensor | None, work: float) -> OnePass:
+    """The pass in the number type of `precision`.
+
+    `auto` is bfloat16 where the machine multiplies it, if the work is worth a look at a sample and that looks
+    alike. No clock decides, and no other picture, so that the same command makes the same bytes.
 
     Args:
         task: its network is on the device where it is to run.
-        sample: an Image [1, 3, H, W] such as will be worked on.
-        work: pixels that will be worked on in all, or None for many.
+        sample: Image [1, 3, H, W] that will be worked on; None if it is taken for granted.
+        work: pixels that will be worked on in all.
     """
-    device = task.device
-    comfort = COMFORT if device.type == "cpu" and not options.memory else math.inf
-    task = replace(task, budget=Budget(room_for(options.memory, device), comfort))
-    exact, rough = form_for("float32", device), form_for("bfloat16", device)
-    if options.precision != "auto":
-        return replace(task, form=rough if options.precision == "bfloat16" else exact)
-    small = work is not None and work < _WORTH
-    return replace(task, form=exact if small else chosen(task, shrunk(sample), exact, rough))
+    chosen, exact = form_for(precision, task.device), form_for("float32", task.device)
+    if precision != "auto" or chosen == exact:
+        return replace(task, form=chosen)
+    alike = work >= _WORTH and (sample is None or _alike(task, shrunk(sample), chosen, exact))
+    return replace(task, form=chosen if alike else exact)
 
 
-def chosen(task: OnePass, sample: Tensor, exact: Form, rough: Form) -> Form:
-    """The rough form if it is faster on the sample and its picture as good to the eye, else the exact one."""
-    right, long = timed(replace(task, form=exact), sample)
-    image, short = timed(replace(task, form=rough), sample)
-    return rough if short < long and psnr(image, right) >= _ALIKE else exact
-
-
-def timed(task: OnePass, sample: Tensor) -> tuple[Tensor, float]:
-    """The network's output for the sample, clamped, and the seconds once warm: the better of two."""
-    times, x = [], task.prepare(sample)
-    for _ in range(3):
-        begun = time.perf_counter()
-        output = task.run(x).clamp_(0, 1)
-        times.append(time.perf_counter() - begun)
-    return output, min(times[1:])
+def _alike(task: OnePass, sample: Tensor, rough: Form, exact: Form) -> bool:
+    """Whether the network's output for the sample is to the eye the same in both forms."""
+    x = task.prepare(sample)
+    image, right = (replace(task, form=form).run(x).clamp_(0, 1) for form in (rough, exact))
+    return bool(psnr(image, right) >= _ALIKE)
 
 
 def shrunk(sample: Tensor) -> Tensor:

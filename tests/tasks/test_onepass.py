@@ -10,11 +10,10 @@ from nets import MIX, picture, psnr, small
 from styler.device import Form
 from styler.errors import DeviceError
 from styler.networks import strips
-from styler.networks.strips import EXACT
 from styler.options.fast import FastOptions
 from styler.tasks import onepass
 from styler.tasks.fast import painter
-from styler.tasks.onepass import COMFORT, Budget, OnePass, suited
+from styler.tasks.onepass import COMFORT, Budget, OnePass, budgeted, formed
 from styler.tasks.steady import followed
 from styler.tasks.translate import Preparation, translator
 
@@ -155,10 +154,9 @@ def test_the_plan_names_a_size_that_fits(paint):
 
 
 def test_memory_is_obeyed(paint):
-    sample = picture(20, 20)
-    given = suited(paint, FastOptions(memory=1.5, precision="float32"), sample).budget
+    given = budgeted(paint, 1.5).budget
     assert (given.room, given.comfort) == (1.5e9, math.inf)
-    free = suited(paint, FastOptions(precision="float32"), sample).budget
+    free = budgeted(paint, 0.0).budget
     assert 0 < free.room <= math.inf
     assert free.comfort == COMFORT
 
@@ -167,26 +165,26 @@ def test_memory_is_obeyed(paint):
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_precision_is_obeyed_without_measuring(paint, name, monkeypatch):
-    monkeypatch.setattr(onepass, "chosen", None)
-    assert suited(paint, FastOptions(precision=name), picture(20, 20)).form.dtype == getattr(torch, name)
-
-
-def test_little_work_is_done_in_float32_without_measuring(paint, monkeypatch):
-    monkeypatch.setattr(onepass, "chosen", None)
-    assert suited(paint, FastOptions(), picture(20, 20), work=400).form.dtype == torch.float32
+def test_precision_is_obeyed_without_a_look(paint, name, monkeypatch):
+    monkeypatch.setattr(onepass, "_alike", None)
+    assert formed(paint, name, picture(20, 20), math.inf).form.dtype == getattr(torch, name)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "noise", "right"),
-    [(0.5, 0.001, torch.bfloat16), (1.5, 0.001, torch.float32), (0.5, 0.1, torch.float32)],
+    ("able", "work", "noise", "right"),
+    [
+        (True, math.inf, 0.001, torch.bfloat16),
+        (True, math.inf, 0.1, torch.float32),  # not alike
+        (True, 400, 0.001, torch.float32),  # not worth it
+        (False, math.inf, 0.001, torch.float32),  # not this machine's
+    ],
 )
-def test_bfloat16_must_be_faster_and_alike(paint, monkeypatch, seconds, noise, right):
+def test_auto_hangs_on_machine_and_picture_alone(paint, monkeypatch, able, work, noise, right):
     sample = picture(20, 20)
-    timings = {torch.float32: (sample, 1.0), torch.bfloat16: (sample + noise, seconds)}
-    monkeypatch.setattr(onepass, "timed", lambda task, sample: timings[task.form.dtype])
-    assert suited(paint, FastOptions(), sample).form.dtype == right
-    assert onepass.chosen(paint, sample, EXACT, Form(torch.bfloat16)).dtype == right
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    rough = {torch.float32: sample, torch.bfloat16: sample + noise}
+    monkeypatch.setattr(OnePass, "run", lambda self, x: rough[self.form.dtype].clone())
+    assert formed(paint, "auto", sample, work).form.dtype == right
 
 
 @pytest.mark.parametrize(
@@ -196,11 +194,11 @@ def test_samples_are_small_but_not_too_small(size, right):
     assert tuple(onepass.shrunk(picture(*size)).shape[2:]) == right
 
 
-def test_auto_measures_and_paints(paint):
+def test_auto_looks_and_paints(paint):
     image = picture(40, 40)
-    measured = suited(paint, FastOptions(), image)
-    assert psnr(measured(image), paint(image)) > 38
-    assert measured.plan(40, 40) == (40, measured.needed(40, 40, 40))
+    chosen = formed(paint, "auto", image, math.inf)
+    assert psnr(chosen(image), paint(image)) > 38
+    assert chosen.plan(40, 40) == (40, chosen.needed(40, 40, 40))
 
 
 def test_bfloat16_is_near(paint):

@@ -101,12 +101,16 @@ def fixed(options: TrainingOptions) -> dict[str, Any]:
     return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.metadata["recipe"]}
 
 
+def nameless(options: TrainingOptions) -> dict[str, Any]:
+    """Options as a network's file has them, without paths."""
+    values = fixed(options)
+    return {**values, "loss_network": Path(values["loss_network"]).name}
+
+
 def about(options: TrainingOptions, last: Mapping[str, Any]) -> dict[str, Any]:
     """How a network was trained, for its file, with the log's last entry; no path."""
-    values = fixed(options)
     return {
-        "options": {**values, "loss_network": Path(values["loss_network"]).name},
+        "options": nameless(options),
         "losses": {name: float(f"{value:.4g}") for name, value in last["losses"].items()},
-        "seconds_per_step": round(last["seconds"] / options.steps, 3),
         "versions": {"styler": __version__, "torch": torch.__version__},
     }

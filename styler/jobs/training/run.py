@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import time
 from collections import deque
@@ -17,14 +18,15 @@ import torch
 from styler import processes
 from styler.device import choose, prepare
 from styler.engine.fit import TrainingState
-from styler.errors import CheckpointError, InputError, OutputError
+from styler.errors import CheckpointError, InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
-from styler.jobs.training.diary import Diary, Steps, about, keep
+from styler.jobs.training.diary import Diary, Steps, about, keep, nameless
 from styler.options.fields import flag_of, format_layers
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import ahead
+from styler.storage.format import read_card
 from styler.storage.names import display, one_line
 from styler.storage.runs import Log
 
@@ -117,6 +119,8 @@ def train(make: _MakeTraining, request: Request) -> Generator[Event, None, dict[
     Raises:
         StylerError: of each kind; after DivergedError the last good state is still there.
     """
+    if record := _finished(request):
+        return record
     device = processes.placed(choose(request.options.device))
     with processes.join(device) as group, _claim(request, group):
         with contextlib.closing(_train(make, request, group, device)) as run:
@@ -173,11 +177,42 @@ def _claim(request: Request, group: Group) -> Iterator[None]:
         return
     if Path(request.output).suffix.lower() != _SUFFIX:
         raise OutputError(f"{display(request.output)} must end in {_SUFFIX}, as trained networks do")
-    disk.prove_writable(request.output, overwrite=request.overwrite, inputs=request.inputs)
+    again = request.resume and _is_whole(request)  # the file is this run's own
+    disk.prove_writable(request.output, overwrite=request.overwrite or again, inputs=request.inputs)
     with runs.lock(request.folder):
         if not request.resume and not group.restarts:
             start_anew(request.folder, request.overwrite)
         yield
+
+
+def _finished(request: Request) -> dict[str, Any]:
+    """Record of a run that is to be resumed and has nothing left to do; {} for any other.
+
+    Raises InputError if the network that is there was trained with other options.
+    """
+    path = Path(request.output)
+    if not request.resume or request.overwrite or runs.has_state(request.folder) or not path.is_file():
+        return {}
+    try:
+        training = read_card(path).information.get("training", {})
+    except StylerError:
+        return {}
+    if training.get("command") != request.command:
+        return {}
+    before, now = training["options"], json.loads(json.dumps(nameless(request.options)))
+    if now.get("epochs"):
+        now["steps"] = before["steps"]  # which come of them
+    if before != now:
+        raise InputError(
+            f"{display(path)} is done already, with {difference('options', before, now)}: "
+            "choose another --output, or start again with --overwrite instead of --resume"
+        )
+    return {"output": request.output, "message": f"{display(path)} is done already"}
+
+
+def _is_whole(request: Request) -> bool:
+    """Whether the last state is of the last step, so that nothing but the writing was left."""
+    return runs.has_state(request.folder) and runs.load_state(request.folder)["step"] == request.options.steps
 
 
 def start_anew(folder: Path, overwrite: bool) -> None:
@@ -226,8 +261,9 @@ def difference(name: str, before: object, now: object) -> str:
     )
 
 
-def _text(value: object) -> str:
-    return format_layers(value) if isinstance(value, tuple) else str(value)
+def _text(value: Any) -> str:
+    layers = isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple)
+    return format_layers(value) if layers else str(value)
 
 
 def saving(

@@ -133,6 +133,34 @@ def test_a_finished_training_that_was_not_written_is_written(
 
 
 @EACH
+def test_equal_trainings_give_equal_files(kind: str, studio: Path) -> None:
+    """Whatever time they took."""
+    train(kind, "again.safetensors")
+    assert Path("again.safetensors").read_bytes() == Path(f"{kind}.safetensors").read_bytes()
+
+
+@EACH
+def test_a_finished_training_that_is_resumed_is_done_already(
+    kind: str, studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(kind, "m.safetensors")
+    whole = Path("m.safetensors").read_bytes()
+    _, record = train(kind, "m.safetensors", resume=True)
+    assert record == {"output": "m.safetensors", "message": "m.safetensors is done already"}
+    with pytest.raises(InputError, match=r"done already, with --steps 6 \(now 7\): choose another --output"):
+        train(kind, "m.safetensors", resume=True, chosen=options(kind, steps=7))
+    with pytest.raises(OutputError, match="exists already"):
+        train(kind, "m.safetensors")
+    with monkeypatch.context() as patch:  # killed just after the network was written
+        patch.setattr(runs, "remove_states", lambda folder: None)
+        train(kind, "m.safetensors", overwrite=True)
+    assert runs.has_state("m.safetensors.training")
+    train(kind, "m.safetensors", resume=True)
+    assert Path("m.safetensors").read_bytes() == whole
+    assert not runs.has_state("m.safetensors.training")
+
+
+@EACH
 def test_resuming_something_else_is_refused(kind: str, studio: Path) -> None:
     with pytest.raises(CheckpointError, match="without --resume"):
         train(kind, "m.safetensors", resume=True)
