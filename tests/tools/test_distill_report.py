@@ -86,7 +86,7 @@ def test_figures_go_into_the_card_and_leave_the_network(tmp_path: Path) -> None:
     assert card.information == {
         "source": "x",
         "held_out": {"explained": {"relu1_1": 0.9123}, "gradient": {"sum": 0.5}},
-        "photo": {"relu1_1": [1.0, 2.0, 3.0]},
+        "typical": {"relu1_1": [1.0, 2.0, 3.0]},
         "content_weight": 0.08,
     }
     assert before.padding == after.padding

@@ -86,14 +86,14 @@ def typical_of(network: Any, photos: str) -> dict[str, list[float]]:
 
 
 def keep(file: str, figures: Mapping[str, Any], content_weight: float | None) -> None:
-    """Write a network's figures into its card: `held_out` (explained, gradient) and `photo`."""
+    """Write a network's figures into its card: `held_out` (explained, gradient) and `typical`."""
     card, network = vgg.read_card(file), vgg.read(Path(file))
     shares = {
         kind: {name: round(x, 4) for name, x in figures[kind].items()} for kind in ("explained", "gradient")
     }
-    information = {**card.information, "held_out": shares, "photo": figures["typical"]}
+    information = {**card.information, "held_out": shares, vgg.TYPICAL: figures["typical"]}
     if content_weight is not None:
-        information["content_weight"] = content_weight
+        information[vgg.WEIGHT] = content_weight
     convolutions = {
         name: (network.get_buffer(f"{name}_weight"), network.get_buffer(f"{name}_bias"))
         for name in network.layers

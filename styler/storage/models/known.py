@@ -66,21 +66,6 @@ class Weights:
     content_weight: float = 0.12
 
 
-COMPACT = {
-    "relu1_1": Typical(0.3195, 31.34, 6.096),
-    "relu1_2": Typical(0.3139, 14.58, 5.28),
-    "relu2_1": Typical(0.3625, 51.39, 15.34),
-    "relu2_2": Typical(0.4413, 44.2, 9.098),
-    "relu3_1": Typical(0.4416, 166.9, 20.25),
-    "relu3_2": Typical(0.3668, 82.97, 22.94),
-    "relu3_3": Typical(0.3745, 106, 27.77),
-    "relu3_4": Typical(0.3954, 111.2, 25.28),
-    "relu4_1": Typical(0.2132, 40.84, 38.74),
-    "relu4_2": Typical(0.3867, 129.6, 30.11),
-    "relu4_3": Typical(0.4026, 90.12, 40),
-    "relu4_4": Typical(0.6833, 244.2, 31.69),
-    "relu5_1": Typical(0.2966, 460.8, 87.33),
-}
 VGG19_CAFFE = {
     "relu1_1": Typical(918.6, 1.042e09, 3.494e04),
     "relu1_2": Typical(1.296e04, 1.684e11, 7.667e05),
@@ -126,8 +111,6 @@ WEIGHTS: Mapping[str, Weights] = {
         normalization=TORCHVISION,
         licence="MIT",
         source="built in, made by tools/distill",
-        typical=COMPACT,
-        content_weight=0.06,
     ),
     "vgg19": Weights(
         network="vgg19",
