@@ -265,7 +265,7 @@ def test_the_only_style_needs_no_name():
         ("inc", "no style 'inc'; did you mean ink"),
         ("zzz", "no style 'zzz'; there are big-waves, ink"),
         ("ink:x", "'ink:x' is no style with a weight"),
-        ("ink,ink", "'ink' is no style"),
+        ("ink,ink", "style ink is given twice"),
         ("ink:-1", "'ink:-1' is no style"),
         ("ink:nan", "'ink:nan' is no style"),
         ("ink:inf", "'ink:inf' is no style"),
