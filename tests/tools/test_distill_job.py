@@ -106,7 +106,7 @@ def test_refusals(tmp_path: Path, dataset: Path, teacher: Path) -> None:
     with pytest.raises(CheckpointError, match="without --resume"):
         run(output, dataset, teacher, resume=True)
     run(output, dataset, teacher, 2)
-    with pytest.raises(InputError, match="other options"):
+    with pytest.raises(InputError, match=r"made with --steps 6 \(now 7\)"):
         run(output, dataset, teacher, resume=True, options=options(steps=7))
     with pytest.raises(OutputError, match="interrupted: go on with --resume"):
         run(output, dataset, teacher)
