@@ -16,13 +16,11 @@ from styler.errors import InputError
 from styler.image import color, size
 from styler.image.edges import draw as draw_edges
 from styler.image.edges import edges_for
+from styler.image.palette import filled, nearest, palette, reduced
 from styler.options.translate import EdgeOptions, PairsOptions
 
 InputMaker = Callable[[Tensor, np.random.Generator], Tensor]
 """From a photo [1, 3, H, W] and a source of randomness to an input [1, C, H, W]."""
-
-SAMPLES, ROUNDS = 4096, 12
-"""Pixels that a palette is computed from, and rounds of k-means."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +111,13 @@ def _low_resolution(options: PairsOptions) -> InputMaker:
 
 
 def _palette(options: PairsOptions) -> InputMaker:
-    def make(image: Tensor, draw: np.random.Generator) -> Tensor:
-        colors = palette(image, options.colors)
-        return _filled(colors, nearest(image, colors))
-
-    return make
+    return lambda image, draw: reduced(image, options.colors)
 
 
 def _segments(options: PairsOptions) -> InputMaker:
     def make(image: Tensor, draw: np.random.Generator) -> Tensor:
         colors = palette(image, options.colors)
-        return _filled(colors, smoothed(nearest(image, colors), len(colors), options.radius))
+        return filled(colors, smoothed(nearest(image, colors), len(colors), options.radius))
 
     return make
 
@@ -142,41 +136,6 @@ CONDITIONS: dict[str, _Condition] = {
 # Pictures of few colors
 
 
-def palette(image: Tensor, count: int) -> Tensor:
-    """At most `count` colors [K, 3] of an Image [1, 3, H, W] by k-means, from dark to light.
-
-    It starts from colors that are spread evenly over the image's luma, so that nothing is random.
-    """
-    pixels = image[0].flatten(1).T
-    pixels = pixels[:: max(1, len(pixels) // SAMPLES)]
-    pixels = _by_luma(pixels)
-    places = torch.linspace(0, len(pixels) - 1, 2 * count + 1)[1::2].round().long()
-    colors = pixels[places]
-    for _ in range(ROUNDS):
-        index = _distances(pixels, colors).argmin(1)
-        sums = torch.zeros_like(colors).index_add_(0, index, pixels)
-        counts = torch.bincount(index, minlength=len(colors))[:, None]
-        colors = torch.where(counts > 0, sums / counts.clamp_min(1), colors)
-    return _by_luma(colors)
-
-
-def _by_luma(colors: Tensor) -> Tensor:
-    """Colors [K, 3] from dark to light."""
-    order = (colors @ colors.new_tensor(color.LUMA)).argsort(stable=True)
-    return colors[order]
-
-
-def nearest(image: Tensor, colors: Tensor) -> NDArray[np.uint8]:
-    """The index [H, W] of the color nearest to each pixel of an Image [1, 3, H, W], of at most 256 [K, 3]."""
-    rows = [_distances(row.T, colors).argmin(1).to(torch.uint8) for row in image[0].unbind(1)]
-    return torch.stack(rows).numpy()
-
-
-def _distances(pixels: Tensor, colors: Tensor) -> Tensor:
-    """Distances [N, K] of pixels [N, 3] from colors [K, 3]; exact, unlike torch's faster way by products."""
-    return torch.cdist(pixels, colors, compute_mode="donot_use_mm_for_euclid_dist")
-
-
 def smoothed(labels: NDArray[np.uint8], count: int, radius: float) -> NDArray[np.uint8]:
     """The label [H, W], of `count`, with the largest share in a Gaussian window of `radius` pixels."""
     best, most = labels.copy(), np.zeros(labels.shape, np.float32)
@@ -184,8 +143,3 @@ def smoothed(labels: NDArray[np.uint8], count: int, radius: float) -> NDArray[np
         share = ndimage.gaussian_filter((labels == label).astype(np.float32), radius, mode="reflect")
         best[share > most], most = label, np.maximum(share, most)
     return best
-
-
-def _filled(colors: Tensor, labels: NDArray[np.uint8]) -> Tensor:
-    """The Image [1, 3, H, W] of labels [H, W] in the colors [K, 3]."""
-    return colors[torch.from_numpy(labels.astype(np.int64))].permute(2, 0, 1)[None].contiguous()

@@ -40,6 +40,12 @@ class OptimizeOptions(
         low=0.05,
         high=20,
     )
+    style_colors: int = opt(
+        0,
+        "Reduce each style to so many colors first: fewer and stronger ones; 0: all.",
+        low=0,
+        high=256,
+    )
     style_mask: Files = opt(
         (),
         "Where each style is painted, once for each: white in a gray picture of the content's shape; or "

@@ -30,6 +30,7 @@ from styler.errors import DivergedError, InputError
 from styler.events import Event, Note, Stage, relay
 from styler.features import Extractor
 from styler.image.levels import to_levels
+from styler.image.palette import reduced
 from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
 from styler.options.optimize import OptimizeOptions
 from styler.tasks import colors
@@ -75,6 +76,8 @@ def optimize(
     schedule = sizes((content.shape[-2], content.shape[-1]), options)
     size, chosen = schedule[-1], as_styles(styles, options)
     images = [style.image for style in chosen]
+    if options.style_colors:
+        images = [reduced(image, options.style_colors) for image in images]
     if options.colors_only:
         image = colors.colors_only(resize(content, size), colors.palette(images), options.color)
     else:

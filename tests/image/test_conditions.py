@@ -14,8 +14,9 @@ from scipy import ndimage
 from styler.errors import InputError
 from styler.image import size as geometry
 from styler.image.color import luma
-from styler.image.conditions import CONDITIONS, condition, nearest, palette, parameters_for, smoothed
+from styler.image.conditions import CONDITIONS, condition, parameters_for, smoothed
 from styler.image.edges import Edges, draw
+from styler.image.palette import nearest, palette
 from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.ui.commands.paint import KINDS
 

@@ -328,3 +328,17 @@ def test_what_is_protected_is_the_photo_itself(extractor: Extractor) -> None:
         assert torch.equal(image[..., :96], photo[..., :96]) and not torch.equal(image, photo)
         shown = [event.image for event in seen if isinstance(event, Step)]
         assert torch.equal(shown[-1][..., :90], photo[..., :90])
+
+
+def test_a_style_of_few_colors_gives_few(monkeypatch: pytest.MonkeyPatch, extractor: Extractor) -> None:
+    seen: list[int] = []
+
+    def noted(style: Tensor, *rest: Any) -> Any:
+        seen.append(len(style[0].image[0].flatten(1).unique(dim=1)[0]))
+        return regions_of(style, *rest)
+
+    monkeypatch.setattr(terms_module, "regions_of", noted)
+    for count in (0, 3):
+        chosen = options(style_colors=count, steps=1, scales=1)
+        drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
+    assert seen[0] > 100 and seen[1] == 3
