@@ -30,7 +30,7 @@ import styler
 from styler.options.fast import FastOptions, TrainFastOptions
 from styler.options.fields import Options, fields_of, flag_of, plain
 from styler.options.optimize import OptimizeOptions
-from styler.options.see import ImagineOptions, SaliencyOptions
+from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
 from styler.ui import cli
@@ -46,12 +46,14 @@ OPTIONS: dict[str, type[Options]] = {
     "train-translate": TrainTranslateOptions,
     "pairs": PairsOptions,
     "saliency": SaliencyOptions,
+    "features": FeaturesOptions,
     "imagine": ImagineOptions,
+    "dream": DreamOptions,
     "texture": TextureOptions,
     "invert": InvertOptions,
 }
 """Commands whose options README lists, or the page of their own."""
-PAGES = dict.fromkeys(("saliency", "imagine"), "docs/seeing.md")
+PAGES = dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md")
 
 
 def option_table(name: str) -> str:

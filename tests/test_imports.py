@@ -25,7 +25,7 @@ ORDER = {
         *("magic names pickles", "disk styles", "cards", "format pictures runs", "films datasets foreign"),
         *("models inputs", "doctor"),
     ],
-    "jobs.see": ["view", "apply"],
+    "jobs.see": ["view", "apply", "dream"],
     "tasks.see": ["units", "gradients"],
     "jobs": ["records", "pictures films", "batch styles"],
     "jobs.training": ["diary", "run styles"],

@@ -61,3 +61,44 @@ class SaliencyOptions(LookOptions):
     )
     size: OutputSize = again(LookOptions, "size", 320)
     raw: bool = opt(False, "Write the gradients by pixels in [0, 1] as well, into NAME.npy.", recipe=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesOptions(LookOptions):
+    """Options of `styler features`."""
+
+    layer: str = opt(
+        "", "Layers, as relu2_2,relu4_4; without, the last ReLU at each size of maps.", metavar="LAYER,..."
+    )
+    top: int = opt(9, "Maps of each layer: those with the largest sums.", low=1, high=100)
+    unit: Literal["max", "sum", "map"] = opt(
+        "max", "What is traced back: the map's largest value, the sum of all, or half of their squares."
+    )
+    method: Literal["deconv", "guided", "gradient"] = opt(
+        "deconv", "Rule at the ReLUs; guided and deconv show features, not evidence."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamOptions(LookOptions):
+    """Options of `styler dream`."""
+
+    layer: str = opt("", "Layer to dream of; without, relu4_4 or the like.", metavar="LAYER")
+    channel: str = opt("", "Channel to dream of, as conv4_2:17.", metavar="LAYER:N")
+    class_: str = opt(
+        "", "Class to dream of, by name or number; random: another in each step.", metavar="NAME|N|random"
+    )
+    guide: str = opt("", "Picture whose features at the layer are to appear.", metavar="FILE")
+    size: OutputSize = again(
+        LookOptions,
+        "size",
+        None,
+        "Size of the output: its long side, a box that it fits into, or full: the input's own.",
+    )
+    octaves: int = opt(4, "Sizes, from small to large.", low=1, high=16)
+    octave_scale: float = opt(1.4, "How much larger each octave is than the one before.", low=1.05, high=4)
+    steps: int = opt(10, "Steps in each octave; 0 changes nothing.", low=0, high=10_000)
+    strength: float = opt(1.0, "Length of a step: 1 changes values by 1.5 of 255.", low=0, high=100)
+    tile: int = opt(512, "Side of the tiles in which large pictures are looked at.", low=64, high=16384)
+    frames: int = opt(0, "Frames of a film of dreams within dreams; 0: a picture.", low=0, high=100_000)
+    zoom: float = opt(1.05, "How far each frame zooms into the one before.", low=1, high=4)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from styler.options.see import ImagineOptions, SaliencyOptions
+from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
 from styler.ui.flags import options_of, require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
@@ -65,6 +65,53 @@ def saliency(settings: Settings, images: Sequence[str], output: str | None, opti
     from styler.jobs.see import saliency as job
 
     return run_batch(settings, output, lambda interrupt: job.saliency(images, output, options, interrupt))
+
+
+@click.command()
+@_pictures
+@options_of(FeaturesOptions)
+@talking
+@click.pass_obj
+def features(settings: Settings, images: Sequence[str], output: str | None, options: FeaturesOptions) -> int:
+    """Show the strongest feature maps of layers, each with the pixels that excite it, on a labelled sheet.
+
+    \b
+    styler features photo.jpg
+    styler features photo.jpg --layer relu3_4,relu4_4 --top 6 --method guided
+
+    Two rows for each layer: the signal that is traced back to pixels from the map's strongest place, with the
+    map's number and sum below; and the patch of the photo that this place sees. Guided and deconv show
+    features, not evidence.
+    """
+    require_inputs(images)
+    from styler.jobs.see import features as job
+
+    return run_batch(settings, output, lambda interrupt: job.features(images, output, options, interrupt))
+
+
+@click.command()
+@_pictures
+@options_of(DreamOptions)
+@talking
+@click.pass_obj
+def dream(settings: Settings, images: Sequence[str], output: str | None, options: DreamOptions) -> int:
+    """Dream of a picture: let it excite a layer, a channel or a class of a network more and more.
+
+    \b
+    styler dream photo.jpg
+    styler dream photo.jpg --layer relu3_3 --strength 0.7
+    styler dream photo.jpg --class random
+    styler dream photo.jpg --frames 40 --zoom 1.04 --size 320 -o dream.gif
+
+    With --frames a film (GIF, WebP, PNG, MP4) in which each frame zooms into the one before and is dreamed of
+    again. Ctrl-C saves what is there.
+    """
+    require_inputs([*images, *filter(None, [options.guide])])
+    from styler.jobs.see import dream as job
+    from styler.jobs.see import zoom
+
+    begin = zoom.zoom if options.frames else job.dream
+    return run_batch(settings, output, lambda interrupt: begin(images, output, options, interrupt))
 
 
 @click.command()

@@ -1,0 +1,137 @@
+"""Dreams of pictures, and of pictures that are zoomed into, as files. A generator of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from styler.errors import InputError
+from styler.events import Event
+from styler.image.size import fit, resize
+from styler.jobs.batch import Summary
+from styler.jobs.pictures import open_picture, size_of
+from styler.jobs.records import Record, source_of
+from styler.jobs.see.apply import Look, Sight, apply
+from styler.jobs.see.view import View, open_view
+from styler.options.see import DreamOptions
+from styler.storage.inputs import STREAM
+from styler.storage.pictures.load import Picture
+from styler.tasks.see import dream as task
+from styler.tasks.see.units import Unit, Value, value_of
+
+RANDOM = "random"
+_LAYERS = ("relu4_4", "relu4_3", "fire6")
+"""Layers to dream of by default, of VGGs and of SqueezeNet."""
+_GUIDE_SIDE = 512
+
+
+def dream(
+    sources: Sequence[str],
+    output: str | None,
+    options: DreamOptions,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Event, None, Summary]:
+    """Dream of pictures, or with `frames` make a film of dreams within dreams; a Result for each.
+
+    Raises StylerError, as `apply`.
+    """
+    check(options)
+    if [*sources, options.guide].count(STREAM) > 1:
+        raise InputError("standard input (-) can only be one of the pictures")
+    begin = partial(_begin, options, stop)
+    return (yield from apply(sources, output, "dream", options, begin, stop, transparent=True))
+
+
+def check(options: DreamOptions) -> None:
+    """Raise InputError for more than one thing to dream of."""
+    named = [flag for flag, text in (("--channel", options.channel), ("--class", options.class_)) if text]
+    named += ["--guide"] * bool(options.guide)
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} are several things to dream of: give one")
+    if options.layer and named and named != ["--guide"]:
+        raise InputError(f"--layer and {named[0]} are two things to dream of: give one")
+
+
+def _begin(options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, tuple[View, Look]]:
+    view, subject = yield from open_subject(options)
+    return view, partial(_look, subject=subject, options=options, stop=stop)
+
+
+def _look(
+    picture: Picture, image: Tensor, subject: Subject, options: DreamOptions, stop: Callable[[], bool]
+) -> Generator[Event, None, Sight]:
+    draw = subject.draws(options.seed)
+    made = yield from task.dream(image, draw, options, stop)
+    return Sight(made, {**subject.entries, **draw.entries})
+
+
+# What is dreamed of
+
+
+@dataclass(eq=False)
+class Draws:
+    """What is to rise in each next step: always the same, or a random class."""
+
+    values: Callable[[int], tuple[str, Value]]
+    count: int
+    generator: torch.Generator
+    names: list[str] = field(default_factory=list)
+
+    def __call__(self) -> tuple[str, Value]:
+        """Name and value for the next step."""
+        name, value = self.values(int(torch.randint(self.count, (), generator=self.generator)))
+        self.names.append(name)
+        return name, value
+
+    @property
+    def entries(self) -> Record:
+        """For the recipe: the random classes in their order."""
+        return {"classes": self.names} if self.count > 1 else {}
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is dreamed of: by number, and how many there are to draw from; entries for the recipe."""
+
+    values: Callable[[int], tuple[str, Value]]
+    count: int = 1
+    entries: Record = field(default_factory=dict)
+
+    def draws(self, seed: int) -> Draws:
+        """The draws of one picture."""
+        return Draws(self.values, self.count, torch.Generator().manual_seed(seed))
+
+
+def open_subject(options: DreamOptions) -> Generator[Event, None, tuple[View, Subject]]:
+    """The network, and what the options dream of. Raises StylerError."""
+    view = yield from open_view(options, bool(options.class_))
+    network = view.network
+    if options.class_ == RANDOM:
+        return view, Subject(lambda index: _named(view, view.class_of(index)), view.count)
+    if options.class_:
+        return view, _fixed(view, view.class_of(view.find_class(options.class_)))
+    layer = options.layer or next(name for name in _LAYERS if name in network.layers)
+    if not options.guide:
+        unit, *more = view.units(options.channel or layer)
+        if more:
+            raise InputError(f"--channel is {options.channel}: dream of one channel at a time")
+        return view, _fixed(view, unit)
+    network.needed({layer})
+    guide = yield from open_picture(options.guide, options, _GUIDE_SIDE, many=True)
+    image = guide.on_white
+    image = resize(image, fit(size_of(image), min(_GUIDE_SIDE, max(image.shape))))
+    value = task.guided(network, layer, image.to(view.device))
+    return view, Subject(lambda _: (f"{layer} of the guide", value), entries={"guide": source_of(guide)})
+
+
+def _fixed(view: View, unit: Unit) -> Subject:
+    named = _named(view, unit)
+    return Subject(lambda _: named)
+
+
+def _named(view: View, unit: Unit) -> tuple[str, Value]:
+    return str(unit), value_of(view.network, unit)

@@ -1,0 +1,131 @@
+"""Films of dreams within dreams: each frame zooms into the one before and is dreamed of again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+from styler.errors import InputError, OutputError
+from styler.events import Event, Item, Result
+from styler.image.size import Size, resize
+from styler.jobs.batch import Summary
+from styler.jobs.pictures import open_picture, output_size, own_size, size_of
+from styler.jobs.records import Record, forecast_of, prove, recipe_of, record_of, source_of
+from styler.jobs.see.dream import check, open_subject
+from styler.options.see import DreamOptions
+from styler.storage.films import animation, encode
+from styler.storage.films.footage import Footage, Frame
+from styler.storage.films.join import join
+from styler.storage.films.read import CONTAINERS, codecs
+from styler.storage.inputs import STREAM, Job, is_several
+from styler.storage.names import display, fit_name
+from styler.tasks.see import dream as task
+
+RATE = 12
+"""Frames a second."""
+_CRF = 18
+
+
+def zoom(
+    sources: Sequence[str],
+    output: str | None,
+    options: DreamOptions,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Event, None, Summary]:
+    """Make a film of `options.frames` dreams of one picture: GIF, WebP, PNG, MP4 or another; one Result.
+
+    Args:
+        output: file; None is STEM-dream.gif in the current folder.
+        stop: asked after each step; once true, the frames that are done become a film.
+
+    Raises StylerError.
+    """
+    check(options)
+    job = _job(sources, output)
+    if not options.dry_run:
+        prove(job.target, options.overwrite, [job.source])
+    if Path(job.target).suffix.lower() in CONTAINERS:
+        codecs()  # raises where the extra is not installed, before anything is done
+    if options.dry_run:
+        height, width = output_size(own_size(job.source, options), options.size, options)
+        record = forecast_of(job, [(height, width)], [f"{width} x {height}", f"{options.frames} frames"])
+    else:
+        record = yield from _film(job, options, stop)
+    yield Result(record)
+    return Summary(done=1)
+
+
+def _job(sources: Sequence[str], output: str | None) -> Job:
+    """The one input and its film; raises StylerError where that cannot be."""
+    if len(sources) != 1 or is_several(sources[0]):
+        raise InputError("--frames makes a film of one picture: give one, and not a folder or a pattern")
+    stem = "stdin" if sources[0] == STREAM else Path(sources[0]).stem
+    target = output or fit_name(f"{stem}-dream", ".gif")
+    endings = (*animation.FORMATS, *CONTAINERS)
+    if Path(target).suffix.lower() not in endings:
+        raise OutputError(f"{display(target)} is no film: it must end in one of {', '.join(endings)}")
+    return Job(sources[0], target, film=True)
+
+
+def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+    begun = time.monotonic()
+    view, subject = yield from open_subject(options)
+    picture = yield from open_picture(job.source, options, options.size, many=False)
+    size = _even(output_size(size_of(picture.image), options.size, options), job.target)
+    image, draws = resize(picture.on_white, size).to(view.device), subject.draws(options.seed)
+    recipe = recipe_of(
+        "dream",
+        options,
+        {"network": view.about["name"]},
+        network=view.about,
+        content=source_of(picture),
+        size=[size[1], size[0]],
+        **subject.entries,
+    )
+    frames = list[Tensor]()
+    for index in range(options.frames):
+        yield Item(index + 1, options.frames, f"frame {index + 1}")
+        image = task.zoomed(image, options.zoom) if index else image
+        image = yield from task.dream(image, draws, options, stop)
+        frames.append(image.cpu())
+        if stop():
+            recipe["interrupted"] = True
+            break
+    _write(job.target, frames, {**recipe, **draws.entries}, options)
+    return record_of(job.source, job.target, options, view.device, begun, [size], frames=len(frames))
+
+
+def _even(size: Size, target: str) -> Size:
+    """The size with even sides for a video, which H.264 wants."""
+    if Path(target).suffix.lower() not in CONTAINERS:
+        return size
+    return size[0] - size[0] % 2, size[1] - size[1] % 2
+
+
+def _write(
+    target: str, frames: Sequence[Tensor], recipe: Mapping[str, object], options: DreamOptions
+) -> None:
+    """Write an animation that loops, or a video, whole or not at all."""
+    metadata = recipe if options.metadata else None
+    unit = Fraction(1, RATE)
+    shots = [Frame(image, index, 1) for index, image in enumerate(frames)]
+    if Path(target).suffix.lower() in animation.FORMATS:
+        with closing(animation.AnimationWriter(target, unit)) as writer:
+            for shot in shots:
+                writer.add(shot)
+            writer.save(target, 0, metadata, overwrite=options.overwrite)
+        return
+    size = size_of(frames[0])
+    encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
+    film = encode.FilmWriter(target, encoding, {"dream": dict(recipe)}, resume=False, overwrite=True)
+    with closing(film):
+        for shot in shots:
+            film.add(shot, lambda: None)
+        segments = film.segments()
+        join(target, segments, encoding, last=1, recipe=metadata, overwrite=options.overwrite)
+    film.remove()
