@@ -172,6 +172,8 @@ def test_a_bad_value_names_the_variable_that_it_came_from(
         "show gone.png",
         "texture gone.png",
         "saliency gone.png",
+        "features gone.png",
+        "dream gone.png",
         "layers --network gone.safetensors",
         "invert gone.png",
         "models add gone.pth",

@@ -121,7 +121,7 @@ def open_subject(options: DreamOptions) -> Generator[Event, None, tuple[View, Su
             raise InputError(f"--channel is {options.channel}: dream of one channel at a time")
         return view, _fixed(view, unit)
     network.needed({layer})
-    guide = yield from open_picture(options.guide, options, _GUIDE_SIDE, many=True)
+    guide = yield from open_picture(options.guide, options, _GUIDE_SIDE)
     image = guide.on_white
     image = resize(image, fit(size_of(image), min(_GUIDE_SIDE, max(image.shape))))
     value = task.guided(network, layer, image.to(view.device))

@@ -75,7 +75,7 @@ def _job(sources: Sequence[str], output: str | None) -> Job:
 def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     begun = time.monotonic()
     view, subject = yield from open_subject(options)
-    picture = yield from open_picture(job.source, options, options.size, many=False)
+    picture = yield from open_picture(job.source, options, options.size)
     size = _even(output_size(size_of(picture.image), options.size, options), job.target)
     image, draws = resize(picture.on_white, size).to(view.device), subject.draws(options.seed)
     recipe = recipe_of(

@@ -6,20 +6,18 @@ From small to large octaves; of each only the detail is carried on, so that the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from styler.classifiers import Network, activation
-from styler.engine.minimize import minimize
-from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import FixedSteps
-from styler.events import Event, Note, Stage
+from styler.events import Event, Note, Stage, Step
 from styler.image.size import Size, resize
 from styler.options.see import DreamOptions
-from styler.tasks.see.units import Value, descent, raising
+from styler.tasks.see.units import Value, descent
 
 Draw = Callable[[], tuple[str, Value]]
 """Name and value of what is to rise in the next step."""
@@ -49,12 +47,10 @@ def dream(
         yield Note(f"{len(schedule)} of {options.octaves} octaves: others would be under {_SHORTEST} pixels")
     for index, octave in enumerate(schedule, 1):
         base = resize(image, octave)
-        pixels = PixelImage((base + _resized(detail, octave)).clamp(0, 1))
-        solver = FixedSteps(pixels.parameter.data, STEP * options.strength, bounded=True)
-        evaluate = _evaluation(draw, options.tile, generator)
+        x = (base + _resized(detail, octave)).clamp(0, 1)
         yield Stage(f"octave {index} of {len(schedule)}", *octave, options.steps)
-        made = yield from raising(minimize(pixels, evaluate, solver, options.steps, stop))
-        detail = made - base
+        yield from _climb(x, draw, options, generator, stop)
+        detail = x - base
         if stop():
             break
     return (image + _resized(detail, size)).clamp(0, 1)
@@ -78,20 +74,22 @@ def _resized(detail: Tensor, size: Size) -> Tensor:
     return F.interpolate(detail, size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _evaluation(
-    draw: Draw, tile: int, generator: torch.Generator
-) -> Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]:
-    """Evaluation of shifted pictures, tile by tile."""
-
-    def evaluate(image: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
+def _climb(
+    x: Tensor, draw: Draw, options: DreamOptions, generator: torch.Generator, stop: Callable[[], bool]
+) -> Generator[Step, None, None]:
+    """Move an Image in place, up the gradient of what is drawn for each step; values are from before."""
+    solver = FixedSteps(x, STEP * options.strength, bounded=True)
+    # Where there are tiles, their seams come to lie elsewhere in each step.
+    most = [_JITTER if side <= options.tile else options.tile // 2 for side in x.shape[-2:]]
+    for index in range(1, options.steps + 1):
         name, value = draw()
-        # Seams of tiles come to lie elsewhere in each step.
-        most = [_JITTER if side <= tile else tile // 2 for side in image.shape[-2:]]
         shift = [int(torch.randint(-m, m + 1, (), generator=generator)) for m in most]
-        raised, gradient = tiled(value, image.roll(shift, (2, 3)), tile)
-        return {name: -raised}, gradient.roll([-s for s in shift], (2, 3))
-
-    return evaluate
+        raised, gradient = tiled(value, x.roll(shift, (2, 3)), options.tile)
+        solver.tell(-float(raised), gradient.roll([-s for s in shift], (2, 3)))
+        solver.move()
+        yield Step(index, options.steps, {name: float(raised)}, x)
+        if stop():
+            break
 
 
 def tiled(value: Value, image: Tensor, tile: int) -> tuple[Tensor, Tensor]:
