@@ -73,7 +73,7 @@ def saliency(settings: Settings, images: Sequence[str], output: str | None, opti
 @talking
 @click.pass_obj
 def features(settings: Settings, images: Sequence[str], output: str | None, options: FeaturesOptions) -> int:
-    """Show the strongest feature maps of layers, each with the pixels that excite it, on a labelled sheet.
+    """Show the strongest feature maps of layers, and the pixels that excite them, on a labelled sheet.
 
     \b
     styler features photo.jpg
