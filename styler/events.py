@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +35,20 @@ class Step:
     index: int
     total: int
     losses: Mapping[str, float] | None = None
+    image: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State of an image in progress after step `index` of a stage, to go on from bit for bit.
+
+    `solver` is None where the stage can only begin anew; `image`, with which the stage began, and its number
+    `stage` from 0 are filled in by the task.
+    """
+
+    index: int
+    solver: Mapping[str, Any] | None
+    stage: int = 0
     image: Tensor | None = None
 
 
@@ -71,7 +85,7 @@ class Result:
     record: Mapping[str, object]
 
 
-Event = Stage | Step | TrainStep | Item | Note | Result
+Event = Stage | Step | Checkpoint | TrainStep | Item | Note | Result
 
 
 def relay(run: Generator[E, None, R], answer: Callable[[E], Iterable[F]]) -> Generator[F, None, R]:

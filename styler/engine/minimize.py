@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from styler.engine.solvers import Solver
 from styler.errors import DivergedError
-from styler.events import Step
+from styler.events import Checkpoint, Step
 from styler.losses.perceptual import Objective, total
 
 Evaluate = Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]
@@ -22,8 +22,14 @@ def minimize(
     solver: Solver,
     steps: int,
     stop: Callable[[], bool] = lambda: False,
-) -> Generator[Step, None, Tensor]:
+    first: int = 0,
+    every: int = 0,
+) -> Generator[Step | Checkpoint, None, Tensor]:
     """Let `solver` move the parameter of `image` until `steps` are done or `stop()` is true.
+
+    Args:
+        first: steps that were done before, by a solver that was restored.
+        every: steps between two Checkpoints, 0 for none; there is one more where the run is stopped.
 
     Yields a Step after each move, with the image and its losses: N steps are N moves, and one evaluation more
     than that. Returns the best Image.
@@ -33,7 +39,10 @@ def minimize(
     """
     (parameter,) = image.parameters()
     try:
-        for index in range(steps + 1):
+        if 0 < first < steps:
+            with torch.no_grad():
+                solver.move()
+        for index in range(first + bool(first), steps + 1):
             current = image()
             losses, on_image = evaluate(current.detach())
             # One transfer from the device a step: the solver has to know whether the loss rose.
@@ -44,7 +53,10 @@ def minimize(
             with torch.no_grad():
                 solver.tell(values[0], gradient)
             del current, losses, on_image, gradient  # or they would be there while the next ones are made
-            if index == steps or (index and stop()):
+            stopped = index == steps or (index > 0 and stop())
+            if every and index and (stopped or index % every == 0):
+                yield Checkpoint(index, solver.state())
+            if stopped:
                 break
             with torch.no_grad():
                 solver.move()

@@ -5,11 +5,13 @@ None searches along a line on its own: one evaluation is one step, so a loop can
 
 from __future__ import annotations
 
+import copy
 import math
 import queue
 import threading
 from collections import deque
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +31,10 @@ _SMALL = 0.01
 """A loss that is as good as 0."""
 
 
+State = Mapping[str, Any]
+"""Tensors, numbers and containers of these."""
+
+
 class Solver(Protocol):
     """A solver of `engine.minimize`."""
 
@@ -44,8 +50,18 @@ class Solver(Protocol):
     def best(self) -> Tensor:
         """The best point so far, a tensor of its own."""
 
+    def state(self) -> State | None:
+        """Copies of all that the solver needs to go on bit for bit; None if it can only begin anew."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same solver."""
+
     def close(self) -> None:
         """Stop whatever the solver has running."""
+
+
+_TENSORS = ("x", "s", "y", "best_x", "best_gradient", "displacement", "gradient")
+"""Attributes of `LBFGS` that last from step to step."""
 
 
 class LBFGS:
@@ -88,6 +104,18 @@ class LBFGS:
         """See `Solver.best`."""
         best: Tensor = self.best_x.clone()
         return best
+
+    def state(self) -> State:
+        """See `Solver.state`."""
+        tensors = {name: getattr(self, name).clone() for name in _TENSORS}
+        return {**tensors, "pairs": list(self.pairs), "length": self.length, "lowest": self.lowest}
+
+    def restore(self, state: State) -> None:
+        """See `Solver.restore`."""
+        for name in _TENSORS:
+            getattr(self, name).copy_(state[name])
+        self.pairs.extend((row, curvature) for row, curvature in state["pairs"])
+        self.length, self.lowest = state["length"], state["lowest"]
 
     def close(self) -> None:
         """Forget the history."""
@@ -168,6 +196,21 @@ class Adam:
         average = self.weight and not self.diverged
         return self.average / self.weight if average else self.lowest_x.clone()
 
+    def state(self) -> State:
+        """See `Solver.state`."""
+        tensors = {name: getattr(self, name).clone() for name in ("x", "average", "lowest_x")}
+        numbers = {name: getattr(self, name) for name in ("weight", "lowest", "diverged")}
+        gradient = None if self.x.grad is None else self.x.grad.clone()
+        return {**tensors, **numbers, "gradient": gradient, "adam": copy.deepcopy(self.adam.state_dict())}
+
+    def restore(self, state: State) -> None:
+        """See `Solver.restore`."""
+        for name in ("x", "average", "lowest_x"):
+            getattr(self, name).copy_(state[name])
+        self.weight, self.lowest, self.diverged = state["weight"], state["lowest"], state["diverged"]
+        self.x.grad = None if state["gradient"] is None else state["gradient"].to(self.x)
+        self.adam.load_state_dict(copy.deepcopy(state["adam"]))
+
     def close(self) -> None:
         """Nothing runs."""
 
@@ -202,6 +245,15 @@ class FixedSteps:
     def best(self) -> Tensor:
         """The last point: of steps that do not shrink none is meant to be the lowest."""
         return self.x.clone()
+
+    def state(self) -> State:
+        """See `Solver.state`."""
+        return {"x": self.x.clone(), "gradient": self.gradient.clone()}
+
+    def restore(self, state: State) -> None:
+        """See `Solver.restore`."""
+        self.x.copy_(state["x"])
+        self.gradient = state["gradient"].to(self.x)
 
     def close(self) -> None:
         """Nothing runs."""
@@ -242,6 +294,12 @@ class SciPy:
     def best(self) -> Tensor:
         """See `Solver.best`."""
         return self.best_x.clone()
+
+    def state(self) -> None:
+        """None: SciPy keeps its state to itself."""
+
+    def restore(self, state: State) -> None:
+        """Nothing to restore."""
 
     def close(self) -> None:
         """End the thread."""

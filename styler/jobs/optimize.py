@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import typing
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from styler.engine import memory
 from styler.engine.memory import Plan
 from styler.engine.terms import Style
 from styler.errors import DivergedError, InputError
-from styler.events import Event, Note, Step, relay
+from styler.events import Checkpoint, Event, Note, relay
 from styler.features import Extractor
 from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
@@ -35,6 +35,8 @@ from styler.jobs.records import (
     source_of,
 )
 from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks
+from styler.jobs.watch import Watch, check_one, load_saved, prove_files
+from styler.options.fields import flag_of
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
@@ -77,6 +79,9 @@ def optimize(
     if [*contents, *styles, *inits, *all_masks(options)].count(STREAM) > 1:
         raise InputError("standard input (-) can only be one of the pictures")
     planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
+    check_one(planned.many, options)
+    if options.resume:
+        options = replace(options, overwrite=True)  # of the picture that the interrupted run left
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
     studio = yield from _open_studio(selection.jobs[:1], styles, weights, inits, options)
@@ -147,11 +152,14 @@ class _Studio:
     masks: Masks
     device: torch.device
 
-    def paint(self, content: Tensor, plan: Plan, stop: Callable[[], bool]) -> Generator[Event, None, Tensor]:
-        """Paint an Image [1, 3, H, W] on the device, by a plan."""
+    def paint(
+        self, content: Tensor, plan: Plan, stop: Callable[[], bool], resume: Checkpoint | None
+    ) -> Generator[Event, None, Tensor]:
+        """Paint an Image [1, 3, H, W] on the device, by a plan, from the start or from a checkpoint."""
         options = replace(self.options, tile=plan.side or "off", history=plan.history)
-        masks = self.masks
-        return task.optimize(content, self.styles, self.extractor, options, self.init, stop, masks.protect)
+        return task.optimize(
+            content, self.styles, self.extractor, options, self.init, stop, self.masks.protect, resume
+        )
 
     def plan(self, size: Size) -> Plan:
         """Plan of the memory for a picture; raises DeviceError if it is too large."""
@@ -233,16 +241,39 @@ def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Gener
         height, width = sizes[-1]
         yield Note(f"{width} x {height} pixels are painted {plan}, history {plan.history}")
     recipe = studio.recipe(content, sizes[-1], plan)
+    watch = _watch(job, studio, sizes, recipe)
     try:
-        image = yield from _noting_losses(studio.paint(image, plan, stop), recipe)
+        image = yield from relay(studio.paint(image, plan, stop, watch.checkpoint), watch)
     except DivergedError as error:
+        recipe["losses"] = watch.rounded
+        watch.finish(None, recipe)
         partial = partial_for(job.target)
         save(partial, typing.cast(Tensor, error.image), recipe, options, content)
         raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
-    if stop():
-        recipe["interrupted"] = True
+    recipe["losses"] = watch.rounded
+    if stop() and watch.step < watch.total:
+        recipe |= {"interrupted": True, "step": watch.step, "of": watch.total}
+        yield watch.stopped()
     save(job.target, image, recipe, options, content)
+    watch.finish(image, recipe)
     return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
+
+
+def _watch(job: Job, studio: _Studio, sizes: Sequence[Size], recipe: Record) -> Watch:
+    """What listens to a painting, once the files that it will write are proved."""
+    options = studio.options
+    schedule = [options.coarse_steps] * (len(sizes) - 1) + [options.steps]
+    prove_files(options, job.target, sum(schedule), [job.source, *studio.sources])
+    entries = [
+        ("content", recipe["content"]),
+        *((f"style {i}", s) for i, s in enumerate(recipe["styles"], 1)),
+    ]
+    entries += [(f"mask {i}", mask) for i, mask in enumerate(recipe.get("masks", []), 1)]
+    entries += [(name, recipe[name]) for name in ("init", "network") if name in recipe]
+    ingredients = {name: entry["sha256"] for name, entry in entries}
+    ingredients |= {flag_of(name): value for name, value in recipe["options"].items()}
+    saved = load_saved(options.resume, ingredients, studio.device) if options.resume else None
+    return Watch(job.target, options, schedule, sizes[-1], ingredients, saved)
 
 
 def _forecast(job: Job, studio: _Studio) -> Record:
@@ -258,14 +289,3 @@ def _forecast(job: Job, studio: _Studio) -> Record:
     if options.colors_only:
         steps = "colors only"
     return forecast_of(job, sizes, [shown[-1], steps, str(plan)])
-
-
-def _noting_losses(task: Generator[Event, None, Tensor], recipe: Record) -> Generator[Event, None, Tensor]:
-    """Pass on the events and the picture of a run; the recipe gets the losses of its last step."""
-
-    def noted(event: Event) -> Iterator[Event]:
-        if isinstance(event, Step) and event.losses:
-            recipe["losses"] = {name: float(f"{value:.4g}") for name, value in event.losses.items()}
-        yield event
-
-    return relay(task, noted)

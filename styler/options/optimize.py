@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from styler.errors import InputError
-from styler.options.fields import Files, Numbers, OutputSize, TileSide, opt
+from styler.options.fields import Files, Numbers, Options, OutputSize, TileSide, opt
 from styler.options.shared import (
     BatchOptions,
     ColorOptions,
@@ -23,8 +23,37 @@ INITS = ("content", "noise", "style", "gray")
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchOptions(Options):
+    """What an image in progress leaves beside its picture."""
+
+    save_every: int = opt(
+        0, "Save the picture on its way every so many steps, as NAME-0050.png; 0: never.", low=0, recipe=False
+    )
+    animate: str = opt(
+        "", "Animation of the progress, as .gif, .webp, .mp4 or .webm.", metavar="FILE", recipe=False
+    )
+    log: str = opt("", "Losses of each step, a JSON object a line.", metavar="FILE", recipe=False)
+    plot: str = opt("", "Chart of the losses, as .png, .jpg or .svg.", metavar="FILE", recipe=False)
+    checkpoint: str = opt("", "File that keeps the state, to go on from it.", metavar="FILE", recipe=False)
+    checkpoint_every: int = opt(10, "Steps between two checkpoints.", low=1, recipe=False)
+    resume: str = opt(
+        "",
+        "Go on from a checkpoint, kept up unless --checkpoint names another; replaces what the run left.",
+        metavar="FILE",
+        recipe=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class OptimizeOptions(
-    LossOptions, ColorOptions, NetworkOptions, SolverOptions, BatchOptions, MachineOptions, OutputOptions
+    LossOptions,
+    ColorOptions,
+    NetworkOptions,
+    SolverOptions,
+    WatchOptions,
+    BatchOptions,
+    MachineOptions,
+    OutputOptions,
 ):
     """Options of `styler optimize`."""
 

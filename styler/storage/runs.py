@@ -128,19 +128,20 @@ def load_state(folder: Path | str) -> dict[str, Any]:
 
 
 class Log:
-    """Log of a training: one JSON object a line, with its `step` and maybe `losses`.
+    """Log of a training or a painting: one JSON object a line, with its `step` and maybe `losses`.
 
     Args:
-        folder: of the training; it exists.
+        folder: in which it is.
         done: steps done. Entries of later steps, which an interrupted run had logged, are removed, as those
             steps are done again: no step is logged twice.
+        name: of the file.
 
     Raises:
         OutputError: if the file cannot be written.
     """
 
-    def __init__(self, folder: Path, done: int = 0) -> None:
-        self.path = folder / LOG
+    def __init__(self, folder: Path, done: int = 0, name: str = LOG) -> None:
+        self.path = folder / name
         self.entries: list[Entry] = [entry for entry in _read_entries(self.path) if entry["step"] <= done]
         disk.write(self.path, "".join(map(_line, self.entries)).encode())
 

@@ -11,14 +11,11 @@ from torch import Tensor
 from styler.engine.minimize import at_once, minimize
 from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS
-from styler.errors import DivergedError
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
-from styler.losses.perceptual import Term, Walk, alpha_norm, gradient_norm, objective, total
+from styler.losses.perceptual import Term, Walk, alpha_norm, gradient_norm, objective
 from styler.options.synthesis import InvertOptions
 
-_ROUNDING = 1e-8
-"""Relative error that float32 may leave."""
 HISTORY = 20
 """Pairs of vectors that L-BFGS remembers: here it has to find details, where a painting needs forms."""
 _VARIATION = {"1": 0.0, "2": 0.01, "3": 0.1, "4": 0.4, "5": 0.3}
@@ -56,14 +53,7 @@ def invert(
     yield Stage(layer, start.shape[-2], start.shape[-1], options.steps)
     evaluate = at_once(objective(walk_of(extractor, options), terms))
     solver = LBFGS(image.parameter.data, HISTORY)
-    try:
-        inverted = yield from minimize(image, evaluate, solver, options.steps, stop)
-    except DivergedError as error:
-        # Where nothing but rounding is left of the error, every step makes it worse by some factor.
-        if not isinstance(error.image, Tensor) or total(evaluate(error.image)[0]) > _ROUNDING:
-            raise
-        inverted = error.image
-    return inverted.clamp(0, 1)
+    return (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)
 
 
 def walk_of(extractor: Extractor, options: InvertOptions) -> Walk:

@@ -26,8 +26,8 @@ from styler.engine.parameterization import (
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.engine.terms import Style, as_styles, make_terms, typical, view_of
 from styler.engine.tiles import View
-from styler.errors import DivergedError, InputError
-from styler.events import Event, Note, Stage, relay
+from styler.errors import CheckpointError, DivergedError, InputError
+from styler.events import Checkpoint, Event, Note, Stage, relay
 from styler.features import Extractor
 from styler.image.levels import to_levels
 from styler.image.palette import reduced
@@ -51,6 +51,7 @@ def optimize(
     init: Tensor | None = None,
     stop: Callable[[], bool] = lambda: False,
     protect: Tensor | None = None,
+    resume: Checkpoint | None = None,
 ) -> Generator[Event, None, Tensor]:
     """Paint `content` in the style of `styles`.
 
@@ -64,8 +65,10 @@ def optimize(
         init: where to start if `options.init` names a file.
         stop: asked after each step; once true, the picture as it stands is returned, at its full size.
         protect: mask [1, 1, h, w] of the content, 1 where that stays as it is.
+        resume: of a run with the same arguments, to go on from.
 
-    Yields a Stage for each scale and a Step for each step of it. Returns the Image, in [0, 1].
+    Yields a Stage for each scale, a Step for each step of it and, if `options.checkpoint` or
+    `options.resume` names a file, Checkpoints. Returns the Image, in [0, 1].
 
     Raises:
         InputError: for a layer that the network does not have, a picture too small for it, or masks that
@@ -83,7 +86,7 @@ def optimize(
     else:
         subject, images = colors.before(content, images, options.color)
         chosen = [replace(style, image=image) for style, image in zip(chosen, images, strict=True)]
-        painting = _paint(subject, chosen, extractor, options, init, stop, schedule, protect)
+        painting = _paint(subject, chosen, extractor, options, init, stop, schedule, protect, resume)
         image = yield from colors.finishing(painting, content, options.color)
     return image if protect is None else torch.lerp(image, resize(content, size), resize(protect, size))
 
@@ -97,45 +100,65 @@ def _paint(
     stop: Callable[[], bool],
     schedule: Sequence[Size],
     protect: Tensor | None,
+    resume: Checkpoint | None,
 ) -> Generator[Event, None, Tensor]:
     """Paint with colors as they are, at the sizes of a schedule."""
     size = schedule[-1]
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
-    image, moved = start(content, styles[0].image, options, init), False
+    begun, moved = resume or Checkpoint(0, None), resume is not None
+    image = begun.image if begun.image is not None else start(content, styles[0].image, options, init)
     usual = typical(extractor, layers(options), view.walk)
-    for index, scale in enumerate(schedule, 1):
-        last = index == len(schedule)
+    every = options.checkpoint_every if options.checkpoint or options.resume else 0
+    for stage, scale in list(enumerate(schedule))[begun.stage :]:
+        last, weight = stage == len(schedule) - 1, extractor.content_weight * FADE**stage
         steps = options.steps if last else options.coarse_steps
-        weight = extractor.content_weight * FADE ** (index - 1)
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
-        yield Stage(f"scale {index} of {len(schedule)}", *scale, steps)
-        begun = resize(image, scale)
-        parameterization = parameterize(begun, options, last)
-        if protect is not None:
-            photo, mask = resize(content, scale), resize(protect, scale)
-            parameterization = Protected(parameterization, photo, mask)
+        yield Stage(f"scale {stage + 1} of {len(schedule)}", *scale, steps)
+        before = resize(image, scale)
+        parameterization = _protected(parameterize(before, options, last), content, protect, scale)
         solver = make_solver(parameterization, options, chosen.history)
+        first = _restore(solver, begun) if stage == begun.stage else 0
         try:
-            run = minimize(parameterization, view.evaluation(terms), solver, steps, stop)
-            image = yield from relay(run, partial(_noting, view))
+            run = minimize(parameterization, view.evaluation(terms), solver, steps, stop, first, every)
+            image = yield from relay(run, partial(_noting, view, stage, image))
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
         image = image.clamp(0, 1)
-        moved = moved or not torch.equal(to_levels(image), to_levels(begun))
+        moved = moved or not torch.equal(to_levels(image), to_levels(before))
         if stop():
-            break
-    if not (moved or stop()):
+            return resize(image, size)
+    if not moved:
         yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
     return resize(image, size)
 
 
-def _noting(view: View, event: Event) -> Iterator[Event]:
-    """An event, and before it what the view has noted since the last one."""
+def _protected(
+    image: Parameterization, content: Tensor, protect: Tensor | None, scale: Size
+) -> Parameterization:
+    """An image at a scale that keeps what a mask of the content protects."""
+    if protect is None:
+        return image
+    return Protected(image, resize(content, scale), resize(protect, scale))
+
+
+def _restore(solver: Solver, begun: Checkpoint) -> int:
+    """Let a solver go on from a checkpoint; returns the steps that it has done."""
+    if begun.solver is None:
+        return 0
+    try:
+        solver.restore(begun.solver)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError("the checkpoint's solver does not fit: leave --resume out") from error
+    return begun.index
+
+
+def _noting(view: View, stage: int, start: Tensor, event: Event) -> Iterator[Event]:
+    """An event, and before it what the view has noted since the last one; a checkpoint of stage and start."""
     while view.notes:
         yield Note(view.notes.pop(0))
-    yield event
+    yield replace(event, stage=stage, image=start) if isinstance(event, Checkpoint) else event
 
 
 def output_size(content: Size, options: OptimizeOptions) -> Size:

@@ -16,7 +16,7 @@ from rich.segment import Segment, Segments
 from rich.table import Column, Table
 from rich.text import Text
 
-from styler.events import Event, Note, Result
+from styler.events import Checkpoint, Event, Note, Result
 from styler.ui.live import LiveRegion, duration, half_blocks, printable
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Console:
             if self._watch:
                 self._watch.end_stage()
             self.result(event.record)
-        elif self._watch:
+        elif self._watch and not isinstance(event, Checkpoint):
             self._watch.show(event)
 
     def _say(self, label: str, text: str, style: str = "") -> None:

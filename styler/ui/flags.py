@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import re
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -115,6 +116,58 @@ def preset_option(
         callback=choose,
         help=text,
     )
+
+
+def params_option(name: str, kind: type[Options]) -> Callable[[Command], Command]:
+    """--params-from, a picture whose recipe takes the place of the defaults of command `name`.
+
+    A recipe is foreign data: its values are checked like flags, and what would name a file is left out.
+    """
+
+    def choose(ctx: click.Context, param: click.Parameter, picture: str | None) -> None:
+        if picture:
+            found = recipe_defaults(recipe_in(picture), picture, name, kind)
+            ctx.default_map = {**(ctx.default_map or {}), **found}
+
+    return click.option(
+        "--params-from",
+        metavar="PICTURE",
+        is_eager=True,
+        expose_value=False,
+        callback=choose,
+        help="Take the options of a picture that this command made, but for files that they name; flags win.",
+    )
+
+
+def recipe_in(picture: str) -> Mapping[str, Any]:
+    """The recipe inside a picture or a video; raises InputError if there is none."""
+    from styler.storage.films import read as video
+    from styler.storage.pictures.load import read_recipe
+
+    return (
+        video.read_recipe(picture) if picture != "-" and video.has_comment(picture) else read_recipe(picture)
+    )
+
+
+def recipe_defaults(
+    recipe: Mapping[str, Any], picture: str, command: str, kind: type[Options]
+) -> dict[str, Any]:
+    """Options of a recipe by field name, those left out that name files or that change no picture.
+
+    Raises InputError for the recipe of another command.
+    """
+    from styler.storage.names import display
+
+    options = recipe.get("options")
+    if recipe.get("command") != command or not isinstance(options, Mapping):
+        raise InputError(f"{display(picture)} was not made by styler {command}: its options are others")
+    found = {}
+    for f in dataclasses.fields(kind):
+        value = options.get(f.name)
+        named = "FILE" in (f.metadata["metavar"] or "") and not re.fullmatch("[a-z0-9-]+", str(value))
+        if f.metadata["recipe"] and isinstance(value, str | int | float) and not named:
+            found[f.name] = value
+    return found
 
 
 def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[[Command], Command]:

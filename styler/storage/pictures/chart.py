@@ -1,10 +1,11 @@
-"""Charts of losses over steps on a logarithmic axis."""
+"""Charts of losses over steps on a logarithmic axis, as pictures and as SVG."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -57,6 +58,36 @@ def chart(curves: Mapping[str, _Curve]) -> Tensor:
         pen.line([(axes.x(step), axes.y(value)) for step, value in curve], color, 2, joint="curve")
     _legend(pen, named)
     return from_pixels(np.array(picture))
+
+
+def chart_svg(curves: Mapping[str, _Curve]) -> str:
+    """The same chart as the text of an SVG file."""
+    drawable = {name: [point for point in curve if 0 < point[1] < math.inf] for name, curve in curves.items()}
+    axes = axes_for([point for curve in drawable.values() for point in curve])
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>']
+    for decade in range(axes.low, axes.high + 1):
+        y = axes.y(10.0**decade)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="{_RULE}"/>')
+        parts.append(_svg_text(LEFT - 8, y + 4, f"{10.0**decade:g}", "end"))
+    for step in ticks(axes.last):
+        x = axes.x(step)
+        parts.append(f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="{_RULE}"/>')
+        parts.append(_svg_text(x, bottom + 18, f"{step}", "middle"))
+    parts.append(_svg_text((LEFT + right) / 2, HEIGHT - 8, "step", "middle"))
+    for index, (name, curve) in enumerate(drawable.items()):
+        color, y = COLORS[index % len(COLORS)], TOP + _LINE * index + _LINE // 2
+        points = " ".join(f"{axes.x(step):.1f},{axes.y(value):.1f}" for step, value in curve)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(f'<path d="M{right + 16} {y}h18" stroke="{color}" stroke-width="3"/>')
+        last = f"  {curve[-1][1]:.3g}" if curve else ""
+        parts.append(_svg_text(right + 42, y + 4, display(name) + last, "start"))
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+    return "\n".join([f'{head}font-family="sans-serif" font-size="13">', *parts, "</svg>", ""])
+
+
+def _svg_text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def axes_for(points: _Curve) -> _Axes:

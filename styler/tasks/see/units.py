@@ -11,7 +11,7 @@ from torch import Tensor
 
 from styler.classifiers import Network, activation
 from styler.errors import InputError
-from styler.events import Step, relay
+from styler.events import Event, Step, relay
 
 Value = Callable[[Tensor], Tensor]
 """Image [1, 3, H, W], or an activation [1, C, H, W] -> scalar."""
@@ -73,11 +73,13 @@ def descent(value: Value, image: Tensor) -> tuple[Tensor, Tensor]:
     return raised.detach(), gradient
 
 
-def raising(steps: Generator[Step, None, Tensor]) -> Generator[Step, None, Tensor]:
+def raising(steps: Generator[Event, None, Tensor]) -> Generator[Event, None, Tensor]:
     """Steps of `minimize` whose losses are negative excitations, shown as the excitations that they are."""
 
-    def shown(step: Step) -> tuple[Step]:
-        losses: Mapping[str, float] = step.losses or {}
-        return (replace(step, losses={name: -loss for name, loss in losses.items()}),)
+    def shown(event: Event) -> tuple[Event]:
+        if not isinstance(event, Step):
+            return (event,)
+        losses: Mapping[str, float] = event.losses or {}
+        return (replace(event, losses={name: -loss for name, loss in losses.items()}),)
 
     return relay(steps, shown)

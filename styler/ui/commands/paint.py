@@ -13,7 +13,7 @@ from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage.styles import weighted
 from styler.ui import completion
-from styler.ui.flags import options_of, preset_option, require_inputs, talking
+from styler.ui.flags import options_of, params_option, preset_option, recipe_in, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 from styler.ui.remake import command_line
 
@@ -44,6 +44,7 @@ KINDS = {
     help="Where to write; - is standard output. [default: CONTENT-STYLE.png, of a folder FOLDER-STYLE]",
 )
 @preset_option(OPTIMIZE_PRESETS, "Defaults of styler, or those of Gatys et al. 2016.")
+@params_option("optimize", OptimizeOptions)
 @options_of(OptimizeOptions)
 @talking
 @click.pass_obj
@@ -84,6 +85,7 @@ def optimize(
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: INPUT-STYLE.png, of a folder FOLDER-STYLE]",
 )
+@params_option("fast", FastOptions)
 @options_of(FastOptions, {"style": completion.styles, "model": completion.painters})
 @talking
 @click.pass_obj
@@ -171,11 +173,7 @@ def pairs(
 def show(ctx: click.Context, settings: Settings, picture: str) -> None:
     """Print the recipe inside PICTURE, which may be a video, and the command that remakes it."""
     require_inputs([picture])
-    from styler.storage.films import read as video
-    from styler.storage.pictures.load import read_recipe
-
-    read = video.read_recipe if picture != "-" and video.has_comment(picture) else read_recipe
-    console, recipe = console_of(settings), read(picture)
+    console, recipe = console_of(settings), recipe_in(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))
     if not settings.get("json"):
         group = ctx.find_root().command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from styler.options.synthesis import InvertOptions, TextureOptions
-from styler.ui.flags import options_of, require_inputs, talking
+from styler.ui.flags import options_of, params_option, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
 
@@ -17,6 +17,7 @@ from styler.ui.follow import Settings, run_job
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: STYLE-texture.png]",
 )
+@params_option("texture", TextureOptions)
 @options_of(TextureOptions)
 @talking
 @click.pass_obj
@@ -46,6 +47,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
     metavar="FILE|FOLDER",
     help="Where to write; - is standard output. [default: PICTURE-invert.png]",
 )
+@params_option("invert", InvertOptions)
 @options_of(InvertOptions)
 @talking
 @click.pass_obj

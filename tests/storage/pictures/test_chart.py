@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
-from styler.storage.pictures.chart import COLORS, HEIGHT, WIDTH, axes_for, chart, ticks
+from styler.storage.pictures.chart import COLORS, HEIGHT, WIDTH, axes_for, chart, chart_svg, ticks
 
 
 def test_a_curve_goes_where_its_values_are() -> None:
@@ -34,3 +35,11 @@ def test_ticks_are_few_and_even(last: int) -> None:
     found = list(ticks(last))
     assert found[0] == 0 and found[-1] <= last and 2 <= len(found) <= 11
     assert len({after - before for before, after in pairwise(found)}) == 1
+
+
+def test_an_svg_has_a_line_for_each_curve_and_escapes_names() -> None:
+    text = chart_svg({"total": [(1, 1.0), (2, 0.1)], "<b>": [(1, 0.5), (2, math.nan)], "none": []})
+    root = ElementTree.fromstring(text)
+    lines = [node for node in root if node.tag.endswith("polyline")]
+    assert len(lines) == 3 and lines[0].attrib["points"].count(",") == 2
+    assert any("<b>" in (node.text or "") for node in root)
