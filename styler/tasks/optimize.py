@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from styler.device import room_for
+from styler.device import form_for, room_for
 from styler.engine.memory import layers, plan
 from styler.engine.minimize import minimize
 from styler.engine.parameterization import (
@@ -104,6 +104,8 @@ def _paint(
 ) -> Generator[Event, None, Tensor]:
     """Paint with colors as they are, at the sizes of a schedule."""
     size = schedule[-1]
+    if extractor.form is None:  # a copy, for the network is the caller's
+        extractor = extractor.until(layers(options)).compute_in(form_for(options.precision, content.device))
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
     begun, moved = resume or Checkpoint(0, None), resume is not None

@@ -55,7 +55,7 @@ def extractor() -> Extractor:
 
 
 def options(**changes: Any) -> OptimizeOptions:
-    return OptimizeOptions(**{"size": 64, "steps": 20, **changes})
+    return OptimizeOptions(**{"size": 64, "steps": 20, "precision": "float32", **changes})
 
 
 def drive(events: Generator[Any, None, Tensor]) -> tuple[list[Any], Tensor]:
