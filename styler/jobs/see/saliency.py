@@ -108,4 +108,4 @@ def _lines(view: View, method: ReluRule, top: list[tuple[int, float]]) -> list[s
     """What stands under the photo of a row: the classes, or that the method shows no evidence."""
     if method != "gradient":
         return [CAVEAT]
-    return [f"{name} {chance:.0%}" for name, chance in _named(view, top)]
+    return [f"{name} {chance:.1%}" for name, chance in _named(view, top)]

@@ -24,7 +24,7 @@ from styler.tasks.see.units import Unit, Value, descent, raising, value_of
 
 _SHIFT, _SCALE, _ANGLE = 8.0, 0.1, math.radians(10)
 """Largest movements before each look: pixels, share of the size, radians."""
-_PLAIN_STEP, _DECAY = 0.01, 0.02
+_PLAIN_STEP, _DECAY = 0.003, 0.02
 """Of `--plain`: mean change of a value in a step, and the share of the way back to the mean that is L2."""
 
 
