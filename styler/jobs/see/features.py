@@ -67,6 +67,7 @@ def _look(
     stop: Callable[[], bool],
 ) -> Generator[Event, None, Sight]:
     """For each layer a row of gradient pictures, and one of the patches of the photo under them."""
+    view.require_memory(layers, size_of(image))
     widths, fields = view.network.widths(), view.network.receptive_fields()
     steps = sum(min(options.top, widths[name]) for name in layers)
     yield Stage("features", *size_of(image), steps)

@@ -66,6 +66,7 @@ def _look(
     picture: Picture, image: Tensor, view: View, unit: Unit | None, options: SaliencyOptions
 ) -> Generator[Event, None, Sight]:
     """A row for each method: the photo, then the gradient in three forms; raw are the gradients."""
+    view.require_memory([unit.layer if unit else SCORES], size_of(image))
     top = _top_classes(view, image) if view.network.classes else []
     unit = unit or view.score_of(top[0][0])
     methods: tuple[ReluRule, ...] = METHODS if options.method == "all" else (options.method,)

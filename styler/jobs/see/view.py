@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import torch
 from torch import nn
 
 from styler.classifiers import SCORES, Network
-from styler.errors import InputError, WeightsError
+from styler.device import free_memory, gigabytes
+from styler.errors import DeviceError, InputError, WeightsError
 from styler.events import Event
+from styler.image.size import Size
 from styler.jobs.records import Record, prepare
 from styler.options.see import SeeOptions
 from styler.storage.models import classifiers, vgg
 from styler.storage.models.known import WEIGHTS
 from styler.storage.names import display
+from styler.tasks.see.gradients import memory
 from styler.tasks.see.units import Unit, parse_units
 
 NO_CLASSIFIER = (
@@ -36,6 +40,17 @@ class View:
     def count(self) -> int:
         """Number of its classes."""
         return self.network.widths()[self.network.classes]
+
+    def require_memory(self, layers: Iterable[str], size: Size) -> None:
+        """Raise DeviceError if gradients of `layers` at (height, width) `size` need more than is free."""
+        needed, free = memory(self.network, layers, size), free_memory(self.device)
+        if free is not None and needed > free:
+            least = int(max(size) * math.sqrt(free / needed))
+            needs, may = gigabytes(needed, free)
+            raise DeviceError(
+                f"{size[1]} x {size[0]} pixels need about {needs} of memory and {may} are free: "
+                f"use --size {least} or less"
+            )
 
     def find_class(self, text: str) -> int:
         """The number of a class by name or number; raises InputError."""

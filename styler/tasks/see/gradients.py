@@ -6,11 +6,14 @@ The three differ in the rule at the ReLUs alone. The last step, to the pixels, i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from styler.classifiers import Network, activation
 from styler.features import ReluRule
+from styler.image.size import Size
 from styler.tasks.see.units import Unit, Value, excitation
 
 METHODS: tuple[ReluRule, ...] = ("gradient", "guided", "deconv")
@@ -30,6 +33,17 @@ def gradient_at(network: Network, image: Tensor, layer: str, value: Value, metho
     leaf = image.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(value(activation(network, leaf, layer, method)), leaf)
     return gradient
+
+
+def memory(network: Network, layers: Iterable[str], size: Size) -> int:
+    """Bytes that gradients of `layers` need at their peak for a picture of (height, width) `size`.
+
+    Counted are the outputs of ReLUs and poolings, kept for the way back, those of others as an allowance,
+    and the largest four times over: input, padded input, output, gradient.
+    """
+    widths, fields = network.widths(), network.receptive_fields()
+    maps = [widths[name] / fields[name].stride ** 2 for name in network.needed(set(layers)) if name in fields]
+    return round(4 * (sum(maps) + 4 * max(maps)) * size[0] * size[1])
 
 
 def saliency(gradient: Tensor) -> Tensor:

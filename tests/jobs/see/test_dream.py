@@ -11,6 +11,9 @@ from corpus import picture
 from narrow import saved, squeezed
 from PIL import Image
 
+from styler.events import result_of
+from styler.jobs.see.zoom import zoom
+from styler.options.see import DreamOptions
 from styler.storage.models import install
 
 TINY = ("dream", "photo.png", "--network", "net.safetensors", "--steps", "2", "--octaves", "2")
@@ -108,3 +111,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio, monkeypatch):
     done = run(*TINY, "--frames", "2", "-o", "x.mp4")
     assert done.code == 1 and "styler[video]" in done.err
     assert set(studio.iterdir()) == before
+
+
+def test_a_film_that_is_stopped_has_the_frames_that_are_done(run, studio):
+    asked = iter([False] * 6 + [True] * 99)
+    options = DreamOptions(network="net.safetensors", steps=2, octaves=1, frames=9)
+    result_of(zoom(["photo.png"], "film.gif", options, lambda: next(asked)))
+    with Image.open("film.gif") as film:
+        assert 1 < film.n_frames < 9
+    assert recipe_of(run, "film.gif")["interrupted"] is True

@@ -9,11 +9,15 @@ import pytest
 import torch
 from narrow import indexed, saved, squeezed
 from PIL import Image
+from trees import ROOT as PACKAGE
 
 from styler.classifiers import SCORES, activation
 from styler.errors import InputError, WeightsError
 from styler.storage.models import classifiers, install
 from styler.storage.pictures.load import load_picture
+
+ROOT = PACKAGE.parent
+REAL = ROOT.parent / "shared/data/classifier/squeezenet1_1.pth"
 
 
 @pytest.fixture
@@ -109,3 +113,18 @@ def test_classes_by_name():
     for text, words in (("cat", "tiger cat"), ("taby", "tabby"), ("1000", "from 0 to 999")):
         with pytest.raises(InputError, match=words):
             classifiers.find_class(text, 1000)
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real SqueezeNet is not here")
+def test_the_real_squeezenet_sees_a_tabby(run, studio):
+    install.add("squeezenet", REAL)
+    done = run("saliency", ROOT / "examples/cat.jpg", "--size", "224", "-o", "cat.png")
+    assert done.code == 0, done.err
+    assert json.loads("\n".join(run("show", "cat.png").lines[:-1]))["unit"] == "tabby"
+
+
+@pytest.mark.parametrize("command", ["saliency", "features"])
+def test_a_picture_that_is_too_large_for_the_memory_is_refused(run, studio, monkeypatch, command):
+    monkeypatch.setattr("styler.jobs.see.view.free_memory", lambda device: 10_000_000)
+    done = run(command, "photo.png", "--layer", "relu4_1", "--size", "512")
+    assert done.code == 1 and "use --size" in done.err and len(done.err.splitlines()) == 1

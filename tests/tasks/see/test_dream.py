@@ -7,7 +7,7 @@ import torch
 from narrow import NARROW
 
 from styler.classifiers import activation
-from styler.events import Note, Stage, Step
+from styler.events import Note, Stage, Step, relay, result_of
 from styler.features import Extractor
 from styler.networks.vgg import random_convolutions
 from styler.options.see import DreamOptions
@@ -118,3 +118,18 @@ def test_a_zoom_keeps_the_size_and_the_middle():
 def test_excitation_by_hand():
     x = torch.tensor([[[[1.0, 2.0]], [[3.0, -3.0]]]])
     assert excitation(x, None) == (1 + 4 + 9 + 9) / 4 and excitation(x, 1) == 0
+
+
+def test_a_dream_that_is_stopped_has_its_full_size(image, network):
+    steps, run = (
+        [],
+        dream(
+            image,
+            lambda: ("x", value_of(network, Unit("relu2_1"))),
+            DreamOptions(steps=5, octaves=2, octave_scale=1.2),
+            lambda: True,
+        ),
+    )
+    made = result_of(relay(run, lambda event: steps.append(event) or ()))
+    assert sum(isinstance(event, Step) for event in steps) == 1
+    assert made.shape == image.shape and not torch.equal(made, image)

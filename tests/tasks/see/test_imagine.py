@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 from narrow import NARROW
+from trees import ROOT as PACKAGE
 
 from styler.classifiers import activation
 from styler.engine.parameterization import FourierImage
@@ -18,6 +19,7 @@ from styler.features import Extractor
 from styler.image.warp import turned
 from styler.networks.vgg import random_convolutions
 from styler.options.see import ImagineOptions
+from styler.storage.pictures.load import load_picture
 from styler.tasks.see.imagine import imagine
 from styler.tasks.see.units import Unit, excitation, parse_units
 
@@ -124,3 +126,17 @@ def test_units_by_name(network):
     }.items():
         with pytest.raises(InputError, match=words):
             parse_units(text, network)
+
+
+def test_spectra_fit_a_photo():
+    """As lucid tests its parameterizations: to a mean error under 0.01 by Adam."""
+    photo = load_picture(PACKAGE.parent / "examples/lake.jpg", long_side=32).image
+    size = (photo.shape[-2], photo.shape[-1])
+    image = FourierImage.noise(size, torch.Generator().manual_seed(0))
+    adam = torch.optim.Adam(image.parameters(), lr=0.05)
+    for _ in range(400):
+        adam.zero_grad()
+        loss = (image() - photo).square().mean()
+        loss.backward()
+        adam.step()
+    assert (image() - photo).abs().mean() < 0.01
