@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from styler.events import result_of
-from styler.jobs import synthesis
+from styler.jobs.see import synthesis
 from styler.options.synthesis import InvertOptions, TextureOptions
 
 HERE = Path(__file__).parent

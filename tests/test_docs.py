@@ -29,7 +29,7 @@ from trees import MODULES
 import styler
 from styler.options.fast import FastOptions, TrainFastOptions
 from styler.options.fields import Options, fields_of, flag_of, plain
-from styler.options.optimize import OptimizeOptions
+from styler.options.optimize import GridOptions, OptimizeOptions
 from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
@@ -49,6 +49,7 @@ OPTIONS: dict[str, type[Options]] = {
     "features": FeaturesOptions,
     "imagine": ImagineOptions,
     "dream": DreamOptions,
+    "grid": GridOptions,
     "texture": TextureOptions,
     "invert": InvertOptions,
 }

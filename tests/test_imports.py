@@ -27,7 +27,7 @@ ORDER = {
     ],
     "jobs.see": ["view", "apply", "dream"],
     "tasks.see": ["units", "gradients"],
-    "jobs": ["records", "pictures films", "batch styles watch"],
+    "jobs": ["records", "pictures films", "batch styles watch", "optimize"],
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],
     "ui": ["live flags completion", "console remake", "follow", "commands", "cli"],

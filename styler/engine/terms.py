@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -39,6 +39,12 @@ PHOTO_MEAN, PHOTO_DEVIATIONS = 0.45, (0.40, 0.08, 0.04)
 """Mean of photos, and their standard deviations in luma and the two axes of chroma."""
 
 
+Targets = dict[str, list[tuple[Tensor, ...]]]
+"""Targets of regions, by style layer."""
+_KNOWN = 16
+"""Most targets that a style remembers, of scales, layers and statistics."""
+
+
 @dataclass(frozen=True, eq=False)
 class Style:
     """A style picture and its use.
@@ -49,12 +55,14 @@ class Style:
         scale: long side at which it is looked at, relative to the output's.
         masks: regions of the content [1, 1, h, w], each with the region of the style that it takes after, or
             None for the whole style; none for the whole content.
+        known: targets that were computed before, with the image that they are of.
     """
 
     image: Tensor
     weight: float = 1.0
     scale: float = 1.0
     masks: Sequence[tuple[Tensor, Tensor | None]] = ()
+    known: dict[Hashable, tuple[Tensor, Targets]] = field(default_factory=dict, repr=False)
 
 
 class Region(NamedTuple):
@@ -103,9 +111,11 @@ def regions_of(styles: Sequence[Style], protect: Tensor | None, size: Size) -> l
 
 def view_of(extractor: Extractor, options: OptimizeOptions, side: int | None = None) -> View:
     """The network's look at images, whole or in tiles of some side."""
-    walk = partial(extractor.walk, pooling=options.pooling, padding=padding_for(extractor, options))
+    padding = padding_for(extractor, options)
+    walk = partial(extractor.walk, pooling=options.pooling, padding=padding)
     strides = {name: field.stride for name, field in extractor.receptive_fields().items()}
-    return View(walk, {"image": 1, **strides}, reach(extractor, options), side)
+    key = (extractor, extractor.form, options.pooling, padding)
+    return View(walk, {"image": 1, **strides}, reach(extractor, options), side, key)
 
 
 def padding_for(extractor: Extractor, options: OptimizeOptions) -> Padding:
@@ -198,15 +208,11 @@ def style_targets(
     region: Region, view: View, options: OptimizeOptions, size: Size
 ) -> dict[str, tuple[Tensor, ...]]:
     """Targets of a region by style layer, averaged over its styles: blend statistics, not distances."""
-    statistic, names = STATISTICS[options.style_loss], [name for name, _ in options.style_layers]
-    blend: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
+    blend: Targets = {name: [] for name, _ in options.style_layers}
     for style, mask in region.sources:
         shape = seen((style.image.shape[-2], style.image.shape[-1]), round(style.scale * max(size)))
-        own = at_size(mask, shape)
-        guides = {name: [guide_at(own, view.strides[name])] for name in names}
-        asked = {name: (name, statistic.gather(guides[name])) for name in names}
-        for name, sums in view.statistics(resize(style.image, shape), asked).items():
-            blend[name] += statistic.targets(sums, guides[name])
+        for name, targets in targets_of(style, mask, shape, view, options).items():
+            blend[name] += targets
     whole = sum(style.weight for style, _ in region.sources)
     weights = [style.weight / whole for style, _ in region.sources]
     return {
@@ -216,6 +222,24 @@ def style_targets(
         )
         for name, targets in blend.items()
     }
+
+
+def targets_of(style: Style, mask: Guide, shape: Size, view: View, options: OptimizeOptions) -> Targets:
+    """Targets of a style that is looked at in some shape; of a whole one they are computed once."""
+    statistic, names = STATISTICS[options.style_loss], tuple(name for name, _ in options.style_layers)
+    key = (view.key, view.side, shape, options.style_loss, names, id(style.image))
+    if mask is None and key in style.known:
+        return style.known[key][1]
+    own = at_size(mask, shape)
+    guides = {name: [guide_at(own, view.strides[name])] for name in names}
+    asked = {name: (name, statistic.gather(guides[name])) for name in names}
+    sums = view.statistics(resize(style.image, shape), asked)
+    targets = {name: statistic.targets(sums[name], guides[name]) for name in names}
+    if mask is None:
+        if len(style.known) == _KNOWN:
+            style.known.pop(next(iter(style.known)))
+        style.known[key] = style.image, targets  # the image lives on, so that no other one gets its id
+    return targets
 
 
 # Figures on photos

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -48,6 +48,7 @@ class View:
         strides: pixels from one place to the next, by layer.
         reach: pixels around a block of places on which these depend.
         side: most pixels along a side of what a tile owns; None for the whole image.
+        key: the network and how it is used; equal keys see alike.
         notes: messages about memory that ran out, for the caller to show and to empty.
     """
 
@@ -55,6 +56,7 @@ class View:
     strides: Mapping[str, int]
     reach: int
     side: int | None = None
+    key: Hashable = None
     notes: list[str] = field(default_factory=list)
 
     def evaluation(self, terms: Sequence[Term]) -> Evaluate:

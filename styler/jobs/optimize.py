@@ -84,8 +84,8 @@ def optimize(
         options = replace(options, overwrite=True)  # of the picture that the interrupted run left
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
-    studio = yield from _open_studio(selection.jobs[:1], styles, weights, inits, options)
-    paint = partial(_paint_content, studio=studio, stop=stop)
+    studio = yield from open_studio(selection.jobs[:1], styles, weights, inits, options)
+    paint = partial(paint_content, studio=studio, stop=stop)
     return (yield from work(selection, paint, stop))
 
 
@@ -130,7 +130,7 @@ def _stem(source: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Studio:
+class Studio:
     """A feature network on its device, and the pictures that all contents have in common.
 
     Attributes:
@@ -192,13 +192,13 @@ class _Studio:
         )
 
 
-def _open_studio(
+def open_studio(
     jobs: Sequence[Job],
     styles: Sequence[str],
     weights: Sequence[float],
     inits: Sequence[str],
     options: OptimizeOptions,
-) -> Generator[Event, None, _Studio]:
+) -> Generator[Event, None, Studio]:
     """Load the styles, the picture to start from if there is one, the masks, and the network.
 
     Raises OutputError if the outputs of `jobs` cannot be written, before the network is loaded.
@@ -220,10 +220,10 @@ def _open_studio(
         for picture, weight, pairs in zip(pictures, weights, masks.styles, strict=False)
     ]
     init = pictures[-1].image.to(device) if inits else None
-    return _Studio(options, network, extractor, sources, pictures, used, init, masks, device)
+    return Studio(options, network, extractor, sources, pictures, used, init, masks, device)
 
 
-def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def paint_content(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Paint one content, or with `dry_run` forecast that; returns the record."""
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
@@ -259,7 +259,7 @@ def _paint_content(job: Job, studio: _Studio, stop: Callable[[], bool]) -> Gener
     return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
-def _watch(job: Job, studio: _Studio, sizes: Sequence[Size], recipe: Record) -> Watch:
+def _watch(job: Job, studio: Studio, sizes: Sequence[Size], recipe: Record) -> Watch:
     """What listens to a painting, once the files that it will write are proved."""
     options = studio.options
     schedule = [options.coarse_steps] * (len(sizes) - 1) + [options.steps]
@@ -276,7 +276,7 @@ def _watch(job: Job, studio: _Studio, sizes: Sequence[Size], recipe: Record) -> 
     return Watch(job.target, options, schedule, sizes[-1], ingredients, saved)
 
 
-def _forecast(job: Job, studio: _Studio) -> Record:
+def _forecast(job: Job, studio: Studio) -> Record:
     """Forecast of one content, by its header: size, scales, steps and memory."""
     options = studio.options
     size = own_size(job.source, options)

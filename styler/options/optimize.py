@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from styler.errors import InputError
-from styler.options.fields import Files, Numbers, Options, OutputSize, TileSide, opt
+from styler.options.fields import Files, Numbers, Options, OutputSize, TileSide, again, opt
 from styler.options.shared import (
     BatchOptions,
     ColorOptions,
@@ -45,17 +45,10 @@ class WatchOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizeOptions(
-    LossOptions,
-    ColorOptions,
-    NetworkOptions,
-    SolverOptions,
-    WatchOptions,
-    BatchOptions,
-    MachineOptions,
-    OutputOptions,
+class PaintingOptions(
+    LossOptions, ColorOptions, NetworkOptions, SolverOptions, MachineOptions, OutputOptions
 ):
-    """Options of `styler optimize`."""
+    """What makes a painting."""
 
     size: OutputSize = opt(
         512, "Size of the output: its long side, a box that it fits into, or full: the content's own."
@@ -102,6 +95,25 @@ class OptimizeOptions(
         super().__post_init__()
         if self.colors_only and self.style_mask:
             raise InputError("--colors-only paints no regions: leave out --style-mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeOptions(PaintingOptions, WatchOptions, BatchOptions):
+    """Options of `styler optimize`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(PaintingOptions):
+    """Options of `styler grid`, those of its axes and of every cell."""
+
+    size: OutputSize = again(PaintingOptions, "size", 256)
+    columns: str = opt(
+        "",
+        "Option of the columns with its values, as in style-weight=0.1,1,10 or, where these have commas, "
+        "style-layers=relu1_1;relu1_1,relu2_1.",
+        metavar="OPTION=VALUE,...",
+    )
+    rows: str = opt("", "Option of the rows, in the same way.", metavar="OPTION=VALUE,...")
 
 
 OPTIMIZE_PRESETS: dict[str, dict[str, Any]] = {

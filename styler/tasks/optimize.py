@@ -104,8 +104,7 @@ def _paint(
 ) -> Generator[Event, None, Tensor]:
     """Paint with colors as they are, at the sizes of a schedule."""
     size = schedule[-1]
-    if extractor.form is None:  # a copy, for the network is the caller's
-        extractor = extractor.until(layers(options)).compute_in(form_for(options.precision, content.device))
+    extractor = _formed(extractor, options, content.device)
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
     begun, moved = resume or Checkpoint(0, None), resume is not None
@@ -123,17 +122,23 @@ def _paint(
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
             run = minimize(parameterization, view.evaluation(terms), solver, steps, stop, first, every)
-            image = yield from relay(run, partial(_noting, view, stage, image))
+            image = (yield from relay(run, partial(_noting, view, stage, image))).clamp(0, 1)
         except DivergedError as error:
             best = error.image if isinstance(error.image, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
-        image = image.clamp(0, 1)
         moved = moved or not torch.equal(to_levels(image), to_levels(before))
         if stop():
             return resize(image, size)
     if not moved:
         yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
     return resize(image, size)
+
+
+def _formed(extractor: Extractor, options: OptimizeOptions, device: torch.device) -> Extractor:
+    """The network in the number type of the options: a copy, unless it has one, for it is the caller's."""
+    if extractor.form is not None:
+        return extractor
+    return extractor.until(layers(options)).compute_in(form_for(options.precision, device))
 
 
 def _protected(

@@ -89,6 +89,7 @@ def styler() -> None:
 
 for command in (
     paint.optimize,
+    paint.grid,
     paint.fast,
     paint.translate,
     synthesize.texture,

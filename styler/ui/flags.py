@@ -164,7 +164,8 @@ def recipe_defaults(
     found = {}
     for f in dataclasses.fields(kind):
         value = options.get(f.name)
-        named = "FILE" in (f.metadata["metavar"] or "") and not re.fullmatch("[a-z0-9-]+", str(value))
+        metavar = f.metadata["metavar"] or ""
+        named = "MASK" in metavar or ("FILE" in metavar and not re.fullmatch("[a-z0-9-]+", str(value)))
         if f.metadata["recipe"] and isinstance(value, str | int | float) and not named:
             found[f.name] = value
     return found

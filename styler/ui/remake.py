@@ -34,7 +34,8 @@ def command_line(recipe: Mapping[str, Any], commands: Mapping[str, click.Command
     """
     try:
         name = str(recipe["command"])
-        inputs = [recipe["content"]] if "content" in recipe else []  # textures are made of nothing
+        # Grids are made of several pictures, textures of nothing.
+        inputs = [recipe["content"]] if "content" in recipe else list(recipe.get("contents", []))
         names, styles = ([_named(entry) for entry in group] for group in (inputs, recipe["styles"]))
         options = dict(recipe["options"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -47,7 +48,7 @@ def command_line(recipe: Mapping[str, Any], commands: Mapping[str, click.Command
     blends = any(parameter.name == "styles" for parameter in command.params)
     if blends and not (names and styles):
         raise InputError(_LACKS)
-    if blends and len(styles) > 1:
+    if blends and max(len(styles), len(names)) > 1:
         words += [word for style in styles for word in _option("--style", style)]
     else:
         names += styles

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from styler.options.fast import FastOptions
-from styler.options.optimize import OPTIMIZE_PRESETS, OptimizeOptions
+from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage.styles import weighted
 from styler.ui import completion
 from styler.ui.flags import options_of, params_option, preset_option, recipe_in, require_inputs, talking
-from styler.ui.follow import Settings, console_of, run_batch
+from styler.ui.follow import Settings, console_of, run_batch, run_job
 from styler.ui.remake import command_line
 
 KINDS = {
@@ -75,6 +75,43 @@ def optimize(
     return run_batch(
         settings, output, lambda interrupt: job.optimize(pictures, styles, output, options, interrupt)
     )
+
+
+@click.command()
+@click.argument("pictures", metavar="CONTENT... [STYLE]", nargs=-1, required=True)
+@click.option(
+    "--style", "styles", metavar="FILE", multiple=True, help="Style; several are the columns of the grid."
+)
+@click.option("-o", "--output", metavar="FILE|FOLDER", help="The sheet. [default: CONTENT-STYLE-grid.png]")
+@preset_option(OPTIMIZE_PRESETS, "Defaults of styler, or those of Gatys et al. 2016.")
+@options_of(GridOptions)
+@talking
+@click.pass_obj
+def grid(
+    settings: Settings,
+    pictures: Sequence[str],
+    styles: Sequence[str],
+    output: str | None,
+    options: GridOptions,
+) -> int:
+    """Paint CONTENT in STYLE many times, on one labeled sheet: by ratio, two options, or pictures.
+
+    \b
+    styler grid photo.jpg waves.jpg
+    styler grid photo.jpg waves.jpg --columns style-weight=0.3,1,3 --rows color=style,photo,histogram
+    styler grid a.jpg b.jpg --style waves.jpg --style ink.jpg
+
+    Finished cells are kept in OUTPUT.cells, so a grid that was stopped goes on, and one with more values
+    paints those alone.
+    """
+    if not styles:
+        if len(pictures) != 2:
+            raise click.UsageError("Name one content and one style, or the styles by --style.")
+        pictures, styles = pictures[:1], pictures[1:]
+    require_inputs([*pictures, *(weighted(word)[0] for word in styles)])
+    from styler.jobs import grid as job
+
+    return run_job(settings, lambda interrupt: job.grid(pictures, styles, output, options, interrupt))
 
 
 @click.command()

@@ -34,7 +34,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
     stands.
     """
     require_inputs([style])
-    from styler.jobs import synthesis as job
+    from styler.jobs.see import synthesis as job
 
     return run_job(settings, lambda interrupt: job.texture(style, output, options, interrupt), output)
 
@@ -62,6 +62,6 @@ def invert(settings: Settings, picture: str, output: str | None, options: Invert
     reconstructions differ (white: a deviation of 0.25), as in Mahendran and Vedaldi 2015.
     """
     require_inputs([picture])
-    from styler.jobs import synthesis as job
+    from styler.jobs.see import synthesis as job
 
     return run_job(settings, lambda interrupt: job.invert(picture, output, options, interrupt), output)
