@@ -13,12 +13,16 @@ from styler.image.size import SMALLEST, Size
 from styler.options.fields import LEAST_TILE
 from styler.options.optimize import OptimizeOptions
 
-_SIDES = (1024, 768, 512, 384, 256)
-"""Sides of tiles in pixels; the margin makes smaller ones slow."""
-_HISTORIES = (5, 3)
+_SIDES = (1024, 768, 512, 384, 256, 2 * LEAST_TILE, LEAST_TILE)
+"""Sides of tiles in pixels; the margin makes the small ones slow."""
+_FAST_AND_FAIR = (512, 256)
+"""Sides down to which a shorter history is not wanted, and then is."""
+_HISTORIES = (5, 3, 2)
 """Pairs that L-BFGS does with where even tiles are too much."""
-_PICTURES = 72
+_PICTURES = 36
 """Bytes a pixel of content, style, image and gradient, and of the copies that are made of them on the way."""
+_BESIDE = 3 * 10**8
+"""Bytes of everything else, such as codecs and what the allocator keeps."""
 
 
 class Plan(NamedTuple):
@@ -62,17 +66,17 @@ def plan(extractor: Extractor, options: OptimizeOptions, size: Size, room: float
 
 def _choices(options: OptimizeOptions, size: Size) -> Iterator[tuple[int | None, int]]:
     """Sides and histories from fast to slow."""
-    if options.tile == "off":
-        yield None, options.history
+    fewer = [pairs for pairs in _HISTORIES if pairs < options.history and options.optimizer == "lbfgs"]
+    if options.tile != "auto":
+        side = None if options.tile == "off" else options.tile
+        yield from ((side, pairs) for pairs in [options.history, *(fewer if side else [])])
         return
     sides = [side for side in _SIDES if side < max(size)]
-    wanted: list[int | None] = [None, *sides] if options.tile == "auto" else [options.tile]
-    yield from ((side, options.history) for side in wanted)
-    fewer = [pairs for pairs in _HISTORIES if pairs < options.history and options.optimizer == "lbfgs"]
-    yield from ((wanted[-1], pairs) for pairs in fewer)
-    if options.tile == "auto":
-        least = fewer[-1] if fewer else options.history
-        yield from ((side, least) for side in (2 * LEAST_TILE, LEAST_TILE) if side < max(size))
+    fast, fair = ([side for side in sides if side >= least] for least in _FAST_AND_FAIR)
+    yield from ((side, options.history) for side in [None, *fast])
+    fewer = fewer or [options.history]
+    yield from ((side, pairs) for pairs in fewer for side in fair if side <= _FAST_AND_FAIR[0])
+    yield from ((side, fewer[-1]) for side in sides)
 
 
 def memory(
@@ -82,46 +86,42 @@ def memory(
     side: int | None = None,
     history: int | None = None,
 ) -> int:
-    """Bytes that a step at `size` needs at its peak, the network's weights left out.
+    """Bytes that a step at `size` takes at its peak, all that a process has beside torch included.
 
-    Counted are each ReLU's output, which is kept for the way back, each pooling's as an allowance, the
-    largest activation four times over while it is made (input, padded input, output, gradient), the photo's
-    structure at the content layers, and the solver's vectors, of which there are two for each pair in the
-    history. Of tiles of some `side` only one is there at a time, with its margin; pictures, which a whole
-    one's activations outweigh, are counted beside them.
+    Counted are each ReLU's output, which is kept for the way back, the largest activation once more, padded,
+    the photo's structure at the content layers, the pictures, and the solver's vectors, of which there are
+    two for each pair in the history. Of tiles of some `side` only one is there at a time, with its margin.
+    Fitted to measurements (benchmarks/tiles.py), from above.
     """
     if options.colors_only:
         return 100 * size[0] * size[1]
-    kept, largest, maps = _features(extractor, options)
+    sizes = _sizes(extractor, options)
+    share = extractor.form.dtype.itemsize / 4 if extractor.form else 1
+    kept = share * sum(size for name, size in sizes.items() if name.startswith("relu"))
+    if share < 1:  # once more in float32, for the losses
+        kept += sum(sizes[name] for name in layers(options))
+    largest, maps = share * max(sizes.values()), [sizes[name] for name, _ in options.content_layers]
     vectors = {
-        "lbfgs": 2 * (history or options.history) + 12,
+        "lbfgs": 2 * (history or options.history) + 7,
         "adam": 11,
         "scipy": 4 * options.history + 24,
     }
     planes = {"pixels": 3, "pyramid": 1.5}[options.parameterization]
     solver = 4 * planes * vectors[options.optimizer] + 48 * (planes < 3)
-    area = size[0] * size[1]
-    if side is None or side >= max(size):
-        compared = 2 * sum(maps) if options.content_loss == "structure" else 0
-        return round((kept + compared + 4 * largest + solver) * area)
-    margin = reach(extractor, options)
-    tile = math.prod(min(length, side + 2 * margin) for length in size)
-    return round((kept + 4 * largest) * tile + (sum(maps) + max(*maps, solver) + _PICTURES) * area)
+    area, margin = math.prod(size), reach(extractor, options)
+    tile = area if side is None else math.prod(min(length, side + 2 * margin) for length in size)
+    lasting = sum(maps) + max(*maps, solver) + _PICTURES
+    if options.style_loss == "sliced":  # projections, their gradient and what sorting takes
+        lasting += 3 * sum(sizes[name] for name, _ in options.style_layers)
+    weights = 2 * sum(x.numel() * x.element_size() for x in extractor.buffers())  # twice while they are read
+    return round(_BESIDE + weights + (kept + largest) * tile + lasting * area)
 
 
-def _features(extractor: Extractor, options: OptimizeOptions) -> tuple[float, float, list[float]]:
-    """Bytes a pixel of all activations that are kept, of the largest one, and of each content layer's."""
-    widths, content, compared = extractor.widths(), dict(options.content_layers), layers(options)
-    share = extractor.form.dtype.itemsize / 4 if extractor.form else 1
-    kept, largest, maps, shrink = 0.0, 0.0, list[float](), 1
-    for name in extractor.needed(layers(options)):
-        shrink *= 4 if name.startswith("pool") else 1
-        size = 4 * widths[name] / shrink
-        largest = max(largest, share * size)
-        kept += share * size * name.startswith(("relu", "pool"))
-        kept += size * (share < 1 and name in compared)  # once more in float32, for the losses
-        maps += [size] if name in content else []
-    return kept, largest, maps
+def _sizes(extractor: Extractor, options: OptimizeOptions) -> dict[str, float]:
+    """Bytes in float32 that each layer's activation takes for each pixel of the picture."""
+    widths, fields = extractor.widths(), extractor.receptive_fields()
+    sizes = {name: 4 * widths[name] / fields[name].stride ** 2 for name in extractor.needed(layers(options))}
+    return {"image": 12.0, **sizes}
 
 
 def reach(extractor: Extractor, options: OptimizeOptions) -> int:

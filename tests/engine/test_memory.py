@@ -27,12 +27,13 @@ def options(**changes: Any) -> OptimizeOptions:
 
 
 def test_memory_grows_with_area_history_and_depth(extractor: Extractor) -> None:
-    base = memory(extractor, options(), (100, 100))
-    assert memory(extractor, options(), (200, 200)) == pytest.approx(4 * base, rel=1e-6)
+    nothing, base = (memory(extractor, options(), (side, side)) for side in (0, 100))
+    assert memory(extractor, options(), (200, 200)) - nothing == pytest.approx(4 * (base - nothing), rel=1e-6)
     assert memory(extractor, options(history=20), (100, 100)) - base == 10 * 2 * 6 * 100 * 100
     pixels = {"parameterization": "pixels", "content_loss": "squared"}
     plain = [memory(extractor, options(history=h, **pixels), (100, 100)) for h in (10, 20)]
     assert plain[1] - plain[0] == 10 * 2 * 12 * 100 * 100
+    assert memory(extractor, options(style_loss="sliced"), (100, 100)) > base
     shallow = options(style_layers=parse_layers("relu1_1"), content_layers=parse_layers("relu2_1"))
     assert memory(extractor, shallow, (100, 100)) < base
 
@@ -40,17 +41,17 @@ def test_memory_grows_with_area_history_and_depth(extractor: Extractor) -> None:
 def test_tiles_take_less_the_smaller_they_are(extractor: Extractor) -> None:
     needed = [memory(extractor, options(), LARGE, side) for side in (None, 1024, 512, 256)]
     assert needed == sorted(needed, reverse=True)
-    assert needed[0] > 3 * needed[2]
+    assert needed[0] > 2 * needed[2]
 
 
 def test_the_plan_is_the_fastest_within_the_budget(extractor: Extractor) -> None:
     assert plan(extractor, options(), LARGE, math.inf).side is None
     sides = []
-    for room in (20e9, 8e9, 5.5e9, 5e9, 4.5e9):
+    for room in (20e9, 8e9, 5.5e9, 5e9, 4.3e9, 4e9):
         chosen = plan(extractor, options(), LARGE, room)
         assert chosen.needed <= room
-        sides.append((chosen.side or 10**6, chosen.history))
-    assert sides == sorted(sides, reverse=True) and sides[0][0] == 10**6 and sides[-1][1] < 10
+        sides.append((chosen.history, chosen.side or 10**6))
+    assert sides == sorted(sides, reverse=True) and sides[0][1] == 10**6 and sides[-1][0] < 10
 
 
 def test_a_side_is_obeyed_and_what_cannot_be_is_told(extractor: Extractor) -> None:
