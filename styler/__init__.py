@@ -4,7 +4,7 @@ The public names, imported when they are asked for:
 
     load, save        pictures: `load("photo.jpg").image` is a tensor [1, 3, H, W] in [0, 1]
     load_network      the VGG that `optimize` compares pictures with
-    optimize          a tensor in the style of others; OptimizeOptions
+    optimize          a tensor in the style of others; OptimizeOptions; Style has weight, scale and masks
     fast, translate   files, folders and videos by a trained network; FastOptions, TranslateOptions
     run               runs any of the three, which are generators of events, to its result
 
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from styler.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from styler.engine.terms import Style as Style
     from styler.errors import StylerError as StylerError
     from styler.events import result_of as run
     from styler.jobs.fast import fast as fast
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "FastOptions": ("styler.options.fast", "FastOptions"),
     "OptimizeOptions": ("styler.options.optimize", "OptimizeOptions"),
+    "Style": ("styler.engine.terms", "Style"),
     "StylerError": ("styler.errors", "StylerError"),
     "TranslateOptions": ("styler.options.translate", "TranslateOptions"),
     "fast": ("styler.jobs.fast", "fast"),
@@ -58,6 +60,7 @@ _PUBLIC = {
 __all__ = [
     "FastOptions",
     "OptimizeOptions",
+    "Style",
     "StylerError",
     "TranslateOptions",
     "fast",

@@ -54,13 +54,13 @@ def plan(extractor: Extractor, options: OptimizeOptions, size: Size, room: float
     for possible in plans:
         if possible.needed <= room:
             return possible
-    least = min(possible.needed for possible in plans)
-    side = max(SMALLEST, int(max(size) * math.sqrt(room / least)))
-    advice = ", or --tile auto" if options.tile == "off" else ""
+    least, fixed = min(possible.needed for possible in plans), memory(extractor, options, (0, 0))
+    side = int(max(size) * math.sqrt(max(0, room - fixed) / (least - fixed)))
+    advice = f"use --size {side}" if side >= SMALLEST else f"even --size {SMALLEST} takes more"
+    advice += ", or --tile auto" if options.tile == "off" else ""
     needs, may = gigabytes(least, room)
     raise DeviceError(
-        f"{size[1]} x {size[0]} pixels need about {needs} of memory and may take {may}: "
-        f"use --size {side}{advice}"
+        f"{size[1]} x {size[0]} pixels need about {needs} of memory and may take {may}: {advice}"
     )
 
 
