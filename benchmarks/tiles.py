@@ -4,7 +4,7 @@
 
 Each line is a process of its own: the peak of its memory above that when torch was imported (Linux), what was
 planned, and the CPU seconds of a step, the median of those after the first, in float32. A longer run takes
-more, by the history of L-BFGS that it fills. Weights of VGG-19 are random unless it is installed. `--memory`
+more, by the history of L-BFGS that it fills. Weights of VGG-19 are random. `--memory`
 gives `--tile auto` that budget in gigabytes.
 """
 
@@ -58,12 +58,12 @@ def pictures(folder: Path, size: tuple[int, int]) -> list[str]:
 
 
 def network_file(name: str, folder: Path) -> str:
-    """A network's name, or for VGG-19 that is not installed a file of random weights."""
+    """The name of the built-in network, or for others a file of random weights."""
     from styler.networks.vgg import FULL_WIDTHS, random_convolutions
     from styler.storage.models import vgg
 
     path = folder / f"{name}.safetensors"
-    if name == vgg.BUILT_IN or name == vgg.default_network():
+    if name == vgg.BUILT_IN:
         return name
     if not path.exists():
         vgg.write(path, name, random_convolutions(name, FULL_WIDTHS))
