@@ -110,6 +110,14 @@ def test_a_signal_while_the_picture_is_written_lets_it_be_whole(paint, studio, m
     assert load_picture("photo-style.png").image.shape == (1, 3, 24, 32)
 
 
+@pytest.mark.parametrize("number", [INT, TERM, getattr(signal, "SIGHUP", INT)])
+def test_a_signal_to_a_command_without_steps_leaves_no_temporary(run, studio, monkeypatch, number):
+    before = set(studio.iterdir())
+    monkeypatch.setattr(os, "fsync", lambda _: send(number))
+    assert run("models", "convert", "ink", "-o", "new.safetensors").code == 128 + number
+    assert set(studio.iterdir()) == before
+
+
 def test_signals_to_a_process_of_its_own(studio):
     """Ctrl-C and SIGTERM to two real runs; each saves a whole picture and says with its code why it ended."""
     words = ["optimize", "photo.png", "style.png", "--network", "net.safetensors", "--size", "64"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from styler.jobs.pictures import Session
 from styler.jobs.records import Record, prove
 from styler.options.shared import BatchOptions, PassOptions
 from styler.storage import disk, inputs
-from styler.storage.films.encode import parts_of
+from styler.storage.films.encode import is_unfinished
 from styler.storage.films.video import open_video
 from styler.storage.inputs import Job, Plan
 from styler.storage.names import display
@@ -153,7 +153,7 @@ def apply(
     plan = inputs.plan(sources, output, label)
     batch = plan.many or options.dry_run or options.resume
     selection = select(plan, options, lambda job: batch and finished(job, options))
-    return work(selection, partial(do, session=session, stop=stop), stop)
+    return work(selection, partial(do, session=session, many=plan.many, stop=stop), stop)
 
 
 def finished(job: Job, options: PassOptions) -> bool:
@@ -163,21 +163,28 @@ def finished(job: Job, options: PassOptions) -> bool:
 
 def _replaces(job: Job, options: PassOptions) -> bool:
     """Whether an output that exists is to be replaced: if asked, or if it is an unfinished video."""
-    return options.overwrite or (job.film and parts_of(job.target).exists())
+    return options.overwrite or (job.film and is_unfinished(job.target))
 
 
-def do(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Events of one job, after what can be checked before it is begun."""
     if job.film and session.passes > 1:
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
         prove(job.target, _replaces(job, session.options), [job.source])
-    return _apply_to_video(job, session, stop) if job.film else pictures.apply(job, session)
+    return _apply_to_video(job, session, many, stop) if job.film else pictures.apply(job, session)
 
 
-def _apply_to_video(job: Job, session: Session, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Let a network work on a video, or with `dry_run` forecast it; returns its record."""
+def _apply_to_video(
+    job: Job, session: Session, many: bool, stop: Callable[[], bool]
+) -> Generator[Event, None, Record]:
+    """Let a network work on a video, or with `dry_run` forecast it; returns its record.
+
+    Of many, one that was interrupted is gone on with, as all that is done is skipped.
+    """
     options, target = session.options, Path(job.target)
+    if many and not options.overwrite:
+        options = replace(options, resume=True)
     video = open_video(Path(job.source), options.size, options.max_pixels)
     frame = video.sample()
     if options.dry_run:

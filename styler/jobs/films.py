@@ -12,14 +12,17 @@ from typing import Any
 
 from torch import Tensor
 
+from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
-from styler.jobs.records import Record, prove, record_of
+from styler.jobs.records import Record, partial_for, prove, record_of
 from styler.options.shared import PassOptions, Precision
-from styler.storage.films import animation, encode
+from styler.storage.films import animation, encode, read
+from styler.storage.films.footage import Frame
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
 from styler.storage.films.video import Video, ahead, readable
-from styler.storage.names import display
+from styler.storage.names import display, fit_name
+from styler.storage.pictures.load import read_recipe as read_picture_recipe
 from styler.tasks.onepass import OnePass
 from styler.tasks.steady import Shot, followed, from_tensors, to_tensors
 
@@ -53,13 +56,14 @@ def apply(
     Args:
         target: file of an ending in `read.CONTAINERS` or `animation.FORMATS`; the two may be mixed.
         recipe: with the content's hash; without the size, and whether it was interrupted.
-        stop: asked after each frame; once true, the frames that are done become a video that can be played.
+        stop: asked after each frame; once true, the frames that are done become a video that can be played,
+            TARGET with -partial in its name, which is removed when the whole one is there.
 
     Raises:
         StylerError: for input and output alike; whole segments are kept.
     """
     begun = time.monotonic()
-    unfinished = encode.parts_of(target).exists()  # so what is there is what the interruption left
+    unfinished = encode.is_unfinished(target)
     prove(target, options.overwrite or unfinished, [str(video.path)])
     if options.resume and unfinished:
         options = replace(options, overwrite=True)
@@ -67,17 +71,31 @@ def apply(
         yield Note(f"{display(video.path)}: {note}")
     whole = {**recipe, "size": [video.size[1], video.size[0]]}
     writer = yield from _open_writer(video, target, options, whole)
+    before, output = _part_left(target, whole), target
     with closing(writer):
-        last = yield from _work(video, writer, network, options.steady, stop)
-        if stop():
-            whole["interrupted"] = True
-        yield from _write(video, target, writer, options, whole, last)
-        if stop():
-            resumable = isinstance(writer, encode.FilmWriter)
-            again = "--resume to go on" if resumable else "--overwrite to begin anew"
-            yield Note(f"{display(target)} ends with frame {writer.done}: add {again}")
+        last, broken = yield from _work(video, writer, network, options.steady, stop)
+        if broken:
+            whole["interrupted"], output = True, before or Path(partial_for(str(target)))
+        options = replace(options, overwrite=options.overwrite or (broken and bool(before)))
+        yield from _write(video, output, writer, options, whole, last)
+        if broken:
+            again = "add --resume" if isinstance(writer, encode.FilmWriter) else "repeat the command"
+            yield Note(f"{display(output)} ends with frame {writer.done}: {again} to go on")
+        elif before:
+            before.unlink(missing_ok=True)
     more = {"losses": {}, "frames": writer.done}
-    return record_of(str(video.path), str(target), options, network.device, begun, [video.size], **more)
+    return record_of(str(video.path), str(output), options, network.device, begun, [video.size], **more)
+
+
+def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
+    """The part of the same video that an interrupted run wrote, None if there is none."""
+    path = target.with_name(fit_name(f"{target.stem}-partial", target.suffix))
+    try:
+        left = read.read_recipe(path) if read.has_comment(path) else read_picture_recipe(path)
+    except InputError:
+        return None
+    same = left.get("interrupted") is True and left.get("content") == recipe.get("content")
+    return path if same and not path.is_symlink() else None
 
 
 def _open_writer(
@@ -105,13 +123,17 @@ def _open_writer(
 
 def _work(
     video: Video, writer: Writer, network: OnePass, steady: bool, stop: Callable[[], bool]
-) -> Generator[Event, None, int | None]:
-    """Make all frames that are not done yet and give them to the writer; returns the last one's duration."""
-    total, last = video.count, None
+) -> Generator[Event, None, tuple[int | None, bool]]:
+    """Make all frames that are not done yet and give them to the writer.
+
+    Returns the duration of the last one, and whether some are missing because of `stop`.
+    """
+    total, last = video.count, writer.last
     steady = steady and network.measures
     shot = from_tensors(writer.state, network.device) if writer.state else None
     yield Stage("video", *video.size, total)
-    for frame in ahead(readable(video, writer.done)):
+    frames = ahead(readable(video, writer.done))
+    for frame in frames:
         if isinstance(frame, Note):
             yield frame
             continue
@@ -123,8 +145,8 @@ def _work(
             yield Note(network.budget.notes.pop(0))
         yield Step(writer.done, max(total, writer.done), image=image)
         if stop():
-            break
-    return last
+            return last, any(isinstance(more, Frame) for more in frames)
+    return last, False
 
 
 def _state(shot: Shot | None) -> dict[str, Tensor] | None:

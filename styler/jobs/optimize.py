@@ -250,13 +250,14 @@ def paint_content(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generat
         partial = partial_for(job.target)
         save(partial, typing.cast(Tensor, error.image), recipe, options, content)
         raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
-    recipe["losses"] = watch.rounded
+    recipe["losses"], target = watch.rounded, job.target
     if stop() and watch.step < watch.total:
         recipe |= {"interrupted": True, "step": watch.step, "of": watch.total}
         yield watch.stopped()
-    save(job.target, image, recipe, options, content)
+        target = partial_for(target) if many else target  # or the next run would take it for done
+    save(target, image, recipe, options, content)
     watch.finish(image, recipe)
-    return record_of(job.source, job.target, options, studio.device, begun, sizes, losses=recipe["losses"])
+    return record_of(job.source, target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
 
 def _watch(job: Job, studio: Studio, sizes: Sequence[Size], recipe: Record) -> Watch:

@@ -461,13 +461,10 @@ def test_an_interrupted_film_is_neither_skipped_nor_lost(here):
     shoot("in/film.mp4")
     asked = iter([False] * 5)  # before each picture and the film, and after two frames
     _, summary = fast("in", output="out", stop=lambda: next(asked, True))
-    assert summary.done == 3 and names("out") >= {"a.png", "deep/b.jpg", "film.mp4"}
-    partial = Path("out/film.mp4").read_bytes()
-    events, summary = fast("in", output="out")
-    assert summary == Summary(skipped=2, failed=1) and "--overwrite" in records(events)[0]["message"]
-    assert Path("out/film.mp4").read_bytes() == partial
-    assert fast("in", output="out", resume=True)[1] == Summary(done=1, skipped=2)
-    assert Path("out/film.mp4").read_bytes() != partial
+    assert summary.done == 3 and names("out") >= {"a.png", "deep/b.jpg", "film-partial.mp4"}
+    assert "film.mp4" not in names("out")
+    assert fast("in", output="out")[1] == Summary(done=1, skipped=2)  # goes on from there
+    assert names("out") == {"a.png", "deep/b.jpg", "film.mp4"}
     assert fast("in", output="out", resume=True)[1] == Summary(skipped=3)
 
 

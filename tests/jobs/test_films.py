@@ -1,5 +1,6 @@
 """Whole videos and animations from file to file, with a network that is quick."""
 
+import contextlib
 import itertools
 from fractions import Fraction
 from pathlib import Path
@@ -127,16 +128,53 @@ def test_a_resumed_film_is_the_uninterrupted_one(tmp_path, network, short, after
     source = make(tmp_path / "a.mp4", pictures(9), sound="aac")
     run(source, tmp_path / "whole.mp4", network)
     target = tmp_path / "b.mp4"
+    part = tmp_path / "b-partial.mp4"
     events, record = run(source, target, network, stopping(after))
-    assert events[-1] == Note(f"{target} ends with frame {after}: add --resume to go on")
-    assert record["frames"] == after == len(decoded(target))
-    assert read.read_recipe(target)["interrupted"] is True
+    assert events[-1] == Note(f"{part} ends with frame {after}: add --resume to go on")
+    assert record["output"] == str(part) and not target.exists()
+    assert record["frames"] == after == len(decoded(part))
+    assert read.read_recipe(part)["interrupted"] is True
     with pytest.raises(OutputError, match="is left of an interrupted run: add --resume"):
         run(source, target, network)
+    run(source, target, network, stopping(1), resume=True)
+    assert len(decoded(part)) == after // 4 * 4 + 1
     events, _ = run(source, target, network, resume=True)
     steps = [event.index for event in events if isinstance(event, Step)]
     assert steps == list(range(after // 4 * 4 + 1, 10))  # on from the last whole segment
-    assert same(target, tmp_path / "whole.mp4")
+    assert target.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "whole.mp4", "b.mp4"}
+
+
+def test_a_signal_at_the_last_frame_leaves_the_whole_film(tmp_path, network, short):
+    source = make(tmp_path / "a.mp4", pictures(5))
+    run(source, tmp_path / "b.mp4", network, stopping(5))
+    assert len(decoded(tmp_path / "b.mp4")) == 5 and "interrupted" not in read.read_recipe(tmp_path / "b.mp4")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4"}
+
+
+def test_a_part_that_is_not_ours_is_kept(tmp_path, network, short):
+    source = make(tmp_path / "a.mp4", pictures(5))
+    (tmp_path / "b-partial.mp4").write_bytes(b"mine")
+    run(source, tmp_path / "b.mp4", network, stopping(2))
+    assert len(decoded(tmp_path / "b-partial-2.mp4")) == 2
+    run(source, tmp_path / "b.mp4", network, resume=True)
+    assert (tmp_path / "b-partial.mp4").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
+def test_an_interrupted_animation_is_a_part_and_the_next_run_is_whole(tmp_path, network, ending):
+    source, target = tmp_path / f"a{ending}", tmp_path / f"b{ending}"
+    first, *rest = [animation.Image.fromarray(shown) for shown in pictures(4)]
+    first.save(source, save_all=True, append_images=rest, duration=100)
+    events, record = run(source, target, network, stopping(3))
+    part = tmp_path / f"b-partial{ending}"
+    assert record["output"] == str(part) and f"{part} ends with frame 3" in events[-1].text
+    assert len(list(animation.frames(part))) == 3 and not target.exists()
+    run(source, target, network, stopping(2))
+    assert len(list(animation.frames(part))) == 2
+    run(source, target, network)
+    assert len(list(animation.frames(target))) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short):
@@ -152,6 +190,52 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short
     events, _ = run(source, tmp_path / "b.mp4", network, resume=True)
     assert [event.index for event in events if isinstance(event, Step)] == [5, 6, 7, 8, 9]
     assert same(tmp_path / "b.mp4", tmp_path / "whole.mp4")
+
+
+@pytest.mark.parametrize("moment", ["identity", "last segment", "removal", "half removed"])
+def test_a_kill_at_any_stage_is_gone_on_from(tmp_path, network, short, moment, monkeypatch):
+    source, target = make(tmp_path / "a.mp4", pictures(8)), tmp_path / "b.mp4"
+    run(source, tmp_path / "whole.mp4", network)
+    parts = encode.parts_of(target)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_, **__):
+        raise Killed
+
+    if moment == "identity":
+        parts.mkdir()
+        (parts / f".{encode.IDENTITY}.0123456789abcdef.part").write_bytes(b"{")
+    else:
+        places = {
+            "last segment": (filming, "join"),
+            "removal": (encode.FilmWriter, "remove"),
+            "half removed": (encode.shutil, "rmtree"),
+        }
+        with monkeypatch.context() as patched:
+            patched.setattr(*places[moment], kill if moment != "half removed" else lambda *_, **__: None)
+            with contextlib.suppress(Killed):
+                run(source, target, network)
+    if moment == "half removed":
+        assert not parts.exists() and target.exists()
+        run(source, target, network, overwrite=True)
+    else:
+        run(source, target, network, resume=True)
+    assert target.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "whole.mp4", "b.mp4"}
+
+
+def test_a_link_at_the_film_or_its_folder_is_not_followed(tmp_path, network, short):
+    source, foreign = make(tmp_path / "a.mp4", pictures(5)), tmp_path / "foreign"
+    (tmp_path / "b.mp4").symlink_to(foreign)
+    with pytest.raises(OutputError, match="is a link"):
+        run(source, tmp_path / "b.mp4", network)
+    foreign.mkdir()
+    encode.parts_of(tmp_path / "c.mp4").symlink_to(foreign)
+    with pytest.raises(OutputError, match="is in the way"):
+        run(source, tmp_path / "c.mp4", network, overwrite=True)
+    assert not list(foreign.iterdir())
 
 
 def test_resuming_another_film_is_refused(tmp_path, network, short):
@@ -240,7 +324,7 @@ def test_animations_keep_their_format_and_films_and_animations_mix(tmp_path, net
     run(source, tmp_path / "b.mp4", network)
     assert [time * 1000 for time, _ in decoded(tmp_path / "b.mp4")] == [0, 100, 300, 600]
     run(tmp_path / "b.mp4", tmp_path / "c.webp", network, stopping(3))
-    assert [frame.duration for frame in animation.frames(tmp_path / "c.webp")] == [100, 200, 300]
+    assert [frame.duration for frame in animation.frames(tmp_path / "c-partial.webp")] == [100, 200, 300]
 
 
 def test_no_metadata_means_none(tmp_path, network):

@@ -111,6 +111,7 @@ class AnimationWriter:
     """
 
     state: Mapping[str, Tensor] | None = None
+    last: int | None = None
 
     def __init__(self, target: Path | str, time_base: Fraction) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`

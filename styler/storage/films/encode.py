@@ -8,6 +8,7 @@ join as they are.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -18,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -38,6 +40,8 @@ _SEGMENT = "nut"
 """The container of segments: it takes any codec, and any time exactly."""
 IDENTITY = "film.json"
 """The file that says which video the segments are of."""
+_LAST = "last duration"
+"""Key of the last frame's duration among the tensors of a segment's state."""
 
 _State = Mapping[str, Tensor]
 
@@ -94,6 +98,11 @@ def parts_of(target: Path | str) -> Path:
     return path.with_name(fit_name(path.name, ".parts"))
 
 
+def is_unfinished(target: Path | str) -> bool:
+    """Whether segments lie beside `target`, so that what is there may be replaced."""
+    return parts_of(target).exists() and not Path(target).is_symlink()
+
+
 def identity_of(target: Path | str) -> dict[str, Any]:
     """The identity of the segments beside `target`, see `FilmWriter`; empty if there is none to read."""
     try:
@@ -109,6 +118,7 @@ class FilmWriter:
     Attributes:
         done: number of frames, those of an earlier run included.
         state: the painter's state after the last whole segment of an earlier run, None if there is none.
+        last: duration of the last frame so far, None if there is none.
     """
 
     def __init__(
@@ -129,6 +139,7 @@ class FilmWriter:
         """
         self.encoding = encoding
         self.state: _State | None = None
+        self.last: int | None = None
         self._frames: list[Any] = []
         self._whole = 0
         self._worker = ThreadPoolExecutor(1)
@@ -136,7 +147,8 @@ class FilmWriter:
         identity = json.loads(json.dumps(identity))
         self.folder = _claim(target, identity, resume=resume, overwrite=overwrite)
         while (file := self._segment(self._whole).with_suffix(".state")).exists():
-            self.state, self._whole = _load_state(file), self._whole + 1
+            self.state, self.last = _load_state(file)
+            self._whole += 1
 
     @property
     def done(self) -> int:
@@ -151,9 +163,12 @@ class FilmWriter:
         if self._pending is not None and self._pending.done():
             self._settle()  # raises at once if the disk is full
         self._frames.append(_coded(frame, self.encoding))
+        self.last = frame.duration
         if len(self._frames) == self.encoding.length:
             self._settle()
-            self._pending = self._worker.submit(self._write, self._whole, self._frames, state())
+            self._pending = self._worker.submit(
+                self._write, self._whole, self._frames, state(), frame.duration
+            )
             self._frames, self._whole = [], self._whole + 1
 
     def segments(self) -> list[Path]:
@@ -170,17 +185,19 @@ class FilmWriter:
     def remove(self) -> None:
         """Remove the folder: the video is finished."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
 
     def _settle(self) -> None:
         if self._pending is not None:
             self._pending.result()
             self._pending = None
 
-    def _write(self, index: int, frames: Sequence[Any], state: _State | None) -> None:
+    def _write(self, index: int, frames: Sequence[Any], state: _State | None, last: int) -> None:
         """Write a whole segment, which counts from the moment that its second file is there."""
         disk.write(self._segment(index), encoded(frames, self.encoding))
-        disk.write(self._segment(index).with_suffix(".state"), save(dict(state or {})))
+        disk.write(
+            self._segment(index).with_suffix(".state"), save({**(state or {}), _LAST: torch.tensor(last)})
+        )
 
     def _segment(self, index: int) -> Path:
         return self.folder / f"{index * self.encoding.length:09d}.{_SEGMENT}"
@@ -190,12 +207,13 @@ def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, ove
     """The folder beside `target`, made if need be; see `FilmWriter` for what is refused."""
     folder = parts_of(target)
     name, note = display(folder), folder / IDENTITY
-    if folder.exists() and not note.exists() and any(folder.iterdir()):
+    shutil.rmtree(_removed(folder), ignore_errors=True)  # what a killed run left of a finished video
+    if folder.is_symlink() or (folder.exists() and not note.exists() and _is_foreign(folder)):
         raise OutputError(f"{name} is in the way and not of an interrupted video: move it away")
     if note.exists() and not resume:
         if not overwrite:
             raise OutputError(f"{name} is left of an interrupted run: add --resume to go on, or --overwrite")
-        shutil.rmtree(folder)
+        _remove(folder)
     if note.exists():
         _compare(target, identity)
         return folder
@@ -205,6 +223,23 @@ def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, ove
         raise OutputError(f"{name} cannot be made ({error.strerror}): choose another --output") from error
     disk.write(note, json.dumps(identity, indent=1).encode())
     return folder
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether a folder without identity has more in it than the half-written one of a killed run."""
+    return any(not path.name.startswith(f".{IDENTITY}.") for path in folder.iterdir())
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of segments; wherever a kill comes, it is there whole or not at all."""
+    with contextlib.suppress(OSError):
+        folder.rename(_removed(folder))
+    shutil.rmtree(_removed(folder), ignore_errors=True)
+
+
+def _removed(folder: Path) -> Path:
+    """The hidden name under which a folder is removed."""
+    return folder.with_name(fit_name(f".{folder.name}", ".removed"))
 
 
 def _compare(target: Path | str, identity: Mapping[str, Any]) -> None:
@@ -226,12 +261,15 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[s
             yield key
 
 
-def _load_state(path: Path) -> _State | None:
+def _load_state(path: Path) -> tuple[_State | None, int | None]:
+    """The painter's state after a segment, and its last frame's duration."""
     try:
-        return load(path.read_bytes()) or None
+        state = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
         advice = "start anew with --overwrite and no --resume"
         raise InputError(f"{display(path)} is damaged ({error}): {advice}") from error
+    last = state.pop(_LAST, None)
+    return state or None, None if last is None else int(last)
 
 
 def _coded(frame: Frame, encoding: Encoding) -> Any:
