@@ -81,11 +81,13 @@ def optimize(
     planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
     check_one(planned.many, options)
     if options.resume:
+        for job in planned.jobs:
+            disk.refuse_link(job.target, options.overwrite)
         options = replace(options, overwrite=True)  # of the picture that the interrupted run left
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
     studio = yield from open_studio(selection.jobs[:1], styles, weights, inits, options)
-    paint = partial(paint_content, studio=studio, stop=stop)
+    paint = partial(paint_content, studio=studio, stop=stop, many=planned.many)
     return (yield from work(selection, paint, stop))
 
 
@@ -223,7 +225,9 @@ def open_studio(
     return Studio(options, network, extractor, sources, pictures, used, init, masks, device)
 
 
-def paint_content(job: Job, studio: Studio, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+def paint_content(
+    job: Job, studio: Studio, stop: Callable[[], bool], many: bool = False
+) -> Generator[Event, None, Record]:
     """Paint one content, or with `dry_run` forecast that; returns the record."""
     begun, options = time.monotonic(), studio.options
     if options.dry_run:
