@@ -74,7 +74,7 @@ def select(plan: Plan, options: BatchOptions, finished: Callable[[Job], bool]) -
     jobs, notes = inputs.part(plan.jobs, options.shard, *process()), plan.notes
     if len(jobs) < len(plan.jobs):
         notes += (f"{len(jobs)} of {len(plan.jobs)} inputs are in this part",)
-    todo = tuple(job for job in jobs if not finished(job))
+    todo = tuple(job for job in jobs if job.problem or not finished(job))
     return Selection(todo, len(jobs) - len(todo), plan.many, notes)
 
 
@@ -96,6 +96,8 @@ def work(selection: Selection, do: Doer, stop: Callable[[], bool]) -> Generator[
                 break
             yield Item(index, len(jobs), display(job.source))
         try:
+            if job.problem:
+                raise OutputError(job.problem)
             record = yield from do(job)
             done += 1
         except Exception as error:

@@ -187,6 +187,16 @@ def is_folder(name: str) -> bool:
         return False
 
 
+def means_folder(output: str) -> bool:
+    """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
+    return output.endswith(("/", os.sep)) or is_folder(output)
+
+
+def file_for(output: str, name: str) -> str:
+    """The file that an output is: `name` in it if it is meant as a folder."""
+    return str(Path(output) / name) if means_folder(output) else output
+
+
 def _standard_output() -> BinaryIO:
     """Standard output as a binary file; raises OutputError if it is a terminal or closed."""
     if sys.stdout is None or sys.stdout.isatty():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -29,11 +30,17 @@ _WILDCARDS = "*?["
 
 @dataclass(frozen=True)
 class Job:
-    """One input and its output; either may be "-". `film` is true for videos and animations."""
+    """One input and its output; either may be "-".
+
+    Attributes:
+        film: whether it is a video or an animation.
+        problem: why it must not be done; "" for nearly all.
+    """
 
     source: str
     target: str
     film: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def plan(
 
     Raises:
         InputError: for an input that is not there or holds no picture.
-        OutputError: for an output that does not suit, that two inputs would get, or that is an input.
+        OutputError: for an output that does not suit, or if all outputs are inputs.
     """
     many = batch or len(inputs) > 1 or any(map(is_several, inputs))
     if not many:
@@ -91,11 +98,12 @@ def plan(
     _check_folder(inputs, output)
     items, notes = _search(inputs, output, label)
     jobs = [_job(item, label, films, ending) for item in items]
-    _refuse_clashes(jobs)
+    jobs, renamed = _kept_apart(jobs, items, label)
     chosen = _without_results(jobs)
-    _refuse_losses(chosen)
+    notes += [text for job, text in renamed if job in chosen]
     if len(chosen) < len(jobs):
         notes.append(f"{_files(len(jobs) - len(chosen))} left out: outputs of others")
+    chosen = _without_losses(chosen)
     return Plan(tuple(sorted(chosen, key=lambda job: os.fsencode(job.source))), True, tuple(notes))
 
 
@@ -128,7 +136,7 @@ def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     stem = "stdin" if source == STREAM else Path(source).stem
     if not film:
         return Job(source, picture_target(output, f"{stem}-{label}"))
-    if output is None or _is_folder_name(output):
+    if output is None or disk.means_folder(output):
         name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
         return Job(source, str(Path(output or ".") / name), film)
     _check_film(source, output)
@@ -140,7 +148,7 @@ def picture_target(output: str | None, stem: str) -> str:
 
     Raises OutputError for an ending that is not written.
     """
-    if output is None or _is_folder_name(output):
+    if output is None or disk.means_folder(output):
         return str(Path(output or ".") / fit_name(stem, ".png"))
     if output != STREAM:
         format_of(output)
@@ -152,7 +160,9 @@ def _check_film(source: str, output: str) -> None:
     if output == STREAM:
         raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in endings:
-        raise OutputError(f"{display(output)} must end in one of {', '.join(endings)} to hold a video")
+        raise OutputError(
+            f"{display(output)} must end in one of {', '.join(endings)}, after a name, to hold a video"
+        )
 
 
 def _ending(source: str, film: bool, *, keep: bool) -> str:
@@ -174,7 +184,7 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     if output == STREAM:
         raise OutputError("several pictures do not fit into standard output: give a folder with -o")
     path = Path(output)
-    looks_like_file = path.suffix.lower() in PICTURES | _FILMS and not _is_folder_name(output)
+    looks_like_file = path.suffix.lower() in PICTURES | _FILMS and not disk.means_folder(output)
     if looks_like_file or (path.exists() and not path.is_dir()):
         raise OutputError(f"{display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
@@ -294,15 +304,32 @@ def _select(paths: Iterable[Path], root: Path, nothing: str, notes: list[str]) -
 # Conflicts
 
 
-def _refuse_clashes(jobs: Sequence[Job]) -> None:
+def _kept_apart(
+    jobs: Sequence[Job], items: Sequence[_Input], label: str
+) -> tuple[list[Job], list[tuple[Job, str]]]:
+    """The jobs, of which each has a target of its own, and notes on those whose target was another's too.
+
+    The first one, or the one whose name is the target's, keeps it; the others have their own ending in the
+    name as well, as in photo.bmp.png, or a number.
+    """
     taken: dict[str, Job] = {}
-    for job in jobs:
-        other = taken.setdefault(_key(job.target), job)
-        if other is not job:
-            raise OutputError(
-                f"{display(other.source)} and {display(job.source)} would both become "
-                f"{display(job.target)}: rename one, or give them one at a time"
-            )
+    for job in sorted(jobs, key=lambda job: (Path(job.source).name != Path(job.target).name, job.source)):
+        taken.setdefault(_key(job.target), job)
+    apart, notes = [], []
+    for job, item in zip(jobs, items, strict=True):
+        own = taken[_key(job.target)]
+        if own is not job:
+            target = Path(job.target)
+            stem = f"{item.name.name}-{label}" if item.labelled else item.name.name
+            stems = (stem if n == 1 else f"{stem}-{n}" for n in itertools.count(1))
+            paths = (str(target.with_name(fit_name(one, target.suffix))) for one in stems)
+            free = next(path for path in paths if _key(path) not in taken)
+            text = f"{display(job.source)} becomes {display(free)}, as {display(job.target)} is "
+            job = replace(job, target=free)
+            taken[_key(free)] = job
+            notes.append((job, f"{text}what {display(own.source)} becomes"))
+        apart.append(job)
+    return apart, notes
 
 
 def _without_results(jobs: Sequence[Job]) -> list[Job]:
@@ -311,14 +338,21 @@ def _without_results(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if writers.get(_key(job.source), job) is job]
 
 
-def _refuse_losses(jobs: Sequence[Job]) -> None:
-    """Raise OutputError if a target is a source, by device and inode, so that links are seen through."""
-    sources = {_identity(job.source) for job in jobs} - {None}
+def _without_losses(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, with a problem where the target is a source, by device and inode: links are seen through.
+
+    Raises OutputError if all have it.
+    """
+    sources, text = {_identity(job.source) for job in jobs} - {None}, ""
+    checked = []
     for job in jobs:
         if _identity(job.target) in sources:
-            raise OutputError(
-                f"{display(job.target)} is also an input and would be lost: choose another folder"
-            )
+            text = f"{display(job.target)} is also an input and would be lost: choose another folder"
+            job = replace(job, problem=text)
+        checked.append(job)
+    if text and all(job.problem for job in checked):
+        raise OutputError(text)
+    return checked
 
 
 def _identity(path: str) -> tuple[int, int] | None:
@@ -343,11 +377,6 @@ def _inside(path: str, folder: str) -> bool:
 def _is_glob(word: str) -> bool:
     """Whether a word is a pattern and not the odd name of a file that is there."""
     return any(mark in word for mark in _WILDCARDS) and _identity(word) is None
-
-
-def _is_folder_name(output: str) -> bool:
-    """Whether an output is meant as a folder: it is one, or ends as a folder's name does."""
-    return output.endswith(("/", os.sep)) or disk.is_folder(output)
 
 
 def _files(count: int) -> str:

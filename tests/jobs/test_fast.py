@@ -99,7 +99,7 @@ def test_one_picture_with_its_recipe(here):
     assert recipe["content"] == {"name": "photo.png", "sha256": disk.sha256_of("photo.png")}
     assert command_line(recipe, cli.styler.commands).line.startswith(
         "styler fast --model pair"
-    ) and command_line(recipe).line.endswith("photo.png")
+    ) and command_line(recipe, cli.styler.commands).line.endswith("photo.png")
 
 
 def test_it_is_the_networks_picture(here):
@@ -466,6 +466,15 @@ def test_an_interrupted_film_is_neither_skipped_nor_lost(here):
     assert fast("in", output="out")[1] == Summary(done=1, skipped=2)  # goes on from there
     assert names("out") == {"a.png", "deep/b.jpg", "film.mp4"}
     assert fast("in", output="out", resume=True)[1] == Summary(skipped=3)
+
+
+def test_a_clash_with_an_input_fails_alone(here):
+    Path("out/in").mkdir(parents=True)
+    Path("out/in/a.png").hardlink_to("photo.png")
+    before = Path("photo.png").read_bytes()
+    events, summary = fast("in", "photo.png", output="out", overwrite=True)
+    assert Path("photo.png").read_bytes() == before
+    assert summary == Summary(done=2, failed=1) and "would be lost" in records(events)[0]["message"]
 
 
 # Texture

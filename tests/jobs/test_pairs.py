@@ -184,10 +184,11 @@ def test_films_are_left_out():
     )
 
 
-def test_two_photos_of_one_name_are_refused():
+def test_two_photos_of_one_name_keep_apart():
     scene().save("in/a.png")
-    with pytest.raises(OutputError, match=r"would both become .*a\.png"):
-        pairs("in")
+    events, summary = pairs("in")
+    assert summary == Summary(done=3) and names() == {"a.png", "a.jpg.png", "deep/b.png", "pairs.json"}
+    assert "in/a.jpg becomes out/a.jpg.png" in notes(events)
 
 
 def test_photos_are_never_overwritten():

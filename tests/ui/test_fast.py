@@ -207,6 +207,12 @@ def test_theirs_is_painted_with_shown_added_and_converted(run):
     assert Image.open("a.png").tobytes() == Image.open("b.png").tobytes()
 
 
+def test_a_folder_that_is_not_there_is_made(run):
+    assert run("models", "convert", "pair", "-o", "new/one/").code == 0
+    assert Path("new/one/pair.safetensors").is_file()
+    assert "new/one/pair.safetensors exists" in run("models", "convert", "pair", "-o", "new/one").err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -47,6 +47,11 @@ def train(run, tmp_path, monkeypatch):
     return train
 
 
+def test_a_folder_that_is_not_there_is_made(train):
+    assert train(styles=("ink.png", "Big=Wild Waves.png"), output="new/one/").code == 0
+    assert Path("new/one/ink-big.safetensors").is_file()
+
+
 def weights(file):
     return library.read(Path(file)).network.state_dict()
 

@@ -17,16 +17,18 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
-from styler.jobs.training.styles import LearnedStyle, Network, model_of, network_for, open_styles
+from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of, network_for, open_styles
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.processes import Group
+from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
+from styler.storage.format import SUFFIX
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
-from styler.storage.names import file_of
+from styler.storage.names import file_of, slug
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task
@@ -62,7 +64,7 @@ def train_fast(
     Args:
         styles: picture files, as FILE or NAME=FILE.
         dataset: folder or list of photos; texture networks need none.
-        output: the network's file.
+        output: the network's file, or a folder for it, where it is called as its styles.
         add_to: name or file of a trained network to which the styles are added; its own stay exactly as they
             are.
         start_from: name or file of a trained network whose weights are the first ones, with as many styles.
@@ -72,6 +74,7 @@ def train_fast(
     """
     base, first = (library.locate(name, "") if name else None for name in (add_to, start_from))
     inputs: list[Path | str] = [*map(file_of, styles), *(path for path in (base, first) if path)]
+    output = disk.file_for(output, "-".join(slug(name_of(style)) for style in styles) + SUFFIX)
     request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
     make = functools.partial(_make_training, styles, dataset, options, base, first)
     return (yield from train(make, request))

@@ -63,9 +63,14 @@ def open_styles(files: Sequence[str], size: OutputSize) -> Generator[Event, None
     return list(styles.values())
 
 
-def _style(text: str, credits: Mapping[str, str]) -> Style:
+def name_of(text: str) -> str:
+    """The name of the style in FILE or NAME=FILE, as it is given."""
     file = file_of(text)
-    name = text.removesuffix(f"={file}") if file != text else Path(file).stem
+    return text.removesuffix(f"={file}") if file != text else Path(file).stem
+
+
+def _style(text: str, credits: Mapping[str, str]) -> Style:
+    file, name = file_of(text), name_of(text)
     if file != text and not re.search("[a-z0-9]", name.lower()):
         raise InputError(f"a style's name is made of a to z and digits, and '{display(name)}' has none")
     about = {key: credits.get(key, "") for key in ("description", "artist", "copyright")}

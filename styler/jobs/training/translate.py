@@ -22,10 +22,12 @@ from styler.networks.kinds import PictureArchitecture, PictureNetwork, build, de
 from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
-from styler.storage import runs
+from styler.storage import disk, runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
+from styler.storage.format import SUFFIX
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
+from styler.storage.names import slug
 from styler.storage.pictures.save import save_picture
 from styler.storage.pictures.sheet import sheet
 from styler.storage.runs import Log
@@ -66,7 +68,7 @@ def train_translate(
 
     Args:
         dataset: pairs, see `storage.datasets.pairs`; "" if `edges` is given.
-        output: the translator's file.
+        output: the translator's file, or a folder for it, where it is called as the dataset.
         edges: photos, of which the pairs are made by drawing their edges.
         init: name or file of a translator to start from.
         resume, overwrite, credits, stop: see `Request`.
@@ -75,6 +77,7 @@ def train_translate(
     """
     base = library.locate_generator(init) if init else None
     inputs = [base] if base else []
+    output = disk.file_for(output, slug(Path(dataset or edges).resolve().stem) + SUFFIX)
     request = Request("train-translate", output, options, resume, overwrite, credits, stop, inputs)
     make = functools.partial(_make_training, dataset, edges, runs.folder_for(output), options, base)
     return (yield from train(make, request))

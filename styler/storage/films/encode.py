@@ -87,8 +87,8 @@ def encoding_for(target: Path | str, footage: Footage, size: Size, crf: int) -> 
             quality["lossless"] = "1"
         return Encoding("libvpx-vp9", "yuv420p", {**quality, "row-mt": "1"}, *shape)
     odd = size[0] % 2 or size[1] % 2
-    # x264 looks ahead in step with what it encodes, so that timing cannot tell in what comes out.
-    options = {"crf": str(crf), "x264-params": "sync-lookahead=0"}
+    # One thread looks ahead in step with what it encodes, so that timing cannot tell in what comes out.
+    options = {"crf": str(crf), "x264-params": "threads=1:lookahead-threads=1:sync-lookahead=0"}
     return Encoding("libx264", "yuv444p" if odd else "yuv420p", options, *shape)
 
 

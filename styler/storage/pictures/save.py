@@ -34,7 +34,7 @@ def format_of(path: Path | str) -> str:
     """The format that a name's ending asks for; raises OutputError for an ending that we do not write."""
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
-        raise OutputError(f"{display(path)} must end in one of {', '.join(FORMATS)}")
+        raise OutputError(f"{display(path)} must end in one of {', '.join(FORMATS)}, after a name")
     return FORMATS[ending]
 
 

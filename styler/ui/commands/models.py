@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from styler.storage.disk import file_for
 from styler.storage.names import slug
 from styler.ui import completion
 from styler.ui.flags import require_file, require_inputs, talking
@@ -90,7 +91,7 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 
 @models.command()
 @click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
-@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors file.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .safetensors file, or a folder.")
 @_OVERWRITE
 @talking
 @click.pass_obj
@@ -100,14 +101,15 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 
-    console = console_of(settings)
-    origin = converting.convert(library.locate(file, ""), output, overwrite)
+    console, path = console_of(settings), library.locate(file, "")
+    output = file_for(output, f"{path.stem}.safetensors")
+    origin = converting.convert(path, output, overwrite)
     console.note(f"Wrote {output}, from {origin or 'a network of ours'}")
 
 
 @models.command()
 @click.argument("model", metavar="NAME|FILE", shell_complete=completion.networks)
-@click.argument("output", metavar="OUT.onnx")
+@click.argument("output", metavar="OUT.onnx|FOLDER")
 @STYLE
 @click.option(
     "--statistics",
@@ -125,8 +127,9 @@ def export(settings: Settings, model: str, output: str, style: str, statistics: 
     from styler.storage.models import convert as converting
     from styler.storage.models import library
 
-    console = console_of(settings)
-    parity = converting.export(library.locate(model, style), output, style, statistics, overwrite)
+    console, path = console_of(settings), library.locate(model, style)
+    output = file_for(output, f"{path.stem}.onnx")
+    parity = converting.export(path, output, style, statistics, overwrite)
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
     console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
     console.table("styler models export", ("size", "largest difference"), rows)

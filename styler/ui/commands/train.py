@@ -20,7 +20,9 @@ _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 """Sources of a value that somebody has chosen."""
 
 _FILES = (
-    click.option("-o", "--output", required=True, metavar="FILE", help="The network, as .safetensors."),
+    click.option(
+        "-o", "--output", required=True, metavar="FILE|FOLDER", help="The network, as .safetensors."
+    ),
     click.option("--credits", default="", metavar="TEXT", help="Names that the pictures' licences ask for."),
     click.option("--resume", is_flag=True, help="Go on where an interrupted run was."),
     click.option("--overwrite", is_flag=True, help="Replace an output that exists."),
