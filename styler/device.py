@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from styler.errors import DeviceError
+from styler.errors import DeviceError, StylerError
 from styler.options.shared import Precision
 
-_SHORTAGE = ("not enough memory", "allocate memory", "out of memory", "could not create a primitive")
-"""Words of errors without a class of their own; the last are oneDNN's."""
+_SHORTAGE = re.compile(
+    r"not enough memory|insufficient memory|out ?of ?memory|bad_alloc|alloc_failed"
+    r"|(allocate|allocation of|mmap) .*(memory|bytes|array)|failed to allocate"
+    r"|could not (create|execute) a primitive|unable to find an engine to execute",
+    re.IGNORECASE,
+)
+"""Words of errors without a class of their own: of allocators, CUDA's libraries, numpy, oneDNN and cuDNN."""
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -106,9 +112,9 @@ def room_for(memory: float, device: torch.device, share: float = 0.6) -> float:
 
 def is_shortage(error: Exception) -> bool:
     """Whether memory ran out; a CPU has no error class of its own for that."""
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    text = str(error).lower()
-    return known or any(words in text for words in _SHORTAGE)
+    if isinstance(error, StylerError):
+        return False  # which says so itself, perhaps with the name of a file
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_SHORTAGE.search(str(error)))
 
 
 def gigabytes(*counts: float, decimals: int = 1) -> list[str]:

@@ -1,12 +1,15 @@
 """Where the work runs: forms, and how far memory rises."""
 
+import errno
 import math
+import os
 
 import pytest
 import torch
 
 from styler import device
-from styler.device import Form
+from styler.device import Form, is_shortage
+from styler.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -58,3 +61,33 @@ def test_work_may_take_a_share_of_what_is_free_or_what_is_said(monkeypatch):
 )
 def test_gigabytes_have_the_digits_that_tell_them_apart(counts, shown):
     assert device.gigabytes(*counts) == shown
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not execute a primitive"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        RuntimeError("HIP error: hipErrorOutOfMemory"),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError("unable to mmap 1000 bytes from file <a>: Cannot allocate memory (12)"),
+    ],
+    ids=str,
+)
+def test_a_lack_of_memory_is_known_in_any_dress(error):
+    assert is_shortage(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("shapes do not match"), InputError("out of memory.png: no such file"), OSError(2, "no")],
+)
+def test_other_errors_are_no_lack_of_memory(error):
+    assert not is_shortage(error)

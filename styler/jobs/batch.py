@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from styler import processes
-from styler.errors import InputError, OutputError
+from styler.device import is_shortage
+from styler.errors import DeviceError, InputError, OutputError
 from styler.events import Event, Item, Note, Result
 from styler.jobs import films, pictures
 from styler.jobs.pictures import Session
@@ -123,6 +124,8 @@ def _ends_all(error: Exception, job: Job) -> bool:
 
 def _failure(job: Job, error: Exception) -> Record:
     """Record of an input that failed."""
+    if is_shortage(error):
+        error = DeviceError("out of memory: use a smaller --size")
     text = " ".join(str(error).split())
     message = text if display(job.source) in text else f"{display(job.source)}: {text}"
     return {"input": job.source, "output": None, "error": type(error).__name__, "message": message}

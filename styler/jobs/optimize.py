@@ -38,6 +38,7 @@ from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remark
 from styler.jobs.watch import Watch, check_one, load_saved, prove_files
 from styler.options.fields import flag_of
 from styler.options.optimize import INITS, OptimizeOptions
+from styler.storage import disk
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.models import vgg
 from styler.storage.names import display

@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 import torch
 
+from styler.device import is_shortage
 from styler.errors import CheckpointError, OutputError
 from styler.storage import disk, pickles
 from styler.storage.names import STATES, display
@@ -119,6 +120,8 @@ def load_state(folder: Path | str) -> dict[str, Any]:
             with disk.open_input(path) as file:
                 return dict(pickles.load(file))
         except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
+            if is_shortage(error):
+                raise
             reason = f"{name} is damaged: {type(error).__name__}"
             advice = "start again with --overwrite instead of --resume"
     raise CheckpointError(f"no training state in {display(folder)} ({reason}): {advice}")

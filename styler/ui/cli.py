@@ -68,12 +68,17 @@ def report(error: Exception, settings: Settings) -> int:
     return expected.exit_code
 
 
+def _is_shortage(error: Exception) -> bool:
+    from styler.device import is_shortage
+
+    return is_shortage(error)
+
+
 def unexpected(error: Exception) -> StylerError:
     """The one-line error for one that nobody raised on purpose."""
     text = str(error)
-    # torch raises a plain RuntimeError when the CPU's memory is out.
-    if isinstance(error, MemoryError) or "out of memory" in text or "DefaultCPUAllocator" in text:
-        return DeviceError("out of memory: use a smaller --size or --history")
+    if isinstance(error, MemoryError) or ("torch" in sys.modules and _is_shortage(error)):
+        return DeviceError("out of memory: close other programs, or use a machine with more")
     return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
 
 

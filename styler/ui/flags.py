@@ -8,14 +8,14 @@ import math
 import os
 import re
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from styler.errors import InputError, StylerError
+from styler.errors import DeviceError, InputError, StylerError
 from styler.options.fields import TEXT_FORMS, Files, Options, TextForm, fields_of, flag_of, plain
 from styler.storage import disk
 
@@ -25,6 +25,8 @@ _Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list
 """Shell completions of options, by field name."""
 
 _NONE: _Completions = {}
+_SPARING = ("size", "crop", "batch", "history")
+"""Options that take less memory the smaller they are."""
 _CLASS = "options_class"
 """Attribute of a command's function: the class of its options."""
 _FILE = "NAME|FILE"
@@ -171,6 +173,21 @@ def recipe_defaults(
     return found
 
 
+@contextlib.contextmanager
+def _telling_shortage(names: Collection[str]) -> Iterator[None]:
+    """Tell that memory ran out, with what of a command's options, by field name, would help."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        from styler.device import is_shortage  # which loads torch, as what ran out of memory has
+
+        if not is_shortage(error):
+            raise
+        helpful = [flag_of(name) for name in _SPARING if name in names]
+        advice = f"use a smaller {' or '.join(helpful)}" if helpful else "close other programs"
+        raise DeviceError(f"out of memory: {advice}") from error
+
+
 def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[[Command], Command]:
     """Give a command a flag for each field of an options class; it gets `options`, built of them."""
     fields = fields_of(kind)
@@ -178,7 +195,7 @@ def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[
     def decorate(command: Command) -> Command:
         def called(*args: Any, **values: Any) -> Any:
             chosen = {f.name: values.pop(f.name) for f in fields}
-            with _naming_variables():
+            with _naming_variables(), _telling_shortage({f.name for f in fields}):
                 for f in fields:
                     if (f.metadata["metavar"] or "").endswith(_FILE):
                         require_file(chosen[f.name])

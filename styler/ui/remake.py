@@ -116,8 +116,8 @@ def _is_of(value: object, hint: Any) -> bool:
         return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
     if hint == Files:
         return isinstance(value, list) and all(_is_of(file, str) for file in value)
-    assert hint is str or hint in TEXT_FORMS or typing.get_origin(hint) is Literal
-    return isinstance(value, str) and Path(value).name in (value, "")
+    textual = hint is str or hint in TEXT_FORMS or typing.get_origin(hint) is Literal
+    return textual and isinstance(value, str) and Path(value).name in (value, "")
 
 
 def _option(flag: str, value: str) -> list[str]:

@@ -396,6 +396,32 @@ def test_usage_errors_have_no_control_characters(run, studio, words):
     assert done.code == 2 and all(line.isprintable() for line in done.err.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("optimize", "photo.png", "style.png"), "use a smaller --size or --history"),
+        (("fast", "photo.png", "--style", "ink"), "use a smaller --size"),
+        (("translate", "photo.png", "--checkpoint", "edges2photo"), "use a smaller --size"),
+        (
+            ("train-fast", "--style", "style.png", "--dataset", ".", "-o", "a.safetensors"),
+            "--crop or --batch",
+        ),
+        (("models", "show", "ink"), "close other programs"),
+        (("weights", "list"), "close other programs"),
+    ],
+)
+def test_advice_about_memory_is_of_options_that_the_command_has(run, studio, monkeypatch, words, advice):
+    def fail(*_, **__):
+        raise RuntimeError("could not create a primitive")
+
+    for place in ("jobs.optimize.optimize", "jobs.training.fast.train_fast", "storage.models.vgg.describe"):
+        monkeypatch.setattr(f"styler.{place}", fail)
+    monkeypatch.setattr(library, "read", fail)
+    done = run(*words)
+    assert done.code == 1 and done.err.startswith("Error: out of memory: ") and done.err.count("\n") == 1
+    assert advice in done.err and ("--" in done.err) == ("--" in advice)
+
+
 def test_warnings_of_libraries_are_not_shown(run, studio, monkeypatch):
     def listed():
         warnings.warn("of torch", stacklevel=1)

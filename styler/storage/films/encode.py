@@ -13,7 +13,6 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -87,8 +86,8 @@ def encoding_for(target: Path | str, footage: Footage, size: Size, crf: int) -> 
             quality["lossless"] = "1"
         return Encoding("libvpx-vp9", "yuv420p", {**quality, "row-mt": "1"}, *shape)
     odd = size[0] % 2 or size[1] % 2
-    # One thread looks ahead in step with what it encodes, so that timing cannot tell in what comes out.
-    options = {"crf": str(crf), "x264-params": "threads=1:lookahead-threads=1:sync-lookahead=0"}
+    # x264 looks ahead in step with what it encodes, so that timing cannot tell in what comes out.
+    options = {"crf": str(crf), "x264-params": "sync-lookahead=0"}
     return Encoding("libx264", "yuv444p" if odd else "yuv420p", options, *shape)
 
 
@@ -142,8 +141,6 @@ class FilmWriter:
         self.last: int | None = None
         self._frames: list[Any] = []
         self._whole = 0
-        self._worker = ThreadPoolExecutor(1)
-        self._pending: Future[None] | None = None
         identity = json.loads(json.dumps(identity))
         self.folder = _claim(target, identity, resume=resume, overwrite=overwrite)
         while (file := self._segment(self._whole).with_suffix(".state")).exists():
@@ -158,39 +155,27 @@ class FilmWriter:
     def add(self, frame: Frame, state: Callable[[], _State | None]) -> None:
         """Append a painted frame; `state` returns the painter's state after it.
 
-        A whole segment is encoded and written while the next frames are painted. Raises OutputError.
+        A whole segment is encoded and written at once: x264 made other bytes now and then when
+        the next frames were painted meanwhile. Raises OutputError.
         """
-        if self._pending is not None and self._pending.done():
-            self._settle()  # raises at once if the disk is full
         self._frames.append(_coded(frame, self.encoding))
         self.last = frame.duration
         if len(self._frames) == self.encoding.length:
-            self._settle()
-            self._pending = self._worker.submit(
-                self._write, self._whole, self._frames, state(), frame.duration
-            )
+            self._write(self._whole, self._frames, state(), frame.duration)
             self._frames, self._whole = [], self._whole + 1
 
     def segments(self) -> list[Path]:
         """The files of all frames so far, in order; the last segment may not be whole."""
-        self._settle()
         if self._frames:
             disk.write(self._segment(self._whole), encoded(self._frames, self.encoding))
         return [self._segment(index) for index in range(self._whole + bool(self._frames))]
 
     def close(self) -> None:
-        """Wait for the segment that is being written; its errors are raised by `add` and `segments`."""
-        self._worker.shutdown()
+        """Leave the segments for a run that goes on."""
 
     def remove(self) -> None:
         """Remove the folder: the video is finished."""
-        self.close()
         _remove(self.folder)
-
-    def _settle(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
 
     def _write(self, index: int, frames: Sequence[Any], state: _State | None, last: int) -> None:
         """Write a whole segment, which counts from the moment that its second file is there."""

@@ -22,6 +22,7 @@ import safetensors
 import torch
 from torch import Tensor
 
+from styler.device import is_shortage
 from styler.errors import CheckpointError
 from styler.storage import disk, magic, pickles
 from styler.storage.names import display
@@ -95,6 +96,8 @@ def _decoded(path: Path, file: BinaryIO, head: bytes) -> object:
     except Refusal:
         raise
     except Exception as error:  # decoding a foreign file: torch raises a dozen kinds
+        if is_shortage(error):
+            raise Refusal("needs more memory than there is: close other programs") from error
         raise Refusal(
             "was refused: it is damaged, or holds code or objects besides tensors. "
             "Save its state_dict() and give that"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from styler.device import is_shortage
 from styler.errors import InputError, StylerError
 from styler.image.levels import from_pixels, to_levels, to_planes, to_unit
 from styler.image.size import SMALLEST, Size, resize
@@ -136,9 +137,9 @@ def _refusals(name: str, head: bytes, max_pixels: int) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise InputError(_too_many(name, f"over {2 * max_pixels:,} pixels", max_pixels)) from error
-    except MemoryError as error:
-        raise InputError(f"{name} needs more memory than there is: shrink it first") from error
     except Exception as error:
+        if is_shortage(error):
+            raise InputError(f"{name} needs more memory than there is: shrink it first") from error
         raise InputError(f"{name} {_fault(head, error)}") from error
 
 
