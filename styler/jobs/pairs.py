@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
-from styler.events import Event
+from styler.events import Event, Note
 from styler.image import conditions
 from styler.image.conditions import Pair, pair_of
 from styler.jobs import batch
@@ -26,6 +26,7 @@ from styler.storage.datasets import find_pairs
 from styler.storage.inputs import STREAM, Job, plan
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
+from styler.tasks.translate import is_blank
 
 _ENDING = ".png"
 """Of all pictures that are written: another format would blur lines and invent colors."""
@@ -138,6 +139,8 @@ def _pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generat
     size = output_size(size_of(photo.image), options.size, options)
     draw = np.random.default_rng((options.seed, int(photo.sha256[:16], 16)))  # the same for equal photos
     pair = pair_of(photo.on_white, size, make, draw)
+    if request.kind == "edges" and is_blank(pair.inputs):
+        yield Note(f"{display(job.source)}: no edges were found in it, so the input is a blank sheet")
     find_pairs.write_record(Path(request.output), request.record)
     _save_pair(pair, targets, photo, request)
     return record_of(job.source, str(targets[-1]), options, "cpu", begun, [size])

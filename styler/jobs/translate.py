@@ -178,6 +178,8 @@ def _translate_picture(
             f"{display(picture.name)} is no drawing on white, which {name} takes: "
             "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
         )
+    if (reading == "sketch" or (reading, settings.made_by) == ("photo", "edges")) and task.is_blank(x):
+        yield Note(f"{display(picture.name)}: no lines were found in it, so {name} colors a blank sheet")
     if options.samples > 1:
         return replace(picture, image=_sheet_of(network, x, options.seed, options.samples), alpha=None)
     opaque = takes_lines or reading == "sketch"  # whose transparency is paper

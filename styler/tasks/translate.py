@@ -78,6 +78,11 @@ def is_drawn(image: Tensor) -> bool:
     return float((image > _WHITE).float().mean()) > _PAPER
 
 
+def is_blank(image: Tensor) -> bool:
+    """Whether all pixels of an Image are the same."""
+    return bool(image.min() == image.max())
+
+
 # The network
 
 

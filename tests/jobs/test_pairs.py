@@ -176,6 +176,12 @@ def test_a_bad_photo_does_not_stop_the_others():
     assert "an HTML page" in told[str(Path("in/bad.png"))] and "under 16" in told[str(Path("in/thin.png"))]
 
 
+def test_a_photo_without_edges_is_told_of(run):
+    Image.new("RGB", (40, 40), (120, 130, 140)).save("fog.png")
+    done = run("pairs", "fog.png", "--edges", "-o", "out")
+    assert done.code == 0 and "fog.png: no edges were found in it" in done.err
+
+
 def test_films_are_left_out():
     scene().save("in/film.gif", save_all=True, append_images=[picture(size=(41, 24))])
     events, summary = pairs("in")

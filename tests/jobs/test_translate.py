@@ -224,6 +224,13 @@ def test_a_photo_becomes_what_the_network_takes(translate):
     assert read_recipe("b.png")["options"]["from_photo"] is True
 
 
+@pytest.mark.parametrize("flag", ["--from-photo", "--from-sketch"])
+def test_where_no_line_is_found_it_is_told(translate, flag):
+    Image.new("RGB", (40, 40), (120, 130, 140)).save("fog.png")
+    done = translate("fog.png", flag, checkpoint="lines")
+    assert done.code == 0 and "fog.png: no lines were found in it" in done.err
+
+
 @pytest.mark.parametrize("checkpoint", ["lines", "maps"])
 def test_a_drawing_is_cleaned(translate, checkpoint):
     page = Image.new("RGB", (60, 60), (240, 235, 225))

@@ -271,3 +271,11 @@ def test_the_shell_completes_names(words, incomplete, offers):
 def test_where_no_name_fits_files_are_offered():
     shell = BashComplete(cli.styler, {}, "styler", "_STYLER_COMPLETE")
     assert [item.type for item in shell.get_completions(["fast", "--model"], "dir/x")] == ["file"]
+
+
+def test_without_a_style_none_is_chosen(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32)).save("photo.png")
+    done = run("fast", "photo.png")
+    assert done.code == 2 and "Missing option '--style': choose from ink, oil, wash." in done.err
+    assert not list(Path().glob("photo-*"))

@@ -25,6 +25,8 @@ _NAMED = 3
 """Pictures that are named of all those with the same fault."""
 LAYOUTS = "give pictures A|B side by side, or two folders A and B, trainA and trainB, or any two"
 
+_NARROW = "left out, for two pictures side by side are wider than high (of tall ones make folders A and B)"
+
 Folders = tuple[Path, ...]
 """One folder of pictures side by side, or two folders."""
 
@@ -71,10 +73,13 @@ def find_pairs(dataset: str) -> _PairListing:
         training, validation, names = _search(root, faults)
     else:
         training, validation, names = _listed(root), [], ("A", "B")
-    training, validation = ([pair for pair in part if _fits(pair, faults)] for part in (training, validation))
+    record = read_record(root)
+    ours = record.get("layout") == "side-by-side"
+    training, validation = (
+        [pair for pair in part if _fits(pair, faults, ours)] for part in (training, validation)
+    )
     if not training:
         raise InputError(f"{display(root)} has no pair that can be used: {faults.first or LAYOUTS}")
-    record = read_record(root)
     recorded, condition = record.get("names"), record.get("condition")
     if isinstance(recorded, list) and len(recorded) == 2:
         names = (str(recorded[0]), str(recorded[1]))
@@ -247,8 +252,11 @@ def _sizes(pair: PairFiles, faults: _Faults) -> list[Size]:
         return []
 
 
-def _fits(pair: PairFiles, faults: _Faults) -> bool:
-    """Whether a pair can be used; if not, the reason is noted."""
+def _fits(pair: PairFiles, faults: _Faults, ours: bool) -> bool:
+    """Whether a pair can be used; if not, the reason is noted.
+
+    One picture that is no wider than high is no two side by side, unless it is `ours`, of `styler pairs`.
+    """
     sizes = _sizes(pair, faults)
     if not sizes:
         return False
@@ -256,8 +264,9 @@ def _fits(pair: PairFiles, faults: _Faults) -> bool:
         height, width = sizes[0]
         if width % 2:
             faults.add("left out, for two pictures side by side have an even width", pair.name)
-        elif width <= height:
-            faults.add("no wider than high: are these really two pictures side by side", pair.name)
+        elif width <= height and not ours:
+            faults.add(_NARROW, pair.name)
+            return False
         return width % 2 == 0
     (h, w), (k, v) = sizes
     sizes_text = f"{pair.name} ({w}x{h} and {v}x{k})"

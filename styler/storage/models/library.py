@@ -195,6 +195,11 @@ def _entry(path: Path, bundled: bool, read: Callable[[Path], Card] = read_card) 
         return Entry(path.stem, path, None, bundled, str(error))
 
 
+def styles() -> list[str]:
+    """Names of the styles of all installed networks that paint photos."""
+    return sorted({style.name for card in _cards("photo").values() for style in card.styles})
+
+
 def _cards(takes: str) -> dict[Path, Card]:
     """The cards of the installed models that take such input, from their headers."""
     entries = (_entry(path, bundled) for path, bundled in _files())
@@ -220,7 +225,7 @@ def called(path: Path | str) -> str:
 def locate(model: str, style: str) -> Path:
     """Find the file of a model's name or path; without one, of the only network that has all the styles.
 
-    `style` is as for `mix`. Without either it is the first bundled network, or else the first of the user's.
+    `style` is as for `mix`. Without either it is the only network that is installed.
     Headers are read at most; of several networks with the styles, damaged ones do not count.
 
     Raises:
@@ -233,6 +238,8 @@ def locate(model: str, style: str) -> Path:
         raise CheckpointError(
             "no style network is installed: styler train-fast makes one, or give --model FILE"
         )
+    if not style and len(usable) > 1:
+        raise CheckpointError(f"there are several styles: choose with --style from {', '.join(styles())}")
     names = weights(style).keys() if style else set()
     fitting = [path for path, card in usable.items() if names <= {known.name for known in card.styles}]
     if not fitting:

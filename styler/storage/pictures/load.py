@@ -23,7 +23,7 @@ from styler.image.size import SMALLEST, Size, resize
 from styler.storage.disk import digest, open_input
 from styler.storage.magic import HEAD_BYTES, HEIC, PICTURES, kind_of
 from styler.storage.names import display
-from styler.storage.pictures import modes, recipe
+from styler.storage.pictures import curves, modes, recipe
 from styler.storage.pictures.codec import SETTINGS, hushed
 from styler.storage.pictures.save import FORMATS
 
@@ -73,6 +73,8 @@ def load_picture(
     with _opening(source, max_pixels, minimum) as (image, file, warned):
         name = _name_of(source) if str(source) == "-" else Path(source).name
         notes = _notes(image, name)
+        if curves.is_hdr(file):
+            warned.append("it is HDR, and is read as it is, so that colors come out paler")
         color, alpha, tags = _decoded(image, long_side, minimum, warned)
         return Picture(
             image=from_pixels(color),
@@ -192,7 +194,10 @@ def _decoded(
     split = modes.shrink(modes.layers(image, warned.append), size)
     split = modes.upright(split, tags.get(ExifTags.Base.Orientation))
     alpha = None if split.alpha is None else np.array(split.alpha)[..., None]
-    return modes.to_srgb(split.color, profile, warned.append), alpha, tags
+    color = modes.to_srgb(split.color, profile, warned.append)
+    if image.format == "PNG":
+        color = curves.to_srgb(color, image.info, warned.append)
+    return color, alpha, tags
 
 
 def _notes(image: Image.Image, name: str) -> tuple[str, ...]:

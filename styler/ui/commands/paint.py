@@ -136,6 +136,11 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     A network of textures needs no INPUT: it paints --size WxH from noise.
     """
     require_inputs(inputs)
+    if not options.style and not options.model:
+        from styler.storage.models import library
+
+        if len(names := library.styles()) > 1:
+            raise click.UsageError(f"Missing option '--style': choose from {', '.join(names)}.")
     from styler.jobs import fast as job
 
     return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))

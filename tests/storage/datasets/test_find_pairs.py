@@ -133,9 +133,19 @@ def test_odd_and_high_pictures_side_by_side_are_told(tmp_path):
     put(tmp_path / "odd.png", photo(0, (81, 32)))
     put(tmp_path / "tall.png", photo(0, (32, 64)))
     pairs = opened(tmp_path)
-    assert len(pairs) == 7
+    assert len(pairs) == 6
     assert any("even width: odd.png" in note for note in pairs.notes)
-    assert any("really two pictures side by side: tall.png" in note for note in pairs.notes)
+    assert any("side by side are wider than high" in n and n.endswith(": tall.png") for n in pairs.notes)
+
+
+def test_square_pictures_are_no_pairs_unless_styler_made_them(tmp_path):
+    """Photos that somebody took for pairs were learned as halves of themselves."""
+    for index in range(3):
+        put(tmp_path / f"{index}.png", photo(index, (32, 32)))
+    with pytest.raises(InputError, match=r"no pair that can be used: left out, for two .* wider than high"):
+        opened(tmp_path)
+    (tmp_path / "pairs.json").write_text('{"layout": "side-by-side"}')
+    assert len(opened(tmp_path)) == 3
 
 
 NO_PICTURES = (

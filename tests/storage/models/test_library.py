@@ -111,11 +111,12 @@ def test_models_are_found_by_name_file_or_style(shelf, tmp_path):
     for name, styles in {"a": (INK, WAVES), "b": (Style("dots"),), "c": (INK,)}.items():
         library.write(shelf / f"{name}.safetensors", model(*styles))
     place = {name: shelf / f"{name}.safetensors" for name in "abc"}
-    assert library.locate("", "") == library.locate("a", "ink") == place["a"]
+    assert library.locate("a", "ink") == library.locate("a", "") == place["a"]
     assert library.locate("", "big-waves") == library.locate("", "ink:0.6,big-waves:0.4") == place["a"]
     assert library.locate("", "dots") == place["b"]
     assert library.locate(str(tmp_path / "x.pth"), "") == tmp_path / "x.pth"
     for wanted, told in {
+        ("", ""): "there are several styles: choose with --style from big-waves, dots, ink",
         ("", "ink"): "several networks have style ink: choose with --model one of a, c",
         ("", "big-wave"): "no installed network has style 'big-wave'; did you mean big-waves?",
         ("", "dots,ink"): "no one network has all of dots, ink",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import corpus
@@ -260,3 +261,89 @@ def test_deep_grey_goes_through_its_profile_without_banding(tmp_path: Path) -> N
     shallow = loaded(tmp_path, Image.fromarray((levels >> 8).astype(np.uint8)), icc_profile=swapped_profile())
     assert (picture.image - shallow.image).abs().max() < 2 / 255
     assert picture.image.unique().numel() > 10_000
+
+
+# Gamma, primaries and HDR of PNG
+
+
+def with_chunks(*chunks: bytes, image: Image.Image | None = None) -> bytes:
+    """A PNG with chunks behind its header."""
+    data = corpus.encoded(image or corpus.picture(), "PNG")
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def gama(gamma: float) -> bytes:
+    return corpus.chunk(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+
+
+def chrm(*points: float) -> bytes:
+    return corpus.chunk(b"cHRM", struct.pack(">8I", *(round(100_000 * point) for point in points)))
+
+
+SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+
+
+@pytest.mark.parametrize("gamma", [0.35, 0.6, 1.0])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pngs_of_one_picture_with_other_gammas_look_alike(tmp_path: Path, gamma: float, mode: str) -> None:
+    """The same light, written as light to the power of the gamma."""
+    right = np.array(corpus.picture().convert(mode))
+    light = np.where(right <= 10, right / 255 / 12.92, ((right / 255 + 0.055) / 1.055) ** 2.4)
+    stretched = Image.fromarray(np.round(255 * light**gamma).astype(np.uint8))
+    loaded = load_picture(stored(tmp_path, with_chunks(gama(gamma), image=stretched)))
+    off = as_levels(loaded.image).astype(int) - np.array(corpus.picture().convert(mode).convert("RGB"))
+    assert np.abs(off).mean() < 3 and loaded.warnings == ()
+
+
+def test_deep_gray_has_a_gamma_too(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 48).astype(">u2").tobytes()
+    data = corpus.png((48, 32), 16, 0, (b"\0" + ramp) * 32, gama(1.0))
+    image = load_picture(stored(tmp_path, data)).image
+    assert image[0, 0, 0, 24] == pytest.approx(0.735, abs=0.01)  # half the light
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (gama(0.45455),),
+        (gama(0.44),),
+        (gama(1.0), corpus.chunk(b"sRGB", b"\0")),
+        (gama(0.45455), chrm(*SRGB)),
+        (chrm(*SRGB),),
+    ],
+)
+def test_what_is_srgb_or_says_so_is_left_as_it_is(tmp_path: Path, chunks: tuple[bytes, ...]) -> None:
+    plain = load_picture(stored(tmp_path, with_chunks())).image
+    assert torch.equal(load_picture(stored(tmp_path, with_chunks(*chunks))).image, plain)
+
+
+def test_other_primaries_are_brought_to_srgb(tmp_path: Path) -> None:
+    """White and grays stay; a color of wider primaries is stronger than the same values of sRGB."""
+    for color, right in (((200, 80, 60), (215, 71, 50)), ((90, 90, 90), (90, 90, 90))):
+        data = with_chunks(chrm(*P3), image=Image.new("RGB", (32, 32), color))
+        shown = as_levels(load_picture(stored(tmp_path, data)).image)[0, 0]
+        assert shown.tolist() == pytest.approx(right, abs=6)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "says"),
+    [
+        (gama(0), "gamma is 0, which cannot be"),
+        (chrm(*8 * (0.3,)), "primaries cannot be"),
+        (chrm(*8 * (0.0,)), "primaries cannot be"),
+        (corpus.chunk(b"cICP", bytes([9, 16, 0, 1])), "it is HDR"),
+    ],
+)
+def test_what_cannot_be_honored_is_told(tmp_path: Path, chunk: bytes, says: str) -> None:
+    plain = load_picture(stored(tmp_path, with_chunks())).image
+    picture = load_picture(stored(tmp_path, with_chunks(chunk)))
+    assert torch.equal(picture.image, plain) and says in " ".join(picture.warnings)
+
+
+def test_hdr_in_avif_is_told(tmp_path: Path) -> None:
+    data = corpus.encoded(corpus.picture(), "AVIF")
+    at = data.index(b"colrnclx") + 8
+    assert load_picture(stored(tmp_path, data)).warnings == ()
+    pq = data[:at] + bytes([0, 9, 0, 16]) + data[at + 4 :]
+    assert any("it is HDR" in text for text in load_picture(stored(tmp_path, pq)).warnings)
