@@ -2,10 +2,10 @@
 
     python benchmarks/kills.py [--kills 100] [--seed 0]
 
-Each run of a command, on tiny inputs, gets SIGKILL, SIGTERM or SIGINT at a random moment. Then no old file may
-be damaged, nothing half may lie at a final name, and after SIGTERM and SIGINT no temporary may be left. The
-command is typed again, with --resume where it has that, and must make the very bytes of a run that nothing has
-stopped. The processes are forked from one that has torch loaded (Linux, macOS); videos need PyAV.
+Each run of a command, on tiny inputs, gets SIGKILL, SIGTERM or SIGINT at a random moment. Then no old file
+may be damaged, nothing half may lie at a final name, and after SIGTERM and SIGINT no temporary may be left.
+The command is typed again, with --resume where it has that, and must make the very bytes of a run that
+nothing has stopped. The processes are forked from one that has torch loaded (Linux, macOS); videos need PyAV.
 """
 
 from __future__ import annotations
