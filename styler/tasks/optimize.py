@@ -39,8 +39,8 @@ SHARE = 0.9
 """Share of the free memory that the work may take."""
 _GROWN = 100.0
 """Times its lowest value that no loss becomes with steps of a fair size."""
-FADE = 0.6
-"""Weight of the content at each finer scale, over that at the one before: large forms are settled by then."""
+FADES = (1.0, 0.5, 0.1)
+"""Weight of the content at each scale, coarse to fine, and at all further ones: by then forms are settled."""
 
 
 def optimize(
@@ -112,7 +112,7 @@ def _paint(
     usual = typical(extractor, layers(options), view.walk)
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
     for stage, scale in list(enumerate(schedule))[begun.stage :]:
-        last, weight = stage == len(schedule) - 1, extractor.content_weight * FADE**stage
+        last, weight = stage == len(schedule) - 1, extractor.content_weight * FADES[min(stage, 2)]
         steps = options.steps if last else options.coarse_steps
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
         yield Stage(f"scale {stage + 1} of {len(schedule)}", *scale, steps)
