@@ -237,9 +237,13 @@ def parse_tile(text: str) -> TileSide:
 def parse_numbers(text: str) -> Numbers:
     """`1,0.5` -> (1.0, 0.5); InputError for anything else."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise InputError(f"'{text}' is no list of numbers: write one, as 1, or several, as 1,0.5") from error
+    for number in numbers:
+        if not math.isfinite(number):
+            raise InputError(f"{number} is not a finite number")
+    return numbers
 
 
 def format_numbers(numbers: Numbers) -> str:

@@ -112,8 +112,8 @@ def test_the_whole_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_half_painted_pictures_are_on_the_way() -> None:
     content, style = smooth(0, 1), smooth(1, 1)
     early, late = halfway(content, style, network(), (1, 4), "content")
-    assert torch.equal(early.image, content)
-    assert not torch.equal(late.image, content)
+    moved, farther = (float((step.image - content).abs().mean()) for step in (early, late))
+    assert 0 < moved < farther
     assert late.image.min() >= 0 and late.image.max() <= 1
 
 
