@@ -145,6 +145,14 @@ def test_a_resumed_film_is_the_uninterrupted_one(tmp_path, network, short, after
     assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "whole.mp4", "b.mp4"}
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv"])
+def test_the_same_film_has_the_same_bytes(tmp_path, network, suffix):
+    source = make(tmp_path / "a.mp4", pictures(3))
+    for stem in ("b", "c"):
+        run(source, tmp_path / f"{stem}{suffix}", network)
+    assert (tmp_path / f"b{suffix}").read_bytes() == (tmp_path / f"c{suffix}").read_bytes()
+
+
 def test_a_signal_at_the_last_frame_leaves_the_whole_film(tmp_path, network, short):
     source = make(tmp_path / "a.mp4", pictures(5))
     run(source, tmp_path / "b.mp4", network, stopping(5))

@@ -58,8 +58,10 @@ def join(
 
 def _opened(file: BinaryIO, format: str, encoding: Encoding) -> Any:
     """A container to write; the table of an MP4 goes to the front, so that it plays while it is loaded."""
-    options = {"movflags": "faststart"} if format in {"mp4", "mov"} else {}
-    if options:  # the unit of the time at which a stream starts; milliseconds by default
+    options = {"fflags": "+bitexact"}  # Matroska's identifiers would be random
+    if format in {"mp4", "mov"}:
+        options["movflags"] = "faststart"
+        # The unit of the time at which a stream starts; milliseconds by default.
         options["movie_timescale"] = str(encoding.time_base.denominator)
     return codecs().open(file, "w", format=format, options=options, io_open=lambda *_: _again(file))
 
