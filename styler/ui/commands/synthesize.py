@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from styler.options.synthesis import InvertOptions, TextureOptions
+from styler.storage.styles import style_file
 from styler.ui.flags import options_of, params_option, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
@@ -22,17 +23,18 @@ from styler.ui.follow import Settings, run_job
 @talking
 @click.pass_obj
 def texture(settings: Settings, style: str, output: str | None, options: TextureOptions) -> int:
-    """Make a texture of STYLE, of any size, from noise.
+    """Make a texture of STYLE, a file or a picture of ours by name, of any size, from noise.
 
     \b
     styler texture mosaic.jpg --size 1024x512
     styler texture moss.jpg --tileable
-    styler texture waves.jpg --sheet
+    styler texture waves --sheet
 
     Its features have the statistics of the style's up to a layer, as in Gatys et al. 2015; --sheet shows a
     texture for each depth, with the number of parameters that describe it. Ctrl-C saves the texture as it
     stands.
     """
+    style = style_file(style)
     require_inputs([style])
     from styler.jobs.see import synthesis as job
 

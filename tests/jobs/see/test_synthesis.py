@@ -53,6 +53,11 @@ def test_the_command_that_show_prints_makes_the_same_bytes(run, studio, command)
     assert target.read_bytes() == first
 
 
+def test_a_style_of_ours_is_found_by_name(run, studio):
+    assert run("texture", "waves", *TINY, "--coarse-steps", "2", "-o", "found.png").code == 0
+    assert read_recipe("found.png")["styles"][0]["name"] == "waves.jpg"
+
+
 def test_a_sheet_has_a_column_for_each_depth(run, studio):
     done = run("texture", "style.png", *TINY, "--size", "32", "--sheet", "--json")
     record = json.loads(done.lines[-1])
