@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ import torch.nn.functional as F
 from narrow import NARROW, squeezed
 from scipy.stats import spearmanr
 from torch import nn
-from trees import ROOT as PACKAGE
 
 from styler.classifiers import SCORES, HeadedVGG, SqueezeNet, activation, squeezenet_shapes
 from styler.errors import InputError, WeightsError
@@ -22,7 +22,7 @@ from styler.storage.pictures.load import load_picture
 from styler.tasks.see.gradients import METHODS, gradient_at, gradient_of, saliency, shown
 from styler.tasks.see.units import Unit
 
-ROOT = PACKAGE.parent
+ROOT = Path(__file__).parents[3]
 PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 CONVOLUTIONS = random_convolutions("vgg19", NARROW, seed=5)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 from narrow import NARROW
-from trees import ROOT as PACKAGE
 
 from styler.classifiers import activation
 from styler.engine.parameterization import FourierImage
@@ -130,7 +130,7 @@ def test_units_by_name(network):
 
 def test_spectra_fit_a_photo():
     """As lucid tests its parameterizations: to a mean error under 0.01 by Adam."""
-    photo = load_picture(PACKAGE.parent / "examples/lake.jpg", long_side=32).image
+    photo = load_picture(Path(__file__).parents[3] / "examples/lake.jpg", long_side=32).image
     size = (photo.shape[-2], photo.shape[-1])
     image = FourierImage.noise(size, torch.Generator().manual_seed(0))
     adam = torch.optim.Adam(image.parameters(), lr=0.05)
