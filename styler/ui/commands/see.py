@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
-from styler.ui.flags import options_of, require_file, require_inputs, talking
+from styler.ui.flags import options_of, output_option, require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
 _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
@@ -39,8 +39,7 @@ def layers(settings: Settings, network: str) -> None:
 
 def _pictures(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its pictures, and the place to write."""
-    text = "Where to write; - is standard output. [default: IMAGE-COMMAND.png, of a folder FOLDER-COMMAND]"
-    output = click.option("-o", "--output", metavar="FILE|FOLDER", help=text)
+    output = output_option("IMAGE-COMMAND.png, of a folder FOLDER-COMMAND")
     return click.argument("images", metavar="IMAGE...", nargs=-1, required=True)(output(command))
 
 
@@ -115,7 +114,7 @@ def dream(settings: Settings, images: Sequence[str], output: str | None, options
 
 
 @click.command()
-@click.option("-o", "--output", metavar="FILE|FOLDER", help="Where to write; - is standard output.")
+@output_option()
 @options_of(ImagineOptions)
 @talking
 @click.pass_obj

@@ -6,18 +6,13 @@ import click
 
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.storage.styles import style_file
-from styler.ui.flags import options_of, params_option, require_inputs, talking
+from styler.ui.flags import options_of, output_option, params_option, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
 
 @click.command()
 @click.argument("style")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: STYLE-texture.png]",
-)
+@output_option("STYLE-texture.png")
 @params_option("texture", TextureOptions)
 @options_of(TextureOptions)
 @talking
@@ -43,12 +38,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
 
 @click.command()
 @click.argument("picture")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE|FOLDER",
-    help="Where to write; - is standard output. [default: PICTURE-invert.png]",
-)
+@output_option("PICTURE-invert.png")
 @params_option("invert", InvertOptions)
 @options_of(InvertOptions)
 @talking
