@@ -1,4 +1,4 @@
-"""README and the house files against the program.
+"""README, docs/ and the house files against the program.
 
 `python tests/test_docs.py --write` renews the tables of options, rooms and ranks.
 """
@@ -37,6 +37,7 @@ from styler.ui import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 RENEW = "a table is old; renew all: python tests/test_docs.py --write"
 OPTIONS: dict[str, type[Options]] = {
     "optimize": OptimizeOptions,
@@ -53,12 +54,12 @@ OPTIONS: dict[str, type[Options]] = {
     "texture": TextureOptions,
     "invert": InvertOptions,
 }
-"""Commands whose options README lists, or the page of their own."""
+"""Commands whose options docs/options.md lists, or the page of their own."""
 PAGES = dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md")
 
 
 def option_table(name: str) -> str:
-    """README's table of a command, from the very fields that its flags are made of."""
+    """The table of a command's options, from the very fields that its flags are made of."""
     return table("Option | Default |", [row(field, hint) for field, hint in fields_of(OPTIONS[name]).items()])
 
 
@@ -113,7 +114,10 @@ def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
 
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
-    **{f"options of {name}": (PAGES.get(name, "README.md"), partial(option_table, name)) for name in OPTIONS},
+    **{
+        f"options of {name}": (PAGES.get(name, "docs/options.md"), partial(option_table, name))
+        for name in OPTIONS
+    },
     "rooms": ("docs/architecture.md", rooms),
     "ranks": ("CONTRIBUTING.md", ranks),
 }
@@ -149,6 +153,12 @@ def readme() -> str:
     return README.read_text("utf-8")
 
 
+@pytest.fixture
+def documents() -> str:
+    """README and all pages."""
+    return "\n".join(path.read_text("utf-8") for path in (README, *DOCS))
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_generated_tables_are_those_of_the_program(name):
     path, text = TABLES[name]
@@ -169,23 +179,28 @@ def test_names_in_the_documents_exist():
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_of_the_program_is_in_the_table_or_the_text(readme, name):
+def test_every_option_of_the_program_is_in_the_table_or_the_text(documents, name):
     flags = {flag for p in cli.styler.commands[name].params if isinstance(p, click.Option) for flag in p.opts}
     elsewhere = {"--output", "-o", "--quiet", "-q", "--verbose", "-v", "--json", "--debug"}
     listed = set(re.findall(r"^\| `(--[\w-]+)`", option_table(name), re.MULTILINE))
     assert listed <= flags
-    assert all(re.search(rf"{flag}\b", readme) for flag in flags - listed - elsewhere)
+    assert all(re.search(rf"{flag}\b", documents) for flag in flags - listed - elsewhere)
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_is_in_the_readme(readme, command):
-    assert command in readme, f"README.md does not tell of `{command}`"
+def test_every_command_is_in_the_list_of_commands(command):
+    page = (ROOT / "docs/commands.md").read_text("utf-8")
+    assert f"`{command}" in page, f"docs/commands.md does not name `{command}`"
 
 
-def test_no_command_in_the_readme_is_made_up(readme):
+def test_no_command_in_the_documents_is_made_up(documents):
     known = {command.split()[1] for command in commands()}
-    named = re.findall(r"(?:^|`|&& )styler ([a-z][\w-]*)", readme, re.MULTILINE)
+    named = re.findall(r"(?:^|`|&& )styler ([a-z][\w-]*)", documents, re.MULTILINE)
     assert named and set(named) <= known
+
+
+def test_the_readme_is_short(readme):
+    assert len(readme.splitlines()) <= 150
 
 
 def test_the_first_command_can_be_typed_as_it_stands(readme):
@@ -213,10 +228,17 @@ def test_the_python_example_runs(readme, tmp_path, monkeypatch):
     assert sum(path.is_file() for path in (tmp_path / "painted").rglob("*")) == 2
 
 
-def test_links_in_the_readme_lead_somewhere(readme):
-    links = re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", readme) + re.findall(r'src="([^"]+)"', readme)
-    for link in links:
-        assert (ROOT / link.partition("#")[0]).exists(), f"README.md links to {link}, which is not there"
+@pytest.mark.parametrize("page", [README, *DOCS], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Files; anchors within them are `mkdocs build --strict`'s."""
+    text = page.read_text("utf-8")
+    for link in re.findall(r"\]\((?!https?://|#)([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
+        assert (page.parent / link.partition("#")[0]).exists(), f"{page.name} links to {link}"
+
+
+def test_every_page_is_in_the_sites_menu():
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8").partition("nav:")[2]
+    assert [page.name for page in DOCS if f" {page.name}" not in menu] == []
 
 
 def test_the_changelog_tells_of_this_version():
@@ -229,6 +251,7 @@ def test_ci_runs_the_readmes_test_command(readme):
     assert os.access(script, os.X_OK)
     command = block(readme, "pip install '.[test]'")
     assert f"\n({command})\n" in script.read_text("utf-8")
+    assert "\nmkdocs build --strict" in script.read_text("utf-8")
     checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 
