@@ -21,6 +21,9 @@ B = TypeVar("B")
 _SPIKE = 10.0
 """A gradient this many times its usual norm is left out: one bad batch must not undo many good ones."""
 
+AVERAGE_EVERY = 8
+"""Steps between two updates of the averaged weights: each costs as much as an optimizer's step."""
+
 
 @dataclass(frozen=True)
 class TrainingState:
@@ -37,6 +40,21 @@ class TrainingState:
     network: Mapping[str, Tensor]
     optimizers: Sequence[dict[str, Any]]
     norms: Tensor
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, index: int) -> None:
+    """Update the exponential moving average of a network's weights, before step `index`.
+
+    `decay` is the average's share at each step, which is less in the first steps.
+    """
+    if index % AVERAGE_EVERY:
+        return
+    count = index // AVERAGE_EVERY
+    share = min(decay**AVERAGE_EVERY, count / (count + 10))  # the first weights are random
+    weights = network.state_dict()
+    for name, value in average.state_dict().items():
+        value.lerp_(weights[name], 1 - share)
 
 
 def fit(

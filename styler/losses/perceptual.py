@@ -202,6 +202,11 @@ def alpha_norm(image: Tensor, alpha: float = 6.0) -> Tensor:
     return distances.mean()
 
 
+def out_of_range(image: Tensor) -> Tensor:
+    """Mean squared distance of values from the range [0, 1]; a scalar."""
+    return (image - image.clamp(0, 1)).square().mean()
+
+
 def grid_pattern(image: Tensor, period: int = 4, window: int = 32) -> Tensor:
     """Power of patterns of an Image [N, C, H, W] in step with a grid of `period` pixels; a scalar.
 

@@ -33,6 +33,7 @@ class ResidualArchitecture:
         eps: what the norms add to the variance.
         upsampling: how layers double.
         dropout: whether blocks have it.
+        grain: of the noise that photos get before they are painted, see `image.grain`; 0: none.
         pixels: whether pictures are in [0, 1] inside, too, or in [-1, 1] and end in a tanh.
     """
 
@@ -48,6 +49,7 @@ class ResidualArchitecture:
     eps: float = bounded(1e-5, 1e-12, 1)
     upsampling: Literal["resize", "transposed"] = "resize"
     dropout: bool = False
+    grain: float = bounded(0.0, 0, 1)
     pixels: Literal["unsigned", "signed"] = "unsigned"
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from styler.options.fields import Layers, OutputSize, again, opt, weight
 from styler.options.shared import (
+    AverageOptions,
     ColorOptions,
     ContentLoss,
     LossNetworkOptions,
@@ -39,7 +40,7 @@ class FastOptions(ColorOptions, PassOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
+class TrainFastOptions(LossOptions, LossNetworkOptions, AverageOptions, TrainingOptions):
     """Options of `styler train-fast`; the defaults are the preset for machines without a GPU."""
 
     network: Generator = opt(
@@ -70,11 +71,32 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, TrainingOptions):
         100.0, "Weight against patterns in step with the network's grid of 4 pixels, as weaves and dots."
     )
 
+    range_weight: float = weight(
+        0.0, "Weight against values outside the range of pixels, which show as white and colored blobs."
+    )
+    grain: float = opt(
+        0.0,
+        "Gray noise that photos get in training and in painting, of values in [0, 1], so that flat areas are "
+        "not woven; 0.02 is enough.",
+        low=0,
+        high=0.5,
+    )
+    norm_rate: float = opt(
+        10.0,
+        "Learning rate of the norms, relative to that of the convolutions; 3 is better for few steps.",
+        low=0,
+        high=1000,
+    )
+    these_photos: bool = opt(
+        False, "The photos are those to be painted: train on few without advice to take more."
+    )
+
     def weights(self) -> list[float]:
         """Weights of all terms of the loss; textures are not compared with photos."""
         if self.network == "texture":
             return [self.style_weight, self.tv_weight]
-        return [*super().weights(), self.grid_weight, self.stable_weight * self.video_stable]
+        own = (self.grid_weight, self.range_weight, self.stable_weight * self.video_stable)
+        return [*super().weights(), *own]
 
 
 FAST_PRESETS: dict[str, dict[str, Any]] = {

@@ -153,6 +153,15 @@ class TrainingOptions(MachineOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AverageOptions(Options):
+    """The average of a network's weights over its training."""
+
+    average: float = opt(
+        0.0, "How slowly the averaged weights, which are kept, follow; 0: no average.", low=0, high=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchOptions(Options):
     """Which of many inputs are worked on, and whether anything is written."""
 

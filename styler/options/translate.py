@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from styler.options.fields import SMALLEST, Options, OutputSize, Range, again, opt, require_weight, weight
 from styler.options.shared import (
+    AverageOptions,
     BatchOptions,
     Decay,
     LossNetworkOptions,
@@ -77,7 +78,7 @@ class PairsOptions(EdgeOptions, BatchOptions, MachineOptions, OutputOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, TrainingOptions):
+class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, AverageOptions, TrainingOptions):
     """Options of `styler train-translate`; the defaults are the preset for machines without a GPU."""
 
     direction: Direction = opt("AtoB", "Which pictures become which: left, or trainA, is A.")
@@ -118,9 +119,7 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, TrainingOptions):
     warmup: int = again(TrainingOptions, "warmup", 0)
     decay: Decay = again(TrainingOptions, "decay", "linear")
     clip: float = again(TrainingOptions, "clip", 1e4)
-    average: float = opt(
-        0.999, "How slowly the averaged weights, which are kept, follow; 0: no average.", low=0, high=1
-    )
+    average: float = again(AverageOptions, "average", 0.999)
     validation: float = opt(0.1, "Share of the pairs that is held out to measure progress.", low=0, high=0.9)
     validation_most: int = opt(64, "Most pairs that are held out.", low=0, high=100_000)
     keep: Keep = opt("perceptual", "Weights that are kept: by least distance of held-out pairs, or last.")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from styler.device import Form, form_for, is_shortage, room_for
 from styler.errors import DeviceError
 from styler.image.color import match_colors
+from styler.image.grain import grained
 from styler.image.size import SMALLEST, Size, fit
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
@@ -21,6 +22,8 @@ from styler.tasks.onepass import OnePass, shortage, shrunk, too_large
 
 _TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
+_GRAINING = 60
+"""Bytes for each pixel that a photo and its grain take at most while that is made."""
 _MAPS = 10
 """Maps of the finest scale alive at once in a texture network, as measured on a CPU: 7 to 10."""
 
@@ -36,10 +39,10 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     assert isinstance(network, ResidualNetwork)
 
     def prepare(photo: Tensor) -> Tensor:
-        if options.color != "content-to-style" or options.colors_only:
-            return photo
-        # A network brings no picture of its style; what it paints has the colors of one.
-        return match_colors(photo, plain.run(shrunk(photo)).clamp_(0, 1))
+        if options.color == "content-to-style" and not options.colors_only:
+            # A network brings no picture of its style; what it paints has the colors of one.
+            photo = match_colors(photo, plain.run(grained(shrunk(photo), grain)).clamp_(0, 1))
+        return grained(photo, grain)
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
         painted = painted.clamp_(0, 1)
@@ -49,9 +52,9 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
             painted = colors.after(painted, photo, options.color)
         return torch.lerp(photo, painted, options.strength)
 
-    mode, measures = Mode(mix=mix), options.strength > 0
+    mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
     plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
-    return replace(plain, prepare=prepare)
+    return replace(plain, prepare=prepare, preparing=_GRAINING if grain else 0)
 
 
 # Texture

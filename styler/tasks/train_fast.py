@@ -18,15 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
-from styler.engine.fit import TrainingState, fit
+from styler.engine.fit import TrainingState, fit, update_average
 from styler.engine.terms import typical
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
+from styler.image.grain import grained
 from styler.image.size import fit as fitted
 from styler.image.size import resize, seen
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import (
     grid_pattern,
+    out_of_range,
     shares,
     structure,
     structure_error,
@@ -49,9 +51,9 @@ Objective = Callable[[Tensor | None, Tensor, Tensor, Tensor], Losses]
 
 CONTENT_WEIGHT = 0.06
 """Weight of the content that keeps photos to be seen; the option is a factor of it."""
-NORM_RATE, TEXTURE_RATE = 10.0, 20.0
-"""Learning rates of norms and of texture networks, relative to that of the convolutions."""
-GRAIN = 0.01
+TEXTURE_RATE = 20.0
+"""Learning rate of texture networks, relative to that of the convolutions."""
+STABLE_NOISE = 0.01
 """Standard deviation of the noise that a steady network must ignore."""
 LEAST = 0.3
 """Contrast and color of painted pictures that are too little, relative to the photos and the style."""
@@ -96,6 +98,7 @@ def train_fast(
     start: TrainingState | None = None,
     stop: Callable[[], bool] = lambda: False,
     group: Group = ALONE,
+    average: ResidualNetwork | TextureNetwork | None = None,
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
     """Train a network to paint the styles of `targets`, which are its last ones.
 
@@ -106,6 +109,7 @@ def train_fast(
         batches: step -> this process's part of the inputs, on the network's device.
         stop: asked after each step; once true, the state is yielded and the training ends early.
         group: the processes that train together.
+        average: a copy of the network that gets the average of its weights.
 
     Yields and returns as `fit`.
     """
@@ -114,25 +118,30 @@ def train_fast(
     objective = objective_for(extractor, targets, options, form)
     optimizer = torch.optim.Adam(parameter_groups(network, options))
     paint = group.wrap(network)
+    kept = network if average is None else nn.ModuleDict({"network": network, "average": average})
     known, new = network.config.styles, len(targets.distance)
 
     def step(index: int, inputs: Inputs) -> Losses:
+        if average is not None:
+            update_average(average, network, options.average, index)
         photos = inputs if isinstance(inputs, Tensor) else None
         first = (index * group.size + group.rank) * options.batch
         styles = torch.tensor(draw_styles(options.seed, first, options.batch, new), device=device)
         views = torch.tensor(_draw_views(options, first), device=device)
         mix = F.one_hot(styles + known - new, known).float()
         if photos is None or not options.video_stable:
-            painted = paint(_formed(inputs, form), Mode(mix=mix))
+            seen = inputs if photos is None else _grained(network, photos, options.seed, first)
+            painted = paint(_formed(seen, form), Mode(mix=mix))
             return objective(photos, painted, styles, views)
         field = displacement(photos.shape, options.seed, first).to(device)
-        moved = _grainy(displaced(photos, field), options.seed, first)
+        moved = _noisy(displaced(photos, field), options.seed, first)
         both = Mode(mix=torch.cat([mix, mix]))
-        painted, again = paint(form(torch.cat([photos, moved])), both).chunk(2)
+        seen = torch.cat([_grained(network, x, options.seed, first) for x in (photos, moved)])
+        painted, again = paint(form(seen), both).chunk(2)
         steady = (again.float() - displaced(painted.float(), field)).square().mean()
         return objective(photos, painted, styles, views) | {"stable": options.stable_weight * steady}
 
-    return (yield from fit(step, batches, network, [optimizer], options, start, stop))
+    return (yield from fit(step, batches, kept, [optimizer], options, start, stop))
 
 
 def parameter_groups(network: nn.Module, options: TrainFastOptions) -> list[dict[str, Any]]:
@@ -146,7 +155,7 @@ def parameter_groups(network: nn.Module, options: TrainFastOptions) -> list[dict
         return [{"params": list(parameters.values()), "lr": TEXTURE_RATE * options.learning_rate}]
     shared = [p for name, p in parameters.items() if "norm." not in name]
     own = [p for name, p in parameters.items() if "norm." in name]
-    parts = ((shared, options.learning_rate), (own, NORM_RATE * options.learning_rate))
+    parts = ((shared, options.learning_rate), (own, options.norm_rate * options.learning_rate))
     return [{"params": part, "lr": rate} for part, rate in parts if part]
 
 
@@ -179,6 +188,8 @@ def objective_for(extractor: Extractor, targets: Targets, options: TrainFastOpti
             losses["tv"] = options.tv_weight * total_variation(painted.float())
         if options.grid_weight and photos is not None:
             losses["grid"] = options.grid_weight * grid_pattern(painted.float())
+        if options.range_weight:
+            losses["range"] = options.range_weight * out_of_range(painted.float())
         return losses
 
     return evaluate
@@ -286,13 +297,19 @@ def _formed(inputs: Inputs, form: Form) -> Inputs:
     return form(inputs) if isinstance(inputs, Tensor) else [form(noise) for noise in inputs]
 
 
-def _grainy(images: Tensor, seed: int, first: int) -> Tensor:
+def _grained(network: nn.Module, inputs: Tensor, seed: int, first: int) -> Tensor:
+    """Photos with the grain that the network is to see, new at each step."""
+    amount = network.config.grain if isinstance(network, ResidualNetwork) else 0.0
+    return grained(inputs, amount, seed, first)
+
+
+def _noisy(images: Tensor, seed: int, first: int) -> Tensor:
     """Images with noise, which for picture i of a batch is that of picture first + i of the training."""
     grain = [
         np.random.default_rng((seed, 2, first + i)).standard_normal(x.shape, np.float32)
         for i, x in enumerate(images)
     ]
-    return images + GRAIN * torch.from_numpy(np.stack(grain)).to(images)
+    return images + STABLE_NOISE * torch.from_numpy(np.stack(grain)).to(images)
 
 
 # Signs that it failed

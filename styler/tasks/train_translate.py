@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form, form_for
-from styler.engine.fit import TrainingState, fit
+from styler.engine.fit import TrainingState, fit, update_average
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, borderless
@@ -39,8 +39,6 @@ DROPOUT_LAYERS = (1, 2, 3)
 """Layers after the bottleneck with dropout (Isola et al. 2017)."""
 DEEPEST = 8
 """Halvings of the U-Net of Isola et al. 2017."""
-AVERAGE_EVERY = 8
-"""Steps between two updates of the averaged weights: each costs as much as an optimizer's step."""
 ACCURACY_RATE = 0.02
 """Weight of a step in the running accuracy."""
 
@@ -116,17 +114,6 @@ class Pix2Pix(nn.Module):
             losses["generator/features"] = options.feature_weight * feature_matching(own, real)
         return losses
 
-    @torch.no_grad()
-    def update_average(self, index: int) -> None:
-        """Update the exponential moving average of the generator's weights, before step `index`."""
-        if self.average is None or index % AVERAGE_EVERY:
-            return
-        count = index // AVERAGE_EVERY
-        decay = min(self.options.average**AVERAGE_EVERY, count / (count + 10))  # the first weights are random
-        weights = self.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            value.lerp_(weights[name], 1 - decay)
-
 
 def train_translate(
     networks: Pix2Pix,
@@ -157,7 +144,8 @@ def train_translate(
     wrapped = group.wrap(networks)
 
     def step(index: int, pair: Pair) -> Losses:
-        networks.update_average(index)
+        if networks.average is not None:
+            update_average(networks.average, networks.generator, options.average, index)
         dropout = dropout_seed(options.seed, index, group.rank) if options.dropout else None
         targets = pair.targets.to(memory_format=form.memory_format)
         losses: Losses = wrapped(form(pair.inputs), targets, dropout, perceptual)

@@ -1,5 +1,7 @@
 """Painting with a network of styles: strength, color, borders; textures that are too large."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +11,12 @@ from PIL import Image
 
 from styler.errors import DeviceError
 from styler.image.color import luma
+from styler.image.grain import grained
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
 from styler.storage.pictures.save import save_picture
 from styler.tasks import fast
-from styler.tasks.onepass import OnePass
+from styler.tasks.onepass import Budget, OnePass
 
 NETWORK = small("johnson").eval().requires_grad_(False)
 
@@ -36,6 +39,19 @@ def test_color_photo_has_the_paintings_luma_only() -> None:
     gray = luma(image).expand(-1, 3, -1, -1)
     found = painter(color="photo")(gray)
     torch.testing.assert_close(found, luma(painter()(gray)).expand(-1, 3, -1, -1), atol=1e-5, rtol=0)
+
+
+def test_grain_is_the_same_each_time_in_whole_pictures_and_in_strips() -> None:
+    """Strips of a picture with grain are those of the picture to which the very grain was added before."""
+    grainy, image = copy.deepcopy(NETWORK), picture(64, 48)
+    grainy.config = replace(grainy.config, grain=0.1)
+    paint = fast.painter(grainy, MIX, FastOptions())
+    assert torch.equal(paint(image), painter()(grained(image, 0.1)))
+    assert (paint(image) - painter()(image)).abs().max() > 1e-3
+    thin = replace(paint, budget=Budget(largest=16 * 48))
+    assert thin.rows(64, 48) == 16
+    assert torch.equal(thin(image), replace(painter(), budget=thin.budget)(grained(image, 0.1)))
+    assert torch.equal(fast.painter(grainy, MIX, FastOptions(strength=0))(image), image)
 
 
 def test_what_was_given_is_not_changed() -> None:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from narrow import NARROW
 
 from styler.device import Form
-from styler.engine.fit import TrainingState
+from styler.engine.fit import AVERAGE_EVERY, TrainingState
 from styler.features import Extractor
+from styler.image.grain import COARSE
 from styler.image.warp import displaced, displacement
-from styler.losses.perceptual import grid_pattern
+from styler.losses.perceptual import grid_pattern, out_of_range
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
@@ -223,3 +224,59 @@ def test_faults():
     assert "flat" in fault_of([], [torch.full_like(photo, 0.5)], style)
     engraving = style[:, :1].expand(-1, 3, -1, -1)  # which has no color to lose
     assert fault_of([photo], [painted[:, :1].expand(-1, 3, -1, -1)], engraving) == ""
+
+
+def test_the_rate_of_norms_is_relative_to_that_of_convolutions():
+    shared, own = parameter_groups(network(), options(learning_rate=1e-3, norm_rate=3.0))
+    assert (shared["lr"], own["lr"]) == (1e-3, pytest.approx(3e-3))
+
+
+def test_what_lies_outside_the_range_is_squared(extractor):
+    """Half of the values at 1.5 and half at 0.5: a mean of (0.5^2 + 0) / 2."""
+    painted = torch.full((1, 3, 32, 32), 0.5)
+    painted[..., :16] = 1.5
+    assert out_of_range(painted) == out_of_range(1 - painted) == 0.125
+    o = options(range_weight=10.0)
+    targets = make_targets(extractor, [style(0)], [photos(99, 4)], o)
+    losses = objective_for(extractor, targets, o, FLOAT)(photos(0, 1), painted, *[torch.zeros(1).long()] * 2)
+    assert losses["range"] == 1.25
+
+
+def test_the_network_sees_grain_and_the_content_loss_does_not(extractor, monkeypatch):
+    """What differs from a training without grain is what the network is given, new at each step."""
+    net, given = grainy_network(0.05), []
+    monkeypatch.setattr(net, "forward", lambda x, mode: (given.append(x), plain(x, mode))[1])
+    plain, o = type(net).forward.__get__(net), options(steps=2)
+    targets = make_targets(extractor, [style(0)], [photos(99, 4)], o)
+    list(train_fast(net, extractor, targets, lambda index: photos(0, o.batch), o))
+    noise = [x - photos(0, o.batch) for x in given]
+    assert not torch.allclose(noise[0], noise[1])
+    for x in noise:
+        assert x.std() == pytest.approx(0.05 * (1 + COARSE**2) ** 0.5, rel=0.3)
+        assert torch.allclose(x[:, 0], x[:, 2], atol=1e-6)
+
+
+def test_the_average_is_that_of_the_weights_and_goes_on_from_a_saved_state(extractor):
+    o = options(steps=2 * AVERAGE_EVERY + 1, average=0.9, save=AVERAGE_EVERY + 2)
+    targets = make_targets(extractor, [style(0)], [photos(99, 4)], o)
+
+    def trained(start=None):
+        net, average = network(), network().requires_grad_(False)
+        steps = train_fast(net, extractor, targets, lambda index: photos(index, 2), o, start, average=average)
+        states = [event for event in steps if isinstance(event, TrainingState)]
+        return net, average, states
+
+    net, average, (middle, end) = trained()
+    _, again, (same,) = trained(middle)
+    weight = average.last.conv.weight
+    assert torch.equal(weight, again.last.conv.weight) and torch.equal(
+        weight, end.network["average.last.conv.weight"]
+    )
+    assert all(torch.equal(end.network[name], same.network[name]) for name in end.network)
+    way = (net.last.conv.weight - network().last.conv.weight).norm()
+    assert 0 < (weight - network().last.conv.weight).norm() < way  # it lags behind
+
+
+def grainy_network(amount):
+    torch.manual_seed(0)
+    return ResidualNetwork(ResidualArchitecture(width=8, styles=1, grain=amount))

@@ -17,7 +17,7 @@ from test_processes import finish, free_port, start
 from torch import Tensor
 from torch.func import functional_call
 
-from styler.engine.fit import TrainingState
+from styler.engine.fit import AVERAGE_EVERY, TrainingState, update_average
 from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor
@@ -33,7 +33,6 @@ from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.runs import load_state, save_state
 from styler.tasks.train_translate import (
     ACCURACY_RATE,
-    AVERAGE_EVERY,
     Pix2Pix,
     architecture_for,
     blocked,
@@ -347,14 +346,14 @@ def test_the_average_follows_the_generator() -> None:
     for index in range(400 * AVERAGE_EVERY + 1):
         with torch.no_grad():
             weight.fill_(float(index % AVERAGE_EVERY == 0))  # what it is in between, it does not see
-        networks.update_average(index)
+        update_average(networks.averaged, networks.generator, 0.9, index)
         values.append(kept[0, 0, 0, 0].item())
     assert values[0] == values[-1] == 1
     with torch.no_grad():
         weight.fill_(0)
-    networks.update_average(400 * AVERAGE_EVERY)
+    update_average(networks.averaged, networks.generator, 0.9, 400 * AVERAGE_EVERY)
     assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**AVERAGE_EVERY)
-    networks.update_average(AVERAGE_EVERY)  # early on it forgets quickly
+    update_average(networks.averaged, networks.generator, 0.9, AVERAGE_EVERY)  # early on it forgets quickly
     assert kept[0, 0, 0, 0].item() == pytest.approx(0.9**AVERAGE_EVERY / 11)
 
 

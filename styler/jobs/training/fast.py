@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.grain import grained
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of, network_for, open_styles
@@ -119,12 +121,14 @@ def _notes(
     network: Network, feed: _Feed, dataset: str, base: Model | None, options: TrainFastOptions
 ) -> Iterator[Note]:
     """Notes on what may not be as the user thinks."""
-    if feed.pictures is not None and feed.count < _FEW:
+    if feed.pictures is not None and feed.count < _FEW and not options.these_photos:
         yield Note(f"few photos ({feed.count}): with {_FEW} or more the network does better on other photos")
     if dataset and feed.pictures is None:
         yield Note("textures are made of noise: --dataset is not used")
     if base and isinstance(network, ResidualNetwork) and "model_size" in options.changed():
         yield Note(f"the network that is added to has width {network.config.width}: --model-size is not used")
+    if base and isinstance(network, ResidualNetwork) and options.grain not in (0, network.config.grain):
+        yield Note(f"the network that is added to has grain {network.config.grain}: --grain is not used")
 
 
 @dataclass(eq=False)
@@ -135,6 +139,7 @@ class _StyleTraining:
         base: the trained network that the styles are added to.
         first: the trained network that this one starts from.
         painted: the last preview, a row of Images for each style.
+        average: a copy of the network with the average of its weights.
     """
 
     network: Network
@@ -144,6 +149,17 @@ class _StyleTraining:
     base: Model | None = None
     first: Model | None = None
     painted: list[list[Tensor]] = field(default_factory=list, init=False)
+    average: Network | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Copy the network for the average of its weights."""
+        if self.options.average:
+            self.average = copy.deepcopy(self.network).requires_grad_(False)
+
+    @property
+    def kept(self) -> Network:
+        """The network with averaged weights, or the trained one without an average."""
+        return self.network if self.average is None else self.average
 
     def fit(
         self,
@@ -160,7 +176,9 @@ class _StyleTraining:
         photos = [batch.to(device) for batch in self.feed.calibration]
         targets = make_targets(extractor, pictures, photos, options)
         start = saved.state if saved else None
-        return task.train_fast(self.network, extractor, targets, batches, options, start, stop, group)
+        return task.train_fast(
+            self.network, extractor, targets, batches, options, start, stop, group, self.average
+        )
 
     def preview(self) -> Tensor:
         """Grid of the same few samples in each style, an Image."""
@@ -179,7 +197,9 @@ class _StyleTraining:
         device, count = next(self.network.parameters()).device, self.network.config.styles
         row = torch.tensor([count - len(self.styles) + style])
         mode = Mode(mix=F.one_hot(row, count).float().to(device))
-        painted: Tensor = self.network(moved(inputs, device), mode)
+        if isinstance(inputs, Tensor) and isinstance(self.kept, ResidualNetwork):
+            inputs = grained(inputs, self.kept.config.grain)
+        painted: Tensor = self.kept(moved(inputs, device), mode)
         return painted.float().clamp(0, 1).cpu()
 
     def _photos(self) -> list[Tensor]:
@@ -187,7 +207,7 @@ class _StyleTraining:
 
     def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
         """Write the network with its styles; gives the faults of its last preview."""
-        model = model_of(self.network, self.styles, self.base, self.first, training)
+        model = model_of(self.kept, self.styles, self.base, self.first, training)
         library.write(path, model)
         yield from map(Note, self.faults(training["losses"]))
 

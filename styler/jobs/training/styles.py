@@ -95,7 +95,8 @@ def network_for(
     if base is None and options.network == "texture":
         return TextureNetwork(TextureArchitecture(channels=width // 2, styles=len(styles)))
     if base is None:
-        return ResidualNetwork(ResidualArchitecture(width=width, styles=len(styles)))
+        config = ResidualArchitecture(width=width, styles=len(styles), grain=options.grain)
+        return ResidualNetwork(config)
     if not KINDS[base.card.kind].styles:
         raise InputError("the model is a translator, to which no style can be added: start without it")
     if base.card.kind != options.network:
@@ -117,7 +118,10 @@ def _started_from(options: TrainFastOptions, count: int, first: Model) -> Networ
             f"--start-from has {len(first.card.styles)} styles, and {count} are to be learned: name as many"
         )
     assert isinstance(first.network, Network)
-    return copy.deepcopy(first.network).requires_grad_(True)
+    network = copy.deepcopy(first.network).requires_grad_(True)
+    if isinstance(network, ResidualNetwork):
+        network.config = dataclasses.replace(network.config, grain=options.grain)
+    return network
 
 
 def extended(network: Network, count: int) -> Network:

@@ -40,7 +40,7 @@ class Parity(NamedTuple):
 
 
 def export(path: Path | str, network: PictureNetwork, mode: Mode, overwrite: bool = True) -> list[Parity]:
-    """Write the network as it runs in a mode, without its dropout.
+    """Write the network as it runs in a mode, without its dropout and without the grain that photos get.
 
     Its input and its output are Images [N, C, H, W] of any size from `smallest_side` on; the output is
     clamped. The mode's mix of styles, [1, S], and stored statistics are written into the norms.

@@ -104,3 +104,23 @@ def test_names() -> None:
 def test_a_file_with_an_equals_sign_is_a_file(studio: Path) -> None:
     Path("ink.png").rename("a=b.png")
     assert file_of("a=b.png") == "a=b.png"
+
+
+def test_grain_and_average_are_kept_in_the_network(studio: Path) -> None:
+    chosen = options("transform", grain=0.02, average=0.9, these_photos=True, steps=9, save=4)
+    events, _ = run("grainy.safetensors", "ink.png", chosen=chosen)
+    assert "few" not in notes(events)
+    model = library.read(Path("grainy.safetensors"))
+    assert model.card.network["grain"] == 0.02 and model.network.config.grain == 0.02
+    run("last.safetensors", "ink.png", chosen=options("transform", grain=0.02, steps=9))
+    assert not same(weights("grainy.safetensors"), weights("last.safetensors"))
+    run("plain.safetensors", "ink.png", start_from="grainy.safetensors")
+    assert library.read(Path("plain.safetensors")).card.network["grain"] == 0
+    events, _ = run(
+        "both.safetensors",
+        "Wild Waves.png",
+        add_to="grainy.safetensors",
+        chosen=options("transform", grain=0.1),
+    )
+    assert "has grain 0.02: --grain is not used" in notes(events)
+    assert library.read(Path("both.safetensors")).card.network["grain"] == 0.02
