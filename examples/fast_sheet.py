@@ -13,10 +13,12 @@ from pathlib import Path
 
 import torch
 
+from styler.options.fast import FastOptions
 from styler.storage.models import library
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.save import save_picture
 from styler.storage.pictures.sheet import sheet
+from styler.tasks.fast import painter
 
 HERE = Path(__file__).parent
 PHOTOS = ("lake", "harbour", "still_life", "cat")
@@ -40,8 +42,7 @@ def main() -> None:
             )
             head.append(shown)
             for photo, row in zip(photos, rows, strict=True):
-                with torch.inference_mode():
-                    row.append(model.network(photo, mix).clamp(0, 1))
+                row.append(painter(model.network.eval(), mix, FastOptions())(photo))
     save_picture(out, sheet([head, *rows], cell=CELL), overwrite=True, quality=85)
 
 

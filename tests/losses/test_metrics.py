@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from styler.features import Extractor
-from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim
+from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim, weave
+from styler.losses.perceptual import grid_pattern
 from styler.networks.vgg import random_convolutions
+from styler.storage.pictures.load import load_picture
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +115,69 @@ def test_pictures_of_one_kind_are_embedded_near_each_other(extractor: Extractor)
     assert kernel_distance(found[0], found[2]) > 3 * abs(kernel_distance(found[0], found[1]))
     grey = picture(0, 1)
     assert torch.equal(embed(extractor, grey), embed(extractor, grey.repeat(1, 3, 1, 1)))
+
+
+# Weave
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def woven(step: float, drift: float, amount: float, kind: str = "weave") -> Tensor:
+    """A pattern [1, 1, 192, 256] at `step` pixels whose phase goes by `drift` radians over 30 pixels."""
+    y, x = torch.meshgrid(torch.arange(192.0), torch.arange(256.0), indexing="ij")
+    across = torch.sin(2 * math.pi * x / step + drift * y / 30)
+    along = torch.sin(2 * math.pi * y / step + drift * x / 30)
+    kinds = {"weave": across + along, "dots": 2 * across * along, "corduroy": math.sqrt(2) * across}
+    return amount * kinds[kind][None, None]
+
+
+@pytest.fixture(scope="module")
+def lake() -> Tensor:
+    return load_picture(EXAMPLES / "lake.jpg", long_side=256).image[..., :192, :256]
+
+
+@pytest.mark.parametrize("kind", ["weave", "dots", "corduroy"])
+@pytest.mark.parametrize(("step", "drift"), [(4, 0), (4, 2), (3.8, 2), (4.3, 3)])
+def test_a_weave_is_seen_whether_it_drifts_or_not(lake: Tensor, kind: str, step: float, drift: float) -> None:
+    photo = lake[..., : lake.shape[-2], : lake.shape[-1]]
+    pattern = woven(step, drift, 1, kind)[..., : lake.shape[-2], : lake.shape[-1]]
+    slight, strong = (weave(photo + amount * pattern, photo) for amount in (0.02, 0.05))
+    assert weave(photo, photo) < 0.05 and 0.1 < slight < strong and strong > 0.35
+
+
+def test_what_drifts_is_invisible_to_the_measure_in_step_with_pixels() -> None:
+    gray = torch.full((1, 3, 192, 256), 0.5)
+    still, moving = (gray + woven(4, drift, 0.05) for drift in (0, 5))
+    assert grid_pattern(moving) < 0.2 * grid_pattern(still)
+    assert weave(moving, gray) > 0.7 * weave(still, gray) > 0.5
+
+
+def test_a_pattern_alone_is_all_of_a_pictures_gradient() -> None:
+    """At exactly 4 pixels, bin 8 of 32, the Hann window leaves two thirds of the power in that bin."""
+    gray = torch.full((1, 3, 64, 64), 0.5)
+    assert 0.85 < weave(gray + woven(4, 0, 0.1)[..., :64, :64], gray) <= 1
+    assert weave(gray, gray) == 0
+
+
+def test_noise_strokes_and_pictures_are_no_weave(lake: Tensor) -> None:
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 3, 192, 256, generator=draw)
+    gray, strokes = (
+        torch.full((1, 3, 192, 256), 0.5),
+        torch.from_numpy(gaussian_filter(noise.numpy(), (0, 0, 1, 4))),
+    )
+    for image in (gray + 0.1 * noise, gray + strokes, gray + woven(8, 0, 0.1), gray + woven(16, 1, 0.1)):
+        assert weave(image, gray) < 0.03
+    for name in ("cat", "still_life", "harbour"):
+        picture = load_picture(EXAMPLES / f"{name}.jpg", long_side=320).image
+        assert weave(picture, picture) < 0.06
+
+
+def test_only_smooth_parts_of_the_photo_are_looked_at() -> None:
+    gray, half = torch.full((1, 3, 192, 256), 0.5), torch.zeros(1, 3, 192, 256)
+    half[..., 128:] = torch.rand(1, 3, 192, 128, generator=torch.Generator().manual_seed(0))
+    pattern = woven(4, 1, 0.1)
+    right, left = pattern.clone(), pattern.clone()
+    right[..., :128], left[..., 128:] = 0, 0
+    assert weave(gray + left, half) > 0.5 and weave(gray + right, half) == pytest.approx(0, abs=0.05)

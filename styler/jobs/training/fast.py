@@ -69,7 +69,8 @@ def train_fast(
         output: the network's file, or a folder for it, where it is called as its styles.
         add_to: name or file of a trained network to which the styles are added; its own stay exactly as they
             are.
-        start_from: name or file of a trained network whose weights are the first ones, with as many styles.
+        start_from: name or file of a trained network whose weights are the first ones, with as many styles or
+            one, with which all begin.
         resume, overwrite, credits, stop: see `Request`.
 
     Raises as `train`.

@@ -87,7 +87,7 @@ def network_for(
 
     Raises:
         InputError: if `base` is of another kind, or has one of the styles; if `first` is of another kind, or
-            has not as many styles.
+            has neither as many styles nor a single one, with which all begin.
     """
     if first:
         return _started_from(options, len(styles), first)
@@ -113,12 +113,12 @@ def _started_from(options: TrainFastOptions, count: int, first: Model) -> Networ
     """Copy the network of a model, to be trained further."""
     if first.card.kind != options.network:
         raise InputError(f"--start-from is a {first.card.kind} network, and --network {options.network}")
-    if len(first.card.styles) != count:
-        raise InputError(
-            f"--start-from has {len(first.card.styles)} styles, and {count} are to be learned: name as many"
-        )
+    known = len(first.card.styles)
+    if known not in (1, count):
+        raise InputError(f"--start-from has {known} styles, and {count} are to be learned: name as many")
     assert isinstance(first.network, Network)
-    network = copy.deepcopy(first.network).requires_grad_(True)
+    network = first.network if known == count else extended(first.network, count - 1)
+    network = copy.deepcopy(network).requires_grad_(True)
     if isinstance(network, ResidualNetwork):
         network.config = dataclasses.replace(network.config, grain=options.grain)
     return network

@@ -64,7 +64,7 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
 @click.option(
     "--start-from",
     metavar="NAME|FILE",
-    help="Trained network to train further, for as many styles as it has; the file itself stays as it is.",
+    help="Trained network to train further, for as many styles as it has, or for several from one.",
     shell_complete=completion.networks,
 )
 @training(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")

@@ -76,8 +76,12 @@ def test_a_network_is_trained_further(studio: Path) -> None:
     card = library.read(Path("other.safetensors")).card
     assert [style.name for style in card.styles] == ["wild-waves"]
     assert card.information["started_from"]["options"]["steps"] == 6
-    with pytest.raises(InputError, match="has 1 styles, and 2 are to be learned"):
-        run("two.safetensors", "ink.png", "Wild Waves.png", start_from="one.safetensors")
+    run("two.safetensors", "ink.png", "Wild Waves.png", start_from="one.safetensors", chosen=still)
+    one, two = weights("one.safetensors"), weights("two.safetensors")
+    assert all(torch.equal(one[name], two[name][:1]) for name in one if "norm" in name)
+    assert all(torch.equal(one[name], two[name][1:]) for name in one if "norm" in name)
+    with pytest.raises(InputError, match="has 2 styles, and 1 are to be learned"):
+        run("three.safetensors", "ink.png", start_from="two.safetensors")
     with pytest.raises(InputError, match="is a transform network"):
         run("t.safetensors", "ink.png", start_from="one.safetensors", chosen=options("texture"))
     with pytest.raises(OutputError, match="also an input"):
