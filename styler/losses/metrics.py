@@ -150,4 +150,5 @@ def _outstanding(slopes: Tensor, direction: tuple[int, int]) -> Tensor:
     sides = torch.cat([x[_BELOW], x[_ABOVE]])
     values = torch.cat([along[_BELOW], along[_ABOVE]]).clamp_min(1e-20).log()
     usual = (x[_BAND] @ torch.linalg.lstsq(sides, values[:, None]).solution)[:, 0].exp()
-    return 2 * 3 * (along[_BAND] - usual).clamp_min(0).sum()
+    excess: Tensor = 2 * 3 * (along[_BAND] - usual).clamp_min(0).sum()
+    return excess
