@@ -28,8 +28,8 @@ class DeviceError(StylerError):
 
 
 class DivergedError(StylerError):
-    """An optimization that left the finite numbers for good; `image` is its best picture."""
+    """An optimization that left for good the losses it had; `best` is its best picture, or step."""
 
-    def __init__(self, message: str, image: object = None) -> None:
+    def __init__(self, message: str, best: object = None) -> None:
         super().__init__(message)
-        self.image = image
+        self.best = best

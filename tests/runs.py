@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
-from styler.errors import DivergedError
 from styler.events import Event, TrainStep
 
 Run = Generator[Event, None, Any]
@@ -23,15 +22,3 @@ def ended(run: Run, events: list[Any]) -> tuple[list[Any], Any]:
 def steps(events: list[Any]) -> list[int]:
     """The training steps among events."""
     return [event.index for event in events if isinstance(event, TrainStep)]
-
-
-def diverging(train: Callable[..., Run], last: int) -> Callable[..., Run]:
-    """What trains as `train` does, and diverges after the step `last`."""
-
-    def run(*given: Any) -> Run:
-        for event in train(*given):
-            yield event
-            if isinstance(event, TrainStep) and event.index == last:
-                raise DivergedError(f"training diverged before step {last + 1}")
-
-    return run

@@ -35,6 +35,12 @@ TRANSLATE = {
     "discriminator_width": 4,
     "validation": 0.25,
 }
+WILD: dict[str, dict[str, Any]] = {
+    "transform": {"learning_rate": 1.0, "steps": 12, "warmup": 0},
+    "texture": {"learning_rate": 1.0, "steps": 12, "warmup": 0},
+    "translate": {"learning_rate": 1.0, "steps": 20, "discriminator_rate": 1e3},
+}
+"""Options with which a training of each kind diverges."""
 
 
 def shrink_pictures(patch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,14 @@ def test_a_killed_process_costs_only_the_steps_since_the_last_state(studio: Path
     assert events(0).count("TrainStep") == 4  # of the second start, after a state of step 2
 
 
+def test_processes_diverge_together_and_one_keeps_the_best_network(studio: Path) -> None:
+    launch("train", "transform", "wild.safetensors", "diverge")
+    said = [json.loads(Path(f"said-{rank}.json").read_text()) for rank in (0, 1)]
+    assert "--learning-rate 1 is 1000 times" in said[0] and said[0].endswith("of step 0")
+    assert said[1] == "0 events and no error"  # one line is enough
+    assert library.read(Path("wild.safetensors")).card.information["training"]["diverged"][0] == 0
+
+
 def test_what_a_group_says(studio: Path) -> None:
     rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
     ranks = [{"RANK": str(rank), "TORCHELASTIC_RUN_ID": "x"} | rendezvous for rank in (0, 1)]

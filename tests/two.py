@@ -1,6 +1,6 @@
 """What tests start as one of two processes.
 
-two.py train KIND OUTPUT [die]    trains on the current folder; "die" kills rank 1 in its fourth step
+two.py train KIND OUTPUT [die|diverge]    trains on the current folder; "die" kills rank 1 in its fourth step
 two.py group                      writes what the group says to said-RANK.json
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from styler import processes
+from styler.errors import DivergedError
 from styler.signals import interruptible
 
 
@@ -28,9 +29,23 @@ def options(kind: str, batch: int) -> Any:
     return studio.options(kind, batch=batch, learning_rate=2e-5, device="cpu", **chosen)
 
 
+def diverge(kind: str, output: str) -> None:
+    """Train at a rate that no network stands; what is said goes to said-RANK.json."""
+    import studio
+
+    try:
+        events = list(studio.begin(kind, output, studio.options(kind, device="cpu", **studio.WILD[kind])))
+        said = f"{len(events)} events and no error"
+    except DivergedError as error:
+        said = str(error)
+    Path(f"said-{os.environ['RANK']}.json").write_text(json.dumps(said))
+
+
 def train(kind: str, output: str, die: str = "") -> None:
     import studio
 
+    if die == "diverge":
+        return diverge(kind, output)
     first, steps = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0", 0
     with interruptible() as interrupt:
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from styler.errors import DivergedError
+from styler.engine.watch import Watch
 from styler.events import TrainStep
 from styler.losses.perceptual import total
 from styler.options.shared import TrainingOptions
+from styler.processes import ALONE, Group
 
 B = TypeVar("B")
 
@@ -34,12 +35,14 @@ class TrainingState:
         network: its state dict.
         optimizers: their state dicts.
         norms: the usual gradient norm of each optimizer.
+        watch: see `Watch.state`.
     """
 
     step: int
     network: Mapping[str, Tensor]
     optimizers: Sequence[dict[str, Any]]
     norms: Tensor
+    watch: Mapping[str, Any] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -65,6 +68,8 @@ def fit(
     options: TrainingOptions,
     start: TrainingState | None = None,
     stop: Callable[[], bool] = lambda: False,
+    group: Group = ALONE,
+    rivals: Collection[str] = (),
 ) -> Generator[TrainStep | TrainingState, None, TrainingState]:
     """Train `network` to minimize the sum of `step(index, batch)`, the weighted losses of a batch.
 
@@ -78,35 +83,38 @@ def fit(
         optimizers: of the network's parameters; all step at once.
         start: the state to go on from.
         stop: asked after each step; once true, the training ends early.
+        group: the processes that train together.
+        rivals: losses against a network that learns too, which rise in good trainings.
 
     Yields a TrainStep after each step, with losses every `options.report` steps, and the TrainingState every
     `options.save` steps and at the end, which comes early once `stop()` is true. Returns the last state.
 
     Raises:
-        DivergedError: when no step since the last report had a finite gradient.
+        DivergedError: as `Watch`, with the number of the step whose weights the network has then.
     """
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    first, norms = _restore(network, optimizers, start)
-    finite = torch.zeros((), device=norms.device)
+    watch = Watch(network, options, rivals, group)
+    first, norms = _restore(network, optimizers, watch, start)
     for index in range(first, options.steps):
         _set_rates(optimizers, rates, schedule(index, options))
         losses = step(index, batches(index))
         for optimizer in optimizers:
             optimizer.zero_grad()
         torch.autograd.backward(total(losses))
-        pairs = zip(optimizers, norms, strict=True)
-        norms = torch.stack([_guard(optimizer, norm, options.clip, finite) for optimizer, norm in pairs])
+        usual = zip(optimizers, norms, strict=True)
+        norms = torch.stack([_guard(one, norm, options.clip, watch.finite) for one, norm in usual])
+        watch.see(index, losses)
         for optimizer in optimizers:
             optimizer.step()
         done = index + 1
-        yield _report(done, options, losses, finite)
+        yield _report(done, options, losses)
         ended = stop() or done == options.steps
         if ended or done % options.save == 0:
-            state = _state(done, network, optimizers, norms)
+            state = _state(done, network, optimizers, norms, watch)
             yield state
             if ended:
                 return state
-    return _state(max(first, options.steps), network, optimizers, norms)
+    return _state(max(first, options.steps), network, optimizers, norms, watch)
 
 
 def schedule(index: int, options: TrainingOptions) -> float:
@@ -161,18 +169,18 @@ def _scale(gradients: Sequence[Tensor], factor: Tensor, usable: Tensor) -> None:
         gradient.copy_(torch.where(usable, gradient * factor, 0))  # a product with 0 would let NaN through
 
 
-def _report(done: int, options: TrainingOptions, losses: Mapping[str, Tensor], finite: Tensor) -> TrainStep:
+def _report(done: int, options: TrainingOptions, losses: Mapping[str, Tensor]) -> TrainStep:
     if done % options.report and done != options.steps:
         return TrainStep(done, options.steps)
-    if not finite.item():
-        raise DivergedError(f"training diverged before step {done}: use a smaller --learning-rate")
-    finite.zero_()
     values = torch.stack(list(losses.values())).tolist()
     return TrainStep(done, options.steps, dict(zip(losses, values, strict=True)))
 
 
 def _restore(
-    network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], start: TrainingState | None
+    network: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    watch: Watch,
+    start: TrainingState | None,
 ) -> tuple[int, Tensor]:
     """Load a saved state; returns its number of steps and the usual norms."""
     device = next(network.parameters()).device
@@ -181,12 +189,17 @@ def _restore(
     network.load_state_dict(start.network)
     for optimizer, saved in zip(optimizers, start.optimizers, strict=True):
         optimizer.load_state_dict(copy.deepcopy(saved))
+    watch.restore(start.watch)
     return start.step, start.norms.to(device)
 
 
 def _state(
-    done: int, network: nn.Module, optimizers: Sequence[torch.optim.Optimizer], norms: Tensor
+    done: int,
+    network: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    norms: Tensor,
+    watch: Watch,
 ) -> TrainingState:
     weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     moments = [copy.deepcopy(optimizer.state_dict()) for optimizer in optimizers]
-    return TrainingState(done, weights, moments, norms.clone())
+    return TrainingState(done, weights, moments, norms.clone(), watch.state())

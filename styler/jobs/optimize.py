@@ -253,7 +253,7 @@ def paint_content(
         recipe["losses"] = watch.rounded
         watch.finish(None, recipe)
         partial = partial_for(job.target)
-        save(partial, typing.cast(Tensor, error.image), recipe, options, content)
+        save(partial, typing.cast(Tensor, error.best), recipe, options, content)
         raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
     recipe["losses"], target = watch.rounded, job.target
     if stop() and watch.step < watch.total:

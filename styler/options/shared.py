@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from styler.errors import InputError
-from styler.options.fields import Layers, Options, OutputSize, opt, require_weight, weight
+from styler.options.fields import Layers, Options, OutputSize, flag_of, opt, require_weight, weight
 
 Optimizer = Literal["lbfgs", "adam", "scipy"]
 MomentLoss = Literal["covariance", "gram", "mean", "wasserstein"]
@@ -150,6 +150,22 @@ class TrainingOptions(MachineOptions):
     precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
     report: int = opt(50, "Steps between two reports.", low=1, recipe=False)
     save: int = opt(500, "Steps between two saved training states.", low=1, recipe=False)
+
+
+_MOST = {"learning_rate": 5.0, "discriminator_rate": 5.0}
+"""Times their default that rates may be; of weights it is a thousand, of those that are 0 by default of 1."""
+
+
+def unusual(options: TrainingOptions) -> str:
+    """The rate or weight that is farthest over its usual range, and how far; "" if none is."""
+    names = [f.name for f in fields(options) if f.name in _MOST or f.name.endswith("_weight")]
+    usual: dict[str, float] = {name: getattr(type(options), name) or 1.0 for name in names}
+    times = {name: getattr(options, name) / usual[name] for name in names}
+    name = max(names, key=lambda name: times[name] / _MOST.get(name, 1e3))
+    if times[name] <= _MOST.get(name, 1e3):
+        return ""
+    value: float = getattr(options, name)
+    return f"{flag_of(name)} {value:g} is {times[name]:g} times the usual {usual[name]:g}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,11 @@ class Log:
     @property
     def last(self) -> Entry:
         """The newest entry with losses; one of step 0 if somebody has removed the file."""
-        entries = (entry for entry in reversed(self.entries) if "losses" in entry)
+        return self.before(sys.maxsize)
+
+    def before(self, step: int) -> Entry:
+        """The newest entry with losses up to a step, as `last`."""
+        entries = (e for e in reversed(self.entries) if "losses" in e and e["step"] <= step)
         return next(entries, {"step": 0, "losses": {}, "seconds": 0.0})
 
     def curves(self) -> dict[str, list[tuple[float, float]]]:

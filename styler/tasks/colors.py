@@ -72,7 +72,7 @@ def finishing(
     try:
         return after((yield from relay(run, finished)), photo, kind)
     except DivergedError as error:
-        image = error.image
+        image = error.best
         raise DivergedError(
             str(error), after(image, photo, kind) if isinstance(image, Tensor) else image
         ) from error

@@ -124,7 +124,7 @@ def _paint(
             run = minimize(parameterization, view.evaluation(terms), solver, steps, stop, first, every)
             image = (yield from relay(run, partial(_noting, view, stage, image))).clamp(0, 1)
         except DivergedError as error:
-            best = error.image if isinstance(error.image, Tensor) else image
+            best = error.best if isinstance(error.best, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
         moved = moved or not torch.equal(to_levels(image), to_levels(before))
         if stop():

@@ -141,7 +141,7 @@ def train_fast(
         steady = (again.float() - displaced(painted.float(), field)).square().mean()
         return objective(photos, painted, styles, views) | {"stable": options.stable_weight * steady}
 
-    return (yield from fit(step, batches, kept, [optimizer], options, start, stop))
+    return (yield from fit(step, batches, kept, [optimizer], options, start, stop, group))
 
 
 def parameter_groups(network: nn.Module, options: TrainFastOptions) -> list[dict[str, Any]]:
@@ -315,21 +315,22 @@ def _noisy(images: Tensor, seed: int, first: int) -> Tensor:
 # Signs that it failed
 
 
-def fault_of(photos: Sequence[Tensor], painted: Sequence[Tensor], style: Tensor) -> str:
+def fault_of(photos: Sequence[Tensor], painted: Sequence[Tensor], style: Tensor, cause: str = "") -> str:
     """Fault of a trained network, with advice: pictures flat, gray or unchanged; "" if there is none.
 
     Args:
         photos: Images [1, 3, H, W]; none for textures.
         painted: an Image of each.
         style: an Image of any size.
+        cause: a likely one, in place of the usual advice.
     """
     for measure, lack in ((contrast, "nearly flat"), (colorfulness, "nearly gray")):
         expected = min(_mean(measure, photos or [style]), measure(style))
         if expected > DULL and _mean(measure, painted) < LEAST * expected:
-            return f"it is {lack}: {MORE}, or a smaller --learning-rate"
+            return f"it is {lack}: {cause or MORE + ', or a smaller --learning-rate'}"
     changes = [float((after - before).abs().mean()) for before, after in zip(photos, painted, strict=False)]
     if changes and sum(changes) < SAME * len(changes):
-        return f"photos hardly change: {MORE}, or a larger --style-weight"
+        return f"photos hardly change: {cause or MORE + ', or a larger --style-weight'}"
     return ""
 
 

@@ -39,6 +39,8 @@ DROPOUT_LAYERS = (1, 2, 3)
 """Layers after the bottleneck with dropout (Isola et al. 2017)."""
 DEEPEST = 8
 """Halvings of the U-Net of Isola et al. 2017."""
+RIVALS = ("discriminator/real", "discriminator/fake", "generator/gan", "generator/features")
+"""Losses that rise as the other side learns."""
 ACCURACY_RATE = 0.02
 """Weight of a step in the running accuracy."""
 
@@ -151,7 +153,8 @@ def train_translate(
         losses: Losses = wrapped(form(pair.inputs), targets, dropout, perceptual)
         return losses
 
-    return (yield from fit(step, batches, networks, optimizers(networks, options), options, start, stop))
+    chosen = optimizers(networks, options)
+    return (yield from fit(step, batches, networks, chosen, options, start, stop, group, RIVALS))
 
 
 def optimizers(networks: Pix2Pix, options: TrainTranslateOptions) -> list[torch.optim.Optimizer]:

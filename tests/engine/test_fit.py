@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from styler.engine.fit import TrainingState, fit, schedule
-from styler.errors import DivergedError
 from styler.events import TrainStep
 from styler.options.shared import TrainingOptions
 from styler.storage.runs import load_state, save_state
@@ -112,18 +111,15 @@ def test_a_bad_batch_adds_nothing(factor: float) -> None:
 
 
 def test_a_lasting_rise_is_accepted_in_the_end() -> None:
+    """Of the gradient: a loss that rises as much is another matter."""
+
     def spoil(index: int, loss: Tensor) -> Tensor:
-        return loss * (1 if index < 5 else 1e4)
+        return loss if index < 5 else 1e4 * loss - (1e4 - 1) * loss.detach()
 
     _, _, states = train(options(steps=80, save=1), spoil=spoil, optimizer=torch.optim.SGD)
     weights = [state.network["weight"] for state in states]
     assert torch.equal(weights[5], weights[6])
     assert not torch.equal(weights[60], weights[70])
-
-
-def test_a_run_that_is_lost_ends() -> None:
-    with pytest.raises(DivergedError, match="before step 8: use a smaller --learning-rate"):
-        train(options(), spoil=lambda index, loss: loss * (math.nan if index >= 4 else 1))
 
 
 def test_a_step_is_no_longer_than_clip() -> None:

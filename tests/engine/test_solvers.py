@@ -213,8 +213,8 @@ def test_minimize_passes_the_best_image_with_the_error() -> None:
     image = PixelImage(torch.rand(SHAPE))
     with pytest.raises(DivergedError) as raised:
         list(minimize(image, at_once(Broken()), LBFGS(image.parameter.data), 100))
-    assert isinstance(raised.value.image, Tensor)
-    assert raised.value.image.isfinite().all()
+    assert isinstance(raised.value.best, Tensor)
+    assert raised.value.best.isfinite().all()
 
 
 def test_a_picture_in_tiles_takes_the_same_steps_as_a_whole_one() -> None:

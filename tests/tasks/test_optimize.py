@@ -228,7 +228,7 @@ def test_divergence_brings_the_best_image_at_full_size(
     chosen = options(size=128, scales=2, tv_weight=1.0)
     with pytest.raises(DivergedError) as raised:
         drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
-    best = raised.value.image
+    best = raised.value.best
     assert isinstance(best, Tensor)
     assert best.shape == (1, 3, 96, 128)
     assert best.isfinite().all()

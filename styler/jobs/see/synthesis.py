@@ -72,7 +72,7 @@ class _Bench:
             return (yield from run)
         except DivergedError as error:
             partial = partial_for(self.target)
-            save(partial, typing.cast(Tensor, error.image), {}, self.options)
+            save(partial, typing.cast(Tensor, error.best), {}, self.options)
             raise DivergedError(f"{error}; the best picture so far is {display(partial)}") from error
 
 

@@ -84,6 +84,12 @@ def entry_of(event: TrainStep, options: TrainingOptions, begun: float, skipped: 
     }
 
 
+def settle(diary: Diary, log: Log, step: int) -> None:
+    """Log and draw what weights are worth that a training has gone back to, those of `step`."""
+    _validate(diary, log, step)
+    _draw(diary, log)
+
+
 def _validate(diary: Diary, log: Log, step: int) -> None:
     if entry := diary.validate(step):
         log.add({"step": step, **entry})

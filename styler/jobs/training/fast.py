@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styler.engine.watch import likely_cause
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.grain import grained
@@ -214,9 +215,9 @@ class _StyleTraining:
 
     def faults(self, losses: Mapping[str, float]) -> list[str]:
         """Faults in the last preview by style; else one if the style errors have not become less."""
-        photos = self._photos()
+        photos, cause = self._photos(), likely_cause(self.options)
         faults = [
-            (one.style.name, fault_of(photos, painted, one.image.cpu()))
+            (one.style.name, fault_of(photos, painted, one.image.cpu(), cause))
             for one, painted in zip(self.styles, self.painted, strict=False)
         ]
         if any(fault for _, fault in faults):
@@ -225,7 +226,7 @@ class _StyleTraining:
         if not self.options.style_weight or error < self.options.style_weight:
             return []  # the errors are relative to those of photos
         other = "photos are" if photos else "blank paper is"
-        return [f"it is no nearer to the style than {other}: {MORE}"]
+        return [f"it is no nearer to the style than {other}: {cause or MORE}"]
 
 
 # What it learns from

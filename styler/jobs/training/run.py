@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import torch
 
 from styler import processes
 from styler.device import choose, prepare
 from styler.engine.fit import TrainingState
-from styler.errors import CheckpointError, InputError, OutputError, StylerError
+from styler.errors import CheckpointError, DivergedError, InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
-from styler.jobs.training.diary import Diary, Steps, about, keep, nameless
+from styler.jobs.training.diary import Diary, Steps, about, keep, nameless, settle
 from styler.options.fields import flag_of, format_layers
 from styler.options.shared import TrainingOptions
 from styler.processes import Group
@@ -36,6 +36,8 @@ R = TypeVar("R")
 _WORKERS = 8
 """Threads that decode pictures, at most; a core decodes about 200 a second."""
 _SUFFIX = ".safetensors"
+_DIVERGED = "diverged"
+"""Key of step and error in the file of a training that diverged."""
 _EXTRAS = "extras"
 """Key of the extras in a state file."""
 
@@ -117,7 +119,7 @@ def train(make: _MakeTraining, request: Request) -> Generator[Event, None, dict[
     yields events, the others yield nothing and return {}.
 
     Raises:
-        StylerError: of each kind; after DivergedError the last good state is still there.
+        StylerError: of each kind; before DivergedError the best network so far is written.
     """
     if record := _finished(request):
         return record
@@ -142,27 +144,65 @@ def _train(
         run = _averaged(training.fit(batches, saved, lambda: group.any(request.stop())), group)
         yield Stage(request.command, training.crop, training.crop, options.steps)
         if not group.main:
-            deque(run, 0)  # to its end
+            _follow(run, group)
             return {}
         log = Log(folder, saved.state.step if saved else 0)
         run_in_diary = keep(run, training.diary, log, options)
-        state = yield from saving(run_in_diary, folder, training.ingredients, training.extras)
+        try:
+            state = yield from saving(run_in_diary, folder, training.ingredients, training.extras)
+        except DivergedError as error:
+            yield from _keep_best(training, request, group, log, error)
     yield from skipped(training.diary.skipped())
     record = {"output": request.output, "seconds": round(time.monotonic() - begun, 1), "seed": options.seed}
     if state.step < options.steps:
         yield stopped(folder)
         message = f"stopped after {state.step} of {options.steps} steps"
         return {**record, "output": None, "message": message}
-    information = {
+    information = _information(training, request, group, log.last)
+    yield from training.write(Path(request.output), information)
+    runs.remove_states(folder)
+    return {**record, "device": str(device), "losses": information["losses"]}
+
+
+def _information(
+    training: Training[Any], request: Request, group: Group, entry: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How a network was trained, for its file, with an entry of the log."""
+    return {
         "command": request.command,
         "processes": group.size,
         "pictures": training.count,
         "credits": one_line(request.credits),
-        **about(options, log.last),
+        **about(training.options, entry),
     }
-    yield from training.write(Path(request.output), information)
-    runs.remove_states(folder)
-    return {**record, "device": str(device), "losses": information["losses"]}
+
+
+def _follow(run: Steps, group: Group) -> None:
+    """Train along with the main process, which writes the best network and says why if both diverge."""
+    try:
+        deque(run, 0)  # to its end
+    except DivergedError:
+        group.barrier()  # or the main process would be ended before it has written
+
+
+def _keep_best(
+    training: Training[Any], request: Request, group: Group, log: Log, error: DivergedError
+) -> Generator[Event, None, NoReturn]:
+    """Write the best network, which is in place again, and raise the error that says so.
+
+    The states go: with the same options, the only ones that they serve for, it would diverge again.
+    """
+    step = error.best
+    assert isinstance(step, int)
+    try:
+        settle(training.diary, log, step)
+        information = _information(training, request, group, log.before(step))
+        yield from training.write(Path(request.output), {**information, _DIVERGED: [step, str(error)]})
+        runs.remove_states(request.folder)
+    finally:
+        group.barrier()
+    message = f"{error}; {display(request.output)} is the best network so far, of step {step}"
+    raise DivergedError(message, step) from error
 
 
 @contextlib.contextmanager
@@ -188,7 +228,8 @@ def _claim(request: Request, group: Group) -> Iterator[None]:
 def _finished(request: Request) -> dict[str, Any]:
     """Record of a run that is to be resumed and has nothing left to do; {} for any other.
 
-    Raises InputError if the network that is there was trained with other options.
+    Raises InputError if the network that is there was trained with other options, DivergedError if it is what
+    a training that diverged has left.
     """
     path = Path(request.output)
     if not request.resume or request.overwrite or runs.has_state(request.folder) or not path.is_file():
@@ -206,6 +247,11 @@ def _finished(request: Request) -> dict[str, Any]:
         raise InputError(
             f"{display(path)} is done already, with {difference('options', before, now)}: "
             "choose another --output, or start again with --overwrite instead of --resume"
+        )
+    if _DIVERGED in training:
+        raise DivergedError(
+            f"{display(path)} is done already, the best network of a training that diverged: choose other "
+            "options, and start again with --overwrite instead of --resume"
         )
     return {"output": request.output, "message": f"{display(path)} is done already"}
 
