@@ -28,7 +28,7 @@ from trees import MODULES
 
 import styler
 from styler.options.fast import FastOptions, TrainFastOptions
-from styler.options.fields import Options, fields_of, flag_of, plain
+from styler.options.fields import TEXT_FORMS, Files, Numbers, Options, fields_of, flag_of, plain
 from styler.options.optimize import GridOptions, OptimizeOptions
 from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
 from styler.options.synthesis import InvertOptions, TextureOptions
@@ -113,11 +113,42 @@ def row(field: dataclasses.Field[typing.Any], hint: typing.Any) -> str:
     return f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |"
 
 
+FILES_ONLY = {
+    *("overwrite", "metadata", "quality", "shard", "dry_run", "save_every"),
+    *("steady", "crf", "resume", "checkpoint_every"),
+}
+"""Options of files, batches and videos, which a picture in memory has not."""
+GIVEN = {"fast": {"style"}, "translate": {"checkpoint"}, "paint": {"checkpoint"}}
+"""Arguments of Python's functions that have a place of their own, or that need files."""
+
+
+def keywords(name: str) -> str:
+    """The fields of a TypedDict of `styler.api.keywords`, and the start of the comment that closes it."""
+    kind = OPTIONS["optimize" if name == "paint" else name]
+    skipped = FILES_ONLY | GIVEN[name]
+    types = {key: text for parent in reversed(kind.__mro__) for key, text in annotations_of(parent).items()}
+    lines = []
+    for field, hint in fields_of(kind).items():
+        kinds = types[field.name]
+        if hint in TEXT_FORMS or hint is str or hint == Files:
+            kinds = " | ".join(dict.fromkeys([kinds, "str", *(["float"] if hint == Numbers else [])]))
+            kinds += " | os.PathLike[str]" if re.search("FILE|MASK", field.metadata["metavar"] or "") else ""
+        if field.name not in skipped:
+            lines.append(f"    {field.name}: {kinds}\n")
+    return "".join([*lines, "    # "])
+
+
+def annotations_of(kind: type) -> dict[str, str]:
+    """A class's own annotations as they are written."""
+    return {name: str(text).replace("'", '"') for name, text in vars(kind).get("__annotations__", {}).items()}
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     **{
         f"options of {name}": (PAGES.get(name, "docs/options.md"), partial(option_table, name))
         for name in OPTIONS
     },
+    **{f"keywords of {name}": ("styler/api/keywords.py", partial(keywords, name)) for name in GIVEN},
     "rooms": ("docs/architecture.md", rooms),
     "ranks": ("CONTRIBUTING.md", ranks),
 }
@@ -216,15 +247,22 @@ def test_the_second_command_is_the_tests(readme):
     assert block(readme, "pip install '.[test]'") == "pip install '.[test]' && pytest"
 
 
-def test_the_python_example_runs(readme, tmp_path, monkeypatch):
-    """At a small size, with pictures of the names in it."""
+def test_the_python_examples_run(documents, tmp_path, monkeypatch):
+    """Of README and docs/python.md, one after another, at a small size, with pictures of those names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "holiday").mkdir()
     for name in ("photo.jpg", "painting.jpg", "holiday/sea.jpg", "sketch.png"):
         styler.save(name, torch.rand(1, 3, 48, 64))
-    (code,) = re.findall("```python\n(.*?)```", readme, re.DOTALL)
-    exec(code.replace("size=384", "size=32, steps=1"), {"print": lambda event: None})
-    assert {path.name for path in tmp_path.glob("*.png")} == {"out.png", "cat.png", "sketch.png"}
+    names: dict[str, object] = {}
+    for code in re.findall("```python\n(.*?)```", documents, re.DOTALL):
+        small = re.sub("size=(384|1024)", "size=32, steps=1, coarse_steps=1", code)
+        exec(small.replace('save("out.png")', 'save("out.png", overwrite=True)'), names)
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        "out.png",
+        "wave.png",
+        "tensor.png",
+        "sketch.png",
+    }
     assert sum(path.is_file() for path in (tmp_path / "painted").rglob("*")) == 2
 
 

@@ -19,7 +19,7 @@ import styler
 ORDER = {
     "": [
         *("errors version", "events signals options", "device processes image", "networks", "features"),
-        *("classifiers", "losses", "engine storage", "tasks", "jobs", "ui", "__init__ __main__"),
+        *("classifiers", "losses", "engine storage", "tasks", "jobs", "ui", "api", "__init__ __main__"),
     ],
     "storage": [
         *("magic names pickles", "disk styles", "cards", "format pictures runs", "films datasets foreign"),
@@ -30,6 +30,7 @@ ORDER = {
     "jobs": ["records", "pictures films", "batch styles watch", "optimize"],
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],
+    "api": ["errors keywords", "picture", "arguments", "painting styles", "display"],
     "ui": ["live flags completion", "console remake", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}

@@ -93,7 +93,7 @@ class Options:
         """Raise InputError for the first value outside its choices or bounds."""
         hints = typing.get_type_hints(type(self))
         for f in dataclasses.fields(self):
-            check(f, hints[f.name], getattr(self, f.name))
+            check(f, hints[f.name], getattr(self, f.name), f.name)
 
     def plain(self) -> dict[str, Any]:
         """All options as JSON has them: numbers, truth values, and text as on the command line."""
@@ -102,9 +102,13 @@ class Options:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Options from plain data; the rest is at its default. Raises InputError for a bad value."""
+        """Options from plain data; the rest is at its default. Raises InputError, which names flags."""
         hints = typing.get_type_hints(cls)
-        return cls(**{name: _unplain(value, hints[name]) for name, value in values.items()})
+        found = {name: _unplain(value, hints[name]) for name, value in values.items()}
+        for f in dataclasses.fields(cls):
+            if f.name in found:
+                check(f, hints[f.name], found[f.name], flag_of(f.name))
+        return cls(**found)
 
     def changed(self) -> dict[str, Any]:
         """The recipe, as plain data: options that differ from their default and that change the picture."""
@@ -124,9 +128,11 @@ def fields_of(kind: type[Options]) -> dict[dataclasses.Field[Any], Any]:
     return {f: hints[f.name] for f in sorted(depths, key=depths.__getitem__)}
 
 
-def check(f: dataclasses.Field[Any], hint: Any, value: Any) -> None:
-    """Raise InputError if `value` is not one of a Literal's choices or is outside the field's bounds."""
-    flag = flag_of(f.name)
+def check(f: dataclasses.Field[Any], hint: Any, value: Any, flag: str) -> None:
+    """Raise InputError if `value` is not one of a Literal's choices or is outside the field's bounds.
+
+    `flag` is the field's name for the message: a flag's or an argument's.
+    """
     if typing.get_origin(hint) is Literal and value not in typing.get_args(hint):
         raise InputError(f"{flag} is '{value}'; choose one of {', '.join(typing.get_args(hint))}")
     if hint in TEXT_FORMS:
