@@ -2,10 +2,9 @@
 
     python benchmarks/weave.py [--photos examples/lake.jpg,...] [--size 512] [MODEL ...]
 
-The figure is `styler.losses.metrics.weave`: the share of the gradient's power, where the photo is smooth,
-that stands out at steps of 3 to 5 pixels in rows, columns or diagonals. Photos and paintings have up to 0.05;
-a sine of 2 % of the range in rows and one in columns, drawn on a photo, 0.2. Stripes with hard edges are seen
-too, by their harmonics, and so are the blocks of JPEG; the first row has the photos' own figures.
+The figure is `styler.losses.metrics.weave`: the share of the gradient's power, where the photo is smooth, in
+peaks at steps of 3.2 to 7 pixels. Photos and paintings have up to 0.05, the first row the photos' own; a sine
+of 2 % of the range in rows and one in columns, drawn on a photo, 0.2. Stripes that are painted are seen too.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ WINDOW = 11
 """Side in pixels of the window of SSIM."""
 TILE = 32
 """Side in pixels of the windows of `weave`."""
-_BAND, _BELOW, _ABOVE = slice(7, 11), slice(2, 6), slice(12, 15)
-"""Frequencies of a weave, in periods a window (3.2 to 4.6 pixels each), and of its surroundings."""
-_DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
+_STEPS = (3.2, 7)
+"""Steps of a weave in pixels: the least along rows and columns, and the largest."""
+_AWAY = ((3, 0), (0, 3), (3, 3), (3, -3))
+"""Where the surroundings of a place in a spectrum are, on both sides."""
 _CALM = 1 / 3
 """Share of the windows, those where the photo is smoothest, in which a weave is looked for."""
 _SLIGHT = (1 / 255) ** 2
@@ -105,12 +106,12 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 def weave(painted: Tensor, photo: Tensor) -> float:
-    """Share of a weave, dots or corduroy in the smooth parts of a painted Image: 0 for none, at most 1.
+    """Share of weaves, dots and corduroy in the smooth parts of a painted Image: 0 for none, at most 1.
 
-    Networks that double their maps draw at a step of about 4 pixels. The step drifts, so that averages in
-    step with the pixels miss it; power spectra do not. Of the power of the gradient the part that stands out
-    at steps of 3 to 5 pixels in rows, in columns or on the diagonals, above the other directions and above
-    the finer and coarser steps of the same one. Spectra are means over windows (Welch 1967).
+    Networks that double their maps draw at steps of a few pixels. The step drifts, so that averages in step
+    with the pixels miss it; power spectra do not. Of the power of the gradient, the part in peaks at steps of
+    3.2 to 7 pixels: above what is 3/32 of a period a pixel away on both sides, whichever way one looks, so
+    that neither a slope nor a ridge, as edges make, is a peak. Spectra are means over windows (Welch 1967).
 
     Args:
         painted, photo: Images [1, 3, H, W] of the same size, sides of 32 pixels at least.
@@ -120,10 +121,12 @@ def weave(painted: Tensor, photo: Tensor) -> float:
     bell = bell / bell.square().mean().sqrt()
     centered = (windows - windows.mean((-2, -1), keepdim=True)) * bell[:, None] * bell
     power = torch.fft.fft2(centered, norm="forward").abs().square().mean((0, 1))
-    steps = 2 * math.pi * torch.fft.fftfreq(TILE, dtype=torch.float64, device=painted.device)
-    slopes = power * (steps[:, None].square() + steps.square())
-    excess = sum(_outstanding(slopes, direction) for direction in _DIRECTIONS)
-    return float(excess / slopes.sum().clamp_min(_SLIGHT))
+    frequencies = torch.fft.fftfreq(TILE, dtype=torch.float64, device=painted.device)
+    steepness = frequencies[:, None].square() + frequencies.square()
+    slopes = (2 * math.pi) ** 2 * power * steepness
+    coarse = frequencies.abs() <= 1 / _STEPS[0]
+    band = coarse[:, None] & coarse & (steepness >= 1 / _STEPS[1] ** 2)
+    return float(_peaks(slopes)[band].sum() / slopes.sum().clamp_min(_SLIGHT))
 
 
 def _tiled(image: Tensor) -> Tensor:
@@ -138,17 +141,11 @@ def _smoothest(photo: Tensor) -> Tensor:
     return spread.argsort(stable=True)[: math.ceil(_CALM * len(spread))]
 
 
-def _outstanding(slopes: Tensor, direction: tuple[int, int]) -> Tensor:
-    """Power [] that stands out in the band of one direction of a spectrum [TILE, TILE].
-
-    Above what a power law times a Gaussian has there that fits the frequencies on both sides.
-    """
-    padded = F.avg_pool2d(F.pad(slopes[None, None], (1, 1, 1, 1), mode="circular"), 3, stride=1)[0, 0]
-    numbers = torch.arange(TILE // 2, device=slopes.device)
-    along = padded[numbers * direction[0], numbers * direction[1]]
-    x = torch.stack([torch.ones_like(along), numbers.double().log(), numbers.double().square()], 1)
-    sides = torch.cat([x[_BELOW], x[_ABOVE]])
-    values = torch.cat([along[_BELOW], along[_ABOVE]]).clamp_min(1e-20).log()
-    usual = (x[_BAND] @ torch.linalg.lstsq(sides, values[:, None]).solution)[:, 0].exp()
-    excess: Tensor = 2 * 3 * (along[_BAND] - usual).clamp_min(0).sum()
-    return excess
+def _peaks(spectrum: Tensor) -> Tensor:
+    """A spectrum [TILE, TILE], averaged over 3 x 3 places, above its surroundings; 0 where it is below."""
+    smooth = F.avg_pool2d(F.pad(spectrum[None, None], (1, 1, 1, 1), mode="circular"), 3, stride=1)[0, 0]
+    around = [
+        (smooth.roll((down, right), (0, 1)) * smooth.roll((-down, -right), (0, 1))).sqrt()
+        for down, right in _AWAY
+    ]
+    return (smooth - torch.stack(around).amax(0)).clamp_min(0)
