@@ -31,7 +31,7 @@ ORDER = {
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],
     "api": ["errors keywords", "picture", "arguments", "painting styles", "display"],
-    "ui": ["live flags completion", "console remake", "follow", "commands", "cli"],
+    "ui": ["help live completion", "flags", "console remake", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}
 

@@ -6,6 +6,9 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import ClassVar
 
 import click
 from click.core import ParameterSource
@@ -13,8 +16,9 @@ from click.core import ParameterSource
 from styler.errors import DeviceError, StylerError
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
+from styler.ui import help
 from styler.ui.commands import models, paint, see, synthesize, train, weights
-from styler.ui.flags import variable_of
+from styler.ui.flags import talking, variable_of
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
 
@@ -28,7 +32,7 @@ def main(command: click.Command | None = None) -> None:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     settings: Settings = {}
     try:
-        with interruptible(), warnings.catch_warnings():
+        with interruptible(), warnings.catch_warnings(), _loading(settings):
             if not sys.warnoptions:  # those of torch and Pillow say nothing to a user
                 warnings.simplefilter("ignore")
             code = (command or styler).main(standalone_mode=False, obj=settings)
@@ -51,6 +55,29 @@ def main(command: click.Command | None = None) -> None:
             raise
         code = report(error, settings)
     sys.exit(code)
+
+
+class _Announcer:
+    """A finder of modules that finds none, and says so before the one that takes seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Print a line before torch is loaded."""
+        if name == "torch":
+            console_of(self._settings).note("Loading ...")
+
+
+@contextmanager
+def _loading(settings: Settings) -> Iterator[None]:
+    """Let the first import of torch be announced, on standard error."""
+    announcer = _Announcer(settings)
+    sys.meta_path.insert(0, announcer)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(announcer)
 
 
 def name_variable(error: click.ClickException) -> None:
@@ -82,14 +109,64 @@ def unexpected(error: Exception) -> StylerError:
     return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STYLER"})
+class _Styler(help.Group):
+    """All commands, in the order in which people come to need them."""
+
+    sections: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "Paint": {
+            "fast": "paint photos, folders and videos in a second, by a trained style",
+            "optimize": "repaint a photo in the style of any picture",
+            "grid": "paint many versions on one sheet",
+            "translate": "turn drawings into pictures, by a trained network",
+            "texture": "make a texture of a style, of any size",
+            "show": "print how a picture was made",
+        },
+        "Train": {
+            "train-fast": "train a network for styles of your own",
+            "train-translate": "train a network that turns one kind of picture into another",
+            "pairs": "make pairs to train on out of photos",
+        },
+        "Look inside": {
+            "layers": "list a network's layers",
+            "features": "show the strongest feature maps of a photo",
+            "saliency": "show which pixels count",
+            "imagine": "make the picture that excites a channel or a class",
+            "dream": "let a picture excite a layer more and more",
+            "invert": "reconstruct a picture from its features",
+        },
+        "Networks and this machine": {
+            "models": "list, show, add, convert and export trained networks",
+            "weights": "list, fetch, check and add feature networks",
+            "doctor": "check the installation",
+        },
+    }
+
+
+_TRY = """Neural style transfer: repaint a photo in the style of another picture. Try:
+
+  styler fast photo.jpg --style wave       in a second, in a style that comes trained
+  styler optimize photo.jpg painting.jpg   in half a minute, in the style of any picture
+  styler --help                            all commands
+"""
+
+
+@click.group(
+    cls=_Styler,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "STYLER"},
+)
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
-def styler() -> None:
-    """Neural style transfer: paint a photo in the style of a picture.
+@talking
+@click.pass_context
+def styler(ctx: click.Context) -> None:
+    """Neural style transfer: repaint a photo in the style of another picture.
 
     \b
+    styler fast photo.jpg --style wave
     styler optimize photo.jpg painting.jpg
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(_TRY, nl=False)
 
 
 for command in (

@@ -1,4 +1,4 @@
-"""Shell completion of the names of trained networks and of styles."""
+"""Shell completion of the names of networks and of styles, without torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Collection
 
 import click
 from click.shell_completion import CompletionItem
+
+from styler.storage.models import shelf
+
+FEATURE_NETWORKS = ("compact", "vgg19", "vgg16", "vgg19-caffe", "vgg16-caffe", "squeezenet")
+"""Those of `styler weights list`, of which the table cannot be read without torch."""
 
 
 def networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -23,27 +28,27 @@ def translators(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _offered(incomplete, ("translate",))
 
 
-def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
-    from styler.storage.models import library
+def feature_networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Networks that are looked through; files where no name begins so."""
+    found = [CompletionItem(name) for name in FEATURE_NETWORKS if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
+
+def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:
     found = [
-        CompletionItem(entry.name, help=entry.card.summary)
-        for entry in library.installed()
-        if entry.card and entry.card.kind in kinds and entry.name.startswith(incomplete)
-        if entry.name.isprintable()
+        CompletionItem(entry.model, help=entry.summary)
+        for entry in shelf.names()
+        if entry.kind in kinds and entry.model.startswith(incomplete) and entry.model.isprintable()
     ]
     return found or [CompletionItem(incomplete, type="file")]
 
 
 def styles(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Styles of installed networks, or of `--model`; after `waves:0.6,i` those that begin with i."""
-    from styler.storage.models import library
-
     before, comma, begun = incomplete.rpartition(",")
     model = ctx.params.get("model")
-    entries = [entry for entry in library.installed() if not model or entry.name == model]
-    cards = [(entry.name, entry.card) for entry in entries if entry.card]
-    found = {style.name: name for name, card in reversed(cards) for style in card.styles}
+    entries = [entry for entry in shelf.names() if not model or entry.model == model]
+    found = {style: entry.model for entry in reversed(entries) for style in entry.styles}
     return [
         CompletionItem(before + comma + style, help=f"of {name}")
         for style, name in sorted(found.items())

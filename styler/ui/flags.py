@@ -18,17 +18,20 @@ from click.core import ParameterSource
 from styler.errors import DeviceError, InputError, StylerError
 from styler.options.fields import TEXT_FORMS, Files, Options, TextForm, fields_of, flag_of, plain
 from styler.storage import disk
+from styler.ui import completion
+from styler.ui.help import CLASS, Option
 
 Kind = TypeVar("Kind", bound=Options)
 Command = Callable[..., Any]
 _Completions = Mapping[str, Callable[[click.Context, click.Parameter, str], list[Any]]]
 """Shell completions of options, by field name."""
 
-_NONE: _Completions = {}
+_USUAL: _Completions = {
+    "network": completion.feature_networks,
+    "loss_network": completion.feature_networks,
+}
 _SPARING = ("size", "crop", "batch", "history")
 """Options that take less memory the smaller they are."""
-_CLASS = "options_class"
-"""Attribute of a command's function: the class of its options."""
 _FILE = "NAME|FILE"
 """Metavar of options that a file may be given to."""
 
@@ -80,21 +83,21 @@ def _type_of(field: dataclasses.Field[Any], hint: Any) -> Any:
     return _FiniteRange(low, high) if hint is float else str
 
 
-def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completions) -> click.Option:
+def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completions) -> Option:
     """The flag of an options field."""
     flag, default = flag_of(field.name), plain(field.default, hint)
     # The same in every command; click's own names would have the command in them.
     shared = {"envvar": f"STYLER_{field.name.rstrip('_').upper()}", "help": field.metadata["help"]}
     if hint in (bool, bool | None):  # None: neither was given
-        return click.Option([field.name, f"{flag}/--no-{flag[2:]}"], default=default, **shared)
-    return click.Option(
+        return Option([field.name, f"{flag}/--no-{flag[2:]}"], default=default, **shared)
+    return Option(
         [field.name, flag],
         multiple=hint == Files,
         type=_type_of(field, hint),
         default=default,
         show_default=True,
         metavar=field.metadata["metavar"],
-        shell_complete=completions.get(field.name),
+        shell_complete=(completions.get(field.name) or _USUAL.get(field.name)),
         **shared,
     )
 
@@ -196,7 +199,7 @@ def _telling_shortage(names: Collection[str]) -> Iterator[None]:
         raise DeviceError(f"out of memory: {advice}") from error
 
 
-def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[[Command], Command]:
+def options_of(kind: type[Kind], completions: _Completions = _USUAL) -> Callable[[Command], Command]:
     """Give a command a flag for each field of an options class; it gets `options`, built of them."""
     fields = fields_of(kind)
 
@@ -210,18 +213,12 @@ def options_of(kind: type[Kind], completions: _Completions = _NONE) -> Callable[
                 return command(*args, options=kind.of(chosen), **values)
 
         called.__name__, called.__doc__ = command.__name__, command.__doc__
-        vars(called)[_CLASS] = kind
+        vars(called)[CLASS] = kind
         flags = [_option_of(f, hint, completions) for f, hint in reversed(fields.items())]
         vars(called)["__click_params__"] = [*flags, *vars(command).get("__click_params__", [])]
         return called
 
     return decorate
-
-
-def class_of(command: click.Command) -> type[Options]:
-    """The options class whose fields are a command's flags; that of no options for one without."""
-    kind: type[Options] = vars(command.callback).get(_CLASS, Options)
-    return kind
 
 
 @contextlib.contextmanager

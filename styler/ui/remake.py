@@ -14,7 +14,7 @@ from styler.errors import InputError
 from styler.options.fields import TEXT_FORMS, Files, Options, fields_of, flag_of
 from styler.options.shared import OutputOptions
 from styler.storage.names import display
-from styler.ui.flags import class_of
+from styler.ui.help import class_of
 
 _LACKS = "the recipe lacks parts, so no command remakes this picture"
 

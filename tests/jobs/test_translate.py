@@ -42,6 +42,7 @@ def generator(name, made=None, **about):
 def here(tmp_path, monkeypatch):
     """The current folder with photos; the generators `maps`, and `lines`, which takes edges."""
     monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr("styler.storage.models.shelf.bundled", lambda: None)
     folder = tmp_path / "here"
     (folder / "in" / "deep").mkdir(parents=True)
     monkeypatch.chdir(folder)

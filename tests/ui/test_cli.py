@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -78,14 +79,62 @@ def test_a_forgotten_style_is_wrong_usage(run, studio):
 
 @pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value))
 def test_help_tells_of_every_option(run, path, command):
-    done = run(*path[1:], "--help")
+    every = "--help-all" if any(p.name == "help_all" for p in command.params) else "--help"
+    done = run(*path[1:], every)
     assert done.code == 0 and done.err == ""
     text = done.out.decode()
-    assert command.help and len(command.help.splitlines()[0]) < 100
+    assert command.help and len(command.help.splitlines()[0]) < 105
+    assert isinstance(command, click.Group) or f"\n  {' '.join(path)}" in text, "there is no example"
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{parameter.name} has no help"
             assert all(name in text for name in parameter.opts)
+
+
+def test_help_begins_with_what_people_turn(run):
+    """Examples, then groups of options, half of them; bounds in words; the way to the rest."""
+    text = run("optimize", "--help").out.decode()
+    titles = re.findall(r"^(\w+):", text, re.MULTILINE)
+    assert titles == ["Usage", "Options", "Network", "Machine", "Output", "Messages"]
+    assert text.index("styler optimize photo.jpg painting.jpg") < text.index("Options:")
+    assert "--style-layers" not in text and "optimize --help-all" in text
+    every = run("optimize", "--help-all").out.decode()
+    assert "--style-layers" in every and "more options" not in every
+    assert text.count("\n  -") < 0.6 * every.count("\n  -")
+    assert not re.search(r"[<>]=|e\+?\d\d|9223372036854775807|WHOLE NUMBER RANGE", every)
+    assert "[default: 95; 1 to 100]" in " ".join(every.split())
+
+
+def test_commands_are_listed_in_the_order_of_use(run):
+    text = run("--help").out.decode()
+    assert re.findall(r"^(\w[^:\n]*):", text, re.MULTILINE)[2:4] == ["Paint", "Train"]
+    assert text.index("\n  fast ") < text.index("\n  optimize ") < text.index("\n  doctor ")
+    assert (
+        all(f"\n  {name} " in text for name in cli.styler.commands)
+        and "..." not in text.partition("Options:")[2]
+    )
+
+
+def test_styler_alone_names_commands_to_try(run):
+    done = run()
+    words = [line.split() for line in done.lines if line.startswith("  styler ")]
+    assert done.code == 0 and len(words) == 3
+    assert [run(*line[1:2], "--help").code for line in words] == [0, 0, 0]
+
+
+def test_flags_of_all_commands_may_come_first(run, studio):
+    assert json.loads(run("--json", "show", "photo.png").out)["error"] == "InputError"
+
+
+def test_a_line_comes_before_torch_is_loaded(studio):
+    """In a process of its own, as torch is loaded here; not with -q, and not where a file is missing."""
+    command = [sys.executable, "-m", "styler", "fast", "photo.png", "--style", "wave"]
+    said = [
+        subprocess.run([*command, *more], capture_output=True, text=True, cwd=studio).stderr
+        for more in (["--size", "32"], ["-q", "--overwrite"], ["nothing.png"])
+    ]
+    assert said[0].startswith("Loading ...\n") and said[0].count("Loading") == 1
+    assert said[1] == "" and "Loading" not in said[2]
 
 
 def test_the_version(run):
@@ -241,7 +290,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(studio):
     Image.new("RGB", (16, 16)).save("x.png", pnginfo=recipe_chunk({"long": "x" * 9000}))
     done = in_a_process("show", "x.png", stdout=write)
     os.close(write)
-    assert done.returncode == 1 and done.stderr == b""
+    assert done.returncode == 1 and done.stderr in (b"", b"Loading ...\n")
 
 
 def test_two_processes_make_the_same_bytes(paint, studio):

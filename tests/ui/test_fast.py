@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,10 @@ from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.storage.cards import Card, Style
 from styler.storage.models import library
+from styler.storage.models.known import WEIGHTS
 from styler.storage.models.library import Model
 from styler.storage.pictures.load import load_picture, read_recipe
-from styler.ui import cli
+from styler.ui import cli, completion
 
 
 def installed(name, network, kind, *styles):
@@ -35,6 +38,7 @@ def installed(name, network, kind, *styles):
 def here(tmp_path, monkeypatch):
     """The current folder with photos; models with the styles ink and oil, wash, and the texture sand."""
     monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr("styler.storage.models.shelf.bundled", lambda: None)
     folder = tmp_path / "here"
     (folder / "in").mkdir(parents=True)
     library.folder().mkdir(parents=True)
@@ -266,6 +270,20 @@ def test_the_shell_completes_names(words, incomplete, offers):
     (library.folder() / "odd.safetensors").write_bytes(b"no")
     shell = BashComplete(cli.styler, {}, "styler", "_STYLER_COMPLETE")
     assert [item.value for item in shell.get_completions(words, incomplete)] == offers
+
+
+def test_names_are_completed_without_torch():
+    """In a process of its own; the names of feature networks are those of the table."""
+    code = (
+        "import sys; from click.shell_completion import BashComplete; from styler.ui.cli import styler\n"
+        "shell = BashComplete(styler, {}, 'styler', '_STYLER_COMPLETE')\n"
+        "print([item.value for item in shell.get_completions(['fast', '--style'], 'mo')])\n"
+        "print([item.value for item in shell.get_completions(['optimize', '--network'], '')])\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["['mosaic']", str([*completion.FEATURE_NETWORKS]), "False"]
+    assert set(completion.FEATURE_NETWORKS) == set(WEIGHTS)
 
 
 def test_where_no_name_fits_files_are_offered():

@@ -11,7 +11,7 @@ import click
 
 from styler.storage.disk import file_for
 from styler.storage.names import slug
-from styler.ui import completion
+from styler.ui import completion, help
 from styler.ui.flags import require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of
 
@@ -31,7 +31,7 @@ STYLE = click.option(
 _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 
 
-@click.group("models", invoke_without_command=True)
+@click.group("models", cls=help.Group, invoke_without_command=True)
 @talking
 @click.pass_context
 def models(ctx: click.Context) -> None:
@@ -47,7 +47,11 @@ def models(ctx: click.Context) -> None:
 @talking
 @click.pass_obj
 def list_models(settings: Settings) -> None:
-    """List the networks that are installed, with their styles, or with what they translate."""
+    """List the networks that are installed, with their styles, or with what they translate.
+
+    \b
+    styler models list
+    """
     from styler.storage.models import library
 
     console, entries = console_of(settings), library.installed()
@@ -63,7 +67,12 @@ def list_models(settings: Settings) -> None:
 @talking
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
-    """Print a network's card: styles, licence, credits, training; or what another tool's file holds."""
+    """Print a network's card: styles, licence, credits, training; or what another tool's file holds.
+
+    \b
+    styler models show wave
+    styler models show mosaic.pth
+    """
     require_file(model)
     from styler.storage.models import library
 
@@ -82,7 +91,11 @@ def show(settings: Settings, model: str) -> None:
 @talking
 @click.pass_obj
 def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
-    """Install a network, so that `styler fast` knows its styles, or `styler translate` its name."""
+    """Install a network, so that `styler fast` knows its styles, or `styler translate` its name.
+
+    \b
+    styler models add painting.safetensors
+    """
     require_inputs([str(file)])
     from styler.storage.models import library
 
@@ -96,7 +109,11 @@ def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> No
 @talking
 @click.pass_obj
 def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None:
-    """Write a network of another tool in our format (.safetensors), with all its styles."""
+    """Write a network of another tool in our format (.safetensors), with all its styles.
+
+    \b
+    styler models convert mosaic.pth -o mosaic.safetensors
+    """
     require_file(file)
     from styler.storage.models import convert as converting
     from styler.storage.models import library
@@ -122,7 +139,11 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
 @talking
 @click.pass_obj
 def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:
-    """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime."""
+    """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime.
+
+    \b
+    styler models export wave wave.onnx
+    """
     require_file(model)
     from styler.storage.models import convert as converting
     from styler.storage.models import library

@@ -12,7 +12,7 @@ from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage.styles import weighted
-from styler.ui import completion
+from styler.ui import completion, help
 from styler.ui.flags import (
     options_of,
     output_option,
@@ -36,7 +36,7 @@ KINDS = {
 """Kinds of input with what `--help` says of them; `conditions.CONDITIONS` has the same names."""
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("pictures", metavar="CONTENT... [STYLE...]", nargs=-1, required=True)
 @click.option(
     "--style",
@@ -80,7 +80,7 @@ def optimize(
     )
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("pictures", metavar="CONTENT... [STYLE]", nargs=-1, required=True)
 @click.option(
     "--style", "styles", metavar="FILE", multiple=True, help="Style; several are the columns of the grid."
@@ -117,7 +117,7 @@ def grid(
     return run_job(settings, lambda interrupt: job.grid(pictures, styles, output, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @output_option("INPUT-STYLE.png, of a folder FOLDER-STYLE")
 @params_option("fast", FastOptions)
@@ -144,7 +144,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("inputs", metavar="INPUT...", nargs=-1)
 @output_option("INPUT-NAME.png, of a folder FOLDER-NAME")
 @options_of(TranslateOptions, {"checkpoint": completion.translators})
@@ -172,7 +172,7 @@ def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where the pairs go.")
 @kinds
@@ -200,13 +200,18 @@ def pairs(
     return run_batch(settings, output, lambda interrupt: job.pairs(photos, output, kind, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("picture")
 @talking
 @click.pass_obj
 @click.pass_context
 def show(ctx: click.Context, settings: Settings, picture: str) -> None:
-    """Print the recipe inside PICTURE, which may be a video, and the command that remakes it."""
+    """Print the recipe inside PICTURE, which may be a video, and the command that remakes it.
+
+    \b
+    styler show painting.png
+    styler show painting.png --json
+    """
     require_inputs([picture])
     console, recipe = console_of(settings), recipe_in(picture)
     console.text(json.dumps(recipe, indent=None if settings.get("json") else 2, ensure_ascii=False))

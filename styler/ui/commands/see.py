@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
+from styler.ui import help
 from styler.ui.flags import options_of, output_option, require_file, require_inputs, talking
 from styler.ui.follow import Settings, console_of, run_batch
 
 _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.option(
     "--network",
     default="compact",
@@ -27,6 +28,10 @@ _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "
 @click.pass_obj
 def layers(settings: Settings, network: str) -> None:
     """List a network's layers: channels, stride, what a unit sees, and what each is good for.
+
+    \b
+    styler layers
+    styler layers --network vgg19
 
     A unit sees a square of pixels with that side; the first one's begins at "from", the next one's a stride
     later. The symmetric Gram matrix of C channels has C (C + 1) / 2 parameters.
@@ -43,7 +48,7 @@ def _pictures(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("images", metavar="IMAGE...", nargs=-1, required=True)(output(command))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @_pictures
 @options_of(SaliencyOptions)
 @talking
@@ -66,7 +71,7 @@ def saliency(settings: Settings, images: Sequence[str], output: str | None, opti
     return run_batch(settings, output, lambda interrupt: job.saliency(images, output, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @_pictures
 @options_of(FeaturesOptions)
 @talking
@@ -88,7 +93,7 @@ def features(settings: Settings, images: Sequence[str], output: str | None, opti
     return run_batch(settings, output, lambda interrupt: job.features(images, output, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @_pictures
 @options_of(DreamOptions)
 @talking
@@ -113,7 +118,7 @@ def dream(settings: Settings, images: Sequence[str], output: str | None, options
     return run_batch(settings, output, lambda interrupt: begin(images, output, options, interrupt))
 
 
-@click.command()
+@click.command(cls=help.Command)
 @output_option()
 @options_of(ImagineOptions)
 @talking

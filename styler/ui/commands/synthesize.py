@@ -6,11 +6,12 @@ import click
 
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.storage.styles import style_file
+from styler.ui import help
 from styler.ui.flags import options_of, output_option, params_option, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("style")
 @output_option("STYLE-texture.png")
 @params_option("texture", TextureOptions)
@@ -36,7 +37,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
     return run_job(settings, lambda interrupt: job.texture(style, output, options, interrupt), output)
 
 
-@click.command()
+@click.command(cls=help.Command)
 @click.argument("picture")
 @output_option("PICTURE-invert.png")
 @params_option("invert", InvertOptions)

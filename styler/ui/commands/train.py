@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.names import file_of
-from styler.ui import completion
+from styler.ui import completion, help
 from styler.ui.flags import Command, options_of, preset_option, require_file, require_inputs, talking
 from styler.ui.follow import Settings, run_job
 
@@ -45,7 +45,7 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
     return decorate
 
 
-@click.command("train-fast")
+@click.command("train-fast", cls=help.Command)
 @click.option(
     "--style",
     "styles",
@@ -74,6 +74,11 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
 def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | None, **values: Any) -> int:
     """Learn styles once, to paint any photo in them in one pass with `styler fast`.
 
+    \b
+    styler train-fast --style painting.jpg --dataset photos/ -o painting.safetensors
+    styler models add painting.safetensors
+    styler fast photo.jpg --style painting
+
     Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log and, while
     it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train together.
     """
@@ -91,7 +96,7 @@ def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | 
     )
 
 
-@click.command("train-translate")
+@click.command("train-translate", cls=help.Command)
 @click.option(
     "--dataset",
     metavar="FOLDER|LIST",
@@ -124,6 +129,11 @@ def train_translate(
     **values: Any,
 ) -> int:
     """Learn from pairs to turn one kind of picture into another with `styler translate`.
+
+    \b
+    styler train-translate --dataset pairs/ -o my.safetensors
+    styler train-translate --edges photos/ -o lines.safetensors
+    styler translate sketch.png --checkpoint lines.safetensors
 
     Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log
     and, while it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import click
 
+from styler.ui import help
 from styler.ui.flags import require_inputs, talking
 from styler.ui.follow import Settings, console_of
 
 
-@click.command()
+@click.command(cls=help.Command)
 @talking
 @click.pass_obj
 def doctor(settings: Settings) -> int:
-    """Print versions, devices, memory, codecs and weights, and what is wrong with them."""
+    """Print versions, devices, memory, codecs and weights, and what is wrong with them.
+
+    \b
+    styler doctor
+    """
     from styler.storage import doctor as health
 
     findings = health.report()
@@ -24,7 +29,7 @@ def doctor(settings: Settings) -> int:
     return int(any(finding.level == "bad" for finding in findings))
 
 
-@click.group()
+@click.group(cls=help.Group)
 def weights() -> None:
     """List, fetch, check and add network weights."""
 
@@ -33,7 +38,11 @@ def weights() -> None:
 @talking
 @click.pass_obj
 def list_weights(settings: Settings) -> None:
-    """List the networks that styler knows, and which of them are installed."""
+    """List the networks that styler knows, and which of them are installed.
+
+    \b
+    styler weights list
+    """
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 
@@ -49,7 +58,11 @@ def list_weights(settings: Settings) -> None:
 @talking
 @click.pass_obj
 def path(settings: Settings, name: str) -> None:
-    """Print the file that NAME is read from."""
+    """Print the file that NAME is read from.
+
+    \b
+    styler weights path vgg19
+    """
     from styler.storage.models import vgg
 
     console_of(settings).text(str(vgg.locate(name)))
@@ -60,7 +73,11 @@ def path(settings: Settings, name: str) -> None:
 @talking
 @click.pass_obj
 def verify(settings: Settings, names: Sequence[str]) -> int:
-    """Check the hashes and values of weights; of all that are installed if no NAME is given."""
+    """Check the hashes and values of weights; of all that are installed if no NAME is given.
+
+    \b
+    styler weights verify
+    """
     from styler.storage.models import vgg
     from styler.storage.models.known import WEIGHTS
 
@@ -77,7 +94,11 @@ def verify(settings: Settings, names: Sequence[str]) -> int:
 @talking
 @click.pass_obj
 def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None:
-    """Download the weights NAME, check them and keep the convolutions."""
+    """Download the weights NAME, check them and keep the convolutions.
+
+    \b
+    styler weights fetch vgg19
+    """
     from styler.storage.models import install
 
     console = console_of(settings)
@@ -90,7 +111,11 @@ def fetch(settings: Settings, name: str, url: str | None, offline: bool) -> None
 @talking
 @click.pass_obj
 def add(settings: Settings, name: str, file: Path) -> None:
-    """Install the weights NAME from a FILE: torchvision's, Caffe's converted, or styler's own."""
+    """Install the weights NAME from a FILE: torchvision's, Caffe's converted, or styler's own.
+
+    \b
+    styler weights add vgg19 vgg19-dcbb9e9d.pth
+    """
     require_inputs([str(file)])
     from styler.storage.models import install
 
