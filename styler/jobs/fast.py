@@ -64,7 +64,7 @@ def _check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     if takes == "noise" and sources:
         raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
     if takes == "photo" and not sources:
-        raise InputError(f"{shown} paints pictures: give one, or a folder of them")
+        raise InputError("no input given: name a photo, a video or a folder")
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ def translate(
         yield Note(f"{display(path.name)}: {model.origin}")
     settings = _settings_of(model, options, display(path.name))
     if not sources:
-        raise InputError(f"{display(path.name)} translates pictures: give one, or a folder of them")
+        raise InputError("no input given: name a picture, a video or a folder")
     network = model.network.to(prepare(options)).eval()
     name = Path(options.checkpoint).name or path.stem
     seed = options.seed if settings.dropout else None
@@ -175,8 +175,8 @@ def _translate_picture(
     x = network.prepare(image)
     if takes_lines and not task.is_drawn(x):
         yield Note(
-            f"{display(picture.name)} is no drawing on white, which {name} takes: "
-            "--from-photo draws the lines of a photo, --from-sketch cleans a drawing"
+            f"{display(picture.name)} does not look like a line drawing; {name} expects black lines on "
+            "white: --from-photo draws the lines of a photo, --from-sketch cleans a drawing"
         )
     if (reading == "sketch" or (reading, settings.made_by) == ("photo", "edges")) and task.is_blank(x):
         yield Note(f"{display(picture.name)}: no lines were found in it, so {name} colors a blank sheet")

@@ -78,9 +78,7 @@ class PaintingOptions(
     init: str = opt(
         "content", "Start from content, noise, style, gray or a picture file.", metavar="NAME|FILE"
     )
-    precision: Precision = opt(
-        "auto", "Number type of the network; auto: bfloat16 where the processor multiplies it."
-    )
+    precision: Precision = opt("auto", "Precision of the network; auto: bfloat16 where it is faster.")
     scales: int = opt(
         0, "Number of scales, coarse to fine, each half the next; 0 lets styler choose.", low=0, high=16
     )
@@ -88,7 +86,7 @@ class PaintingOptions(
         "auto",
         "Side of tiles that are looked at one by one, for the same picture in less memory; auto: if needed.",
     )
-    memory: float = opt(0.0, "Gigabytes that the work may take; 0: what is free.", low=0, recipe=False)
+    memory: float = opt(0.0, "Memory limit in GB; 0: what is free.", low=0, recipe=False)
 
     def __post_init__(self) -> None:
         """Raise InputError for a value outside its bounds, and for regions where nothing is painted."""

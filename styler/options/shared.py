@@ -146,8 +146,8 @@ class TrainingOptions(MachineOptions):
     decay: Decay = opt(
         "cosine", "How the learning rate falls: over all steps, the second half, or not at all."
     )
-    clip: float = opt(1.0, "Longest gradient; longer ones are shortened.", low=1e-9)
-    precision: Precision = opt("auto", "Number type in training; auto: bfloat16 where it is fast.")
+    clip: float = opt(1.0, "Gradient norm clip.", low=1e-9)
+    precision: Precision = opt("auto", "Precision in training; auto: bfloat16 where it is faster.")
     report: int = opt(50, "Steps between two reports.", low=1, recipe=False)
     save: int = opt(500, "Steps between two saved training states.", low=1, recipe=False)
 
@@ -194,11 +194,11 @@ class PassOptions(BatchOptions, MachineOptions, OutputOptions):
     )
     precision: Precision = opt(
         "auto",
-        "Number type; auto: bfloat16 where the machine multiplies it, if it is worth it and looks the same.",
+        "Precision; auto: bfloat16 where it is faster and looks the same.",
     )
     memory: float = opt(
         0.0,
-        "Gigabytes that the work may take; 0: what is free. Less means narrower strips, never seams.",
+        "Memory limit in GB; 0: what is free. Less means narrower strips, never seams.",
         low=0,
     )
     steady: bool = opt(True, "In videos, share statistics over a shot, which takes out the flicker.")

@@ -63,7 +63,7 @@ class EdgeOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class PairsOptions(EdgeOptions, BatchOptions, MachineOptions, OutputOptions):
-    """Options of `styler pairs`; each kind of input has a flag of its own: --edges, --grey, ..."""
+    """Options of `styler pairs`; each kind of input has a flag of its own: --edges, --gray, ..."""
 
     sigma: Range = again(EdgeOptions, "sigma", (2.0, 2.0))
     layout: Literal["side-by-side", "folders"] = opt(

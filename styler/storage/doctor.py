@@ -16,7 +16,7 @@ from PIL import features
 from styler.device import free_memory
 from styler.storage.models import vgg
 from styler.storage.models.known import WEIGHTS
-from styler.storage.names import display
+from styler.storage.names import display, install
 from styler.version import __version__
 
 _Level = Literal["ok", "warn", "bad"]
@@ -102,7 +102,7 @@ def extras() -> list[Finding]:
         try:
             text = f"{module} {importlib.metadata.version(module)}"
         except importlib.metadata.PackageNotFoundError:
-            text = f"not installed; to have it: pip install 'styler[{extra}]'"
+            text = f"not installed; to have it: {install(extra)}"
         findings.append(Finding(name, text))
     return findings
 

@@ -252,8 +252,7 @@ def _parse(data: bytes) -> _Header:
         raise ValueError(f"its format is {about['format']!r}")
     if about["format"] > _FORMAT:
         raise _FormatError(
-            f"has format {about['format']:.6g}, and this styler reads up to {_FORMAT}: "
-            "pip install --upgrade styler"
+            f"has format {about['format']:.6g}, and this styler reads up to {_FORMAT}: get a newer one"
         )
     entries = _entries_of(tensors)
     keys = {key: key for key in entries}

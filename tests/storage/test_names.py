@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from styler.storage import names
 from styler.storage.names import display, fit_name, is_private, nearest, one_line, slug, user_folder
 
 
@@ -93,3 +95,18 @@ def test_the_users_folders_follow_the_platform(monkeypatch: pytest.MonkeyPatch, 
     assert user_folder("cache", "weights") == tmp_path / "me" / ".cache" / "styler" / "weights"
     monkeypatch.setattr("sys.platform", "darwin")
     assert user_folder("data", "models") == tmp_path / "me" / "Library/Application Support/styler/models"
+
+
+def test_hints_name_commands_that_work_for_how_styler_was_installed(monkeypatch):
+    parser = configparser.ConfigParser()
+    parser.read(Path(__file__).parents[2] / "setup.cfg")
+    extras = {name: tuple(text.split()) for name, text in parser["options.extras_require"].items()}
+    assert {name: extras[name] for name in names.EXTRAS} == names.EXTRAS
+    monkeypatch.setattr("sys.prefix", "/home/me/project/.venv")
+    assert names.install("video") == "pip install 'av>=14'"
+    monkeypatch.setattr("sys.prefix", "/home/me/.local/share/pipx/venvs/styler")
+    assert names.install("video") == "pipx inject styler 'av>=14'"
+    monkeypatch.setattr("sys.prefix", "/home/me/.local/share/uv/tools/styler")
+    monkeypatch.setattr("sys.executable", "/home/me/.local/share/uv/tools/styler/bin/python")
+    uv = "uv pip install --python /home/me/.local/share/uv/tools/styler/bin/python"
+    assert names.install("onnx") == f"{uv} 'onnx>=1.17' 'onnxruntime>=1.20'"

@@ -137,6 +137,13 @@ def test_a_line_comes_before_torch_is_loaded(studio):
     assert said[1] == "" and "Loading" not in said[2]
 
 
+def test_the_built_in_network_is_mentioned_once_for_each_user(run, studio):
+    words = ("optimize", "photo.png", "style.png", "--size", "32", "--steps", "1", "--overwrite")
+    first, second = run(*words), run(*words)
+    assert first.err.count("painted by the built-in network") == 1 and "Warning" not in first.err
+    assert first.code == second.code == 0 and "built-in" not in second.err
+
+
 def test_the_version(run):
     assert run("--version").out.endswith(f"styler {styler.__version__}\n".encode())
 

@@ -107,7 +107,7 @@ def test_textures_need_no_input(run):
         (("photo.png", "--model", "pear"), 1, "no model is called 'pear'; did you mean pair"),
         (("photo.png", "--model", "photo.png"), 1, "photo.png is a PNG picture"),
         (("photo.png", "--model", "grain"), 1, "makes texture from noise"),
-        (("--model", "pair"), 1, "paints pictures: give one"),
+        (("--model", "pair"), 1, "no input given: name a photo"),
         (("none.png", "--style", "ink"), 1, "no such file"),
         (("in", "--style", "ink", "--shard", "3/2"), 1, "--shard is '3/2'"),
         (("photo.png", "--style", "ink", "--size", "9"), 2, "'9' is no size"),

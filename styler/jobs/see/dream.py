@@ -35,7 +35,7 @@ def dream(
     options: DreamOptions,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Summary]:
-    """Dream of pictures, or with `frames` make a film of dreams within dreams; a Result for each.
+    """Dream of pictures, or with `frames` make a video of dreams within dreams; a Result for each.
 
     Raises StylerError, as `apply`.
     """

@@ -1,4 +1,4 @@
-"""Films of dreams within dreams: each frame zooms into the one before and is dreamed of again."""
+"""Videos of dreams within dreams: each frame zooms into the one before and is dreamed of again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def zoom(
     options: DreamOptions,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Event, None, Summary]:
-    """Make a film of `options.frames` dreams of one picture: GIF, WebP, PNG, MP4 or another; one Result.
+    """Make a video of `options.frames` dreams of one picture: GIF, WebP, PNG, MP4 or another; one Result.
 
     Args:
         output: file; None is STEM-dream.gif in the current folder.
@@ -61,14 +61,14 @@ def zoom(
 
 
 def _job(sources: Sequence[str], output: str | None) -> Job:
-    """The one input and its film; raises StylerError where that cannot be."""
+    """The one input and its video; raises StylerError where that cannot be."""
     if len(sources) != 1 or is_several(sources[0]):
-        raise InputError("--frames makes a film of one picture: give one, and not a folder or a pattern")
+        raise InputError("--frames makes a video of one picture: give one, and not a folder or a pattern")
     stem = "stdin" if sources[0] == STREAM else Path(sources[0]).stem
     target = output or fit_name(f"{stem}-dream", ".gif")
     endings = (*animation.FORMATS, *CONTAINERS)
     if Path(target).suffix.lower() not in endings:
-        raise OutputError(f"{display(target)} is no film: it must end in one of {', '.join(endings)}")
+        raise OutputError(f"{display(target)} is no video: it must end in one of {', '.join(endings)}")
     return Job(sources[0], target, film=True)
 
 

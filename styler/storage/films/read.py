@@ -19,7 +19,7 @@ from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, HEAD_BYTES, kind_of
-from styler.storage.names import display, one_line
+from styler.storage.names import display, install, one_line
 from styler.storage.pictures import recipe
 
 CONTAINERS = {
@@ -46,7 +46,7 @@ def codecs() -> Any:
     try:
         return importlib.import_module("av")
     except ImportError as error:
-        raise InputError("videos need PyAV, which is not installed: pip install 'styler[video]'") from error
+        raise InputError(f"videos need PyAV, which is not installed: {install('video')}") from error
 
 
 def is_film(path: Path | str) -> bool:
@@ -68,7 +68,7 @@ def is_film(path: Path | str) -> bool:
 def inspect(source: Path | str, *, max_pixels: int) -> Footage:
     """The properties of a video, from its header and its first frame, which is decoded as a proof.
 
-    Raises InputError for whatever cannot be used, `styler[video]` not being installed included.
+    Raises InputError for whatever cannot be used, PyAV not being installed included.
     """
     with opened(source) as container:
         stream = _stream(container, source)

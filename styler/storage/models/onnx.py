@@ -21,7 +21,7 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Join, Layer, Mode, Norm, layers_of
 from styler.storage import disk
-from styler.storage.names import display
+from styler.storage.names import display, install
 from styler.version import __version__
 
 OPSET, IR = 18, 8  # of ONNX 1.13 from 2022, which all that runs such files now knows
@@ -83,7 +83,7 @@ def _extra() -> tuple[Any, Any]:
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise InputError("writing ONNX files needs more packages: pip install 'styler[onnx]'") from error
+        raise InputError(f"writing ONNX files needs more packages: {install('onnx')}") from error
     return onnx, onnxruntime
 
 

@@ -22,7 +22,7 @@ from styler.image.levels import from_pixels, to_levels, to_planes, to_unit
 from styler.image.size import SMALLEST, Size, resize
 from styler.storage.disk import digest, open_input
 from styler.storage.magic import HEAD_BYTES, HEIC, PICTURES, kind_of
-from styler.storage.names import display
+from styler.storage.names import display, install
 from styler.storage.pictures import curves, modes, recipe
 from styler.storage.pictures.codec import SETTINGS, hushed
 from styler.storage.pictures.save import FORMATS
@@ -150,7 +150,7 @@ def _fault(head: bytes, error: Exception) -> str:
     if not head:
         return "is empty: give a picture"
     if kind == HEIC and "HEIF" not in Image.OPEN:
-        return "is a HEIC picture: pip install 'styler[heif]' to read it"
+        return f"is a HEIC picture: {install('heif')} to read it"
     if kind is None or kind not in PICTURES:
         return f"is {kind or 'not a picture'}: give one of {', '.join(_READABLE)}"
     if isinstance(error, UnidentifiedImageError):

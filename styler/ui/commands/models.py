@@ -67,7 +67,7 @@ def list_models(settings: Settings) -> None:
 @talking
 @click.pass_obj
 def show(settings: Settings, model: str) -> None:
-    """Print a network's card: styles, licence, credits, training; or what another tool's file holds.
+    """Show a network's details: styles, licence, credits, training; or what another tool's file holds.
 
     \b
     styler models show wave

@@ -11,6 +11,7 @@ import click
 from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
+from styler.storage import disk
 from styler.storage.styles import weighted
 from styler.ui import completion, help
 from styler.ui.flags import (
@@ -34,6 +35,12 @@ KINDS = {
     "segments": "The inputs are areas of few colors with smooth outlines.",
 }
 """Kinds of input with what `--help` says of them; `conditions.CONDITIONS` has the same names."""
+
+
+_BUILT_IN = (
+    "This was painted by the built-in network. VGG-19 paints finer, in five times the time: --network vgg19 "
+    "says how to get it. (This note comes once.)"
+)
 
 
 @click.command(cls=help.Command)
@@ -75,9 +82,12 @@ def optimize(
     require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])])
     from styler.jobs import optimize as job
 
-    return run_batch(
+    code = run_batch(
         settings, output, lambda interrupt: job.optimize(pictures, styles, output, options, interrupt)
     )
+    if not code and options.network == "compact" and disk.first_time("built-in-network"):
+        console_of(settings).note(_BUILT_IN)
+    return code
 
 
 @click.command(cls=help.Command)
@@ -168,7 +178,8 @@ def translate(
 def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command a flag for each kind of input."""
     for name, text in reversed(KINDS.items()):
-        command = click.option(f"--{name}", is_flag=True, help=text)(command)
+        names = ("--gray", "--grey", "grey") if name == "grey" else (f"--{name}",)
+        command = click.option(*names, is_flag=True, help=text)(command)
     return command
 
 

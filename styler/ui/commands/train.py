@@ -72,7 +72,7 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
 @talking
 @click.pass_obj
 def train_fast(settings: Settings, /, options: TrainFastOptions, dataset: str | None, **values: Any) -> int:
-    """Learn styles once, to paint any photo in them in one pass with `styler fast`.
+    """Train a network for one style or several, to paint any photo in a second with `styler fast`.
 
     \b
     styler train-fast --style painting.jpg --dataset photos/ -o painting.safetensors
@@ -128,7 +128,7 @@ def train_translate(
     edges: str | None,
     **values: Any,
 ) -> int:
-    """Learn from pairs to turn one kind of picture into another with `styler translate`.
+    """Train a network that turns one kind of picture into another, for `styler translate`.
 
     \b
     styler train-translate --dataset pairs/ -o my.safetensors

@@ -16,7 +16,7 @@ from styler.ui.follow import Settings, console_of
 @talking
 @click.pass_obj
 def doctor(settings: Settings) -> int:
-    """Print versions, devices, memory, codecs and weights, and what is wrong with them.
+    """Check the installation: versions, devices, memory, codecs and weights.
 
     \b
     styler doctor

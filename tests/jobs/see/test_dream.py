@@ -109,7 +109,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio, monkeypatch):
         assert done.code == 1 and text in done.err and len(done.err.splitlines()) == 1, (words, done.err)
     monkeypatch.setitem(sys.modules, "av", None)
     done = run(*TINY, "--frames", "2", "-o", "x.mp4")
-    assert done.code == 1 and "styler[video]" in done.err
+    assert done.code == 1 and "pip install 'av>=14'" in done.err
     assert set(studio.iterdir()) == before
 
 

@@ -107,7 +107,7 @@ def test_sizes_are_checked(tmp_path):
 def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     path = make(tmp_path / "a.mp4", pictures(1))
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"pip install 'styler\[video\]'"):
+    with pytest.raises(InputError, match=r"pip install 'av>=14'"):
         inspect(path, max_pixels=LIMIT)
 
 

