@@ -121,6 +121,7 @@ def run(
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(log, stream)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
         sys.argv = ["styler", *words]
         code = 1
         try:

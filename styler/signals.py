@@ -46,9 +46,13 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Handle signals by an Interrupt while the block runs, in place of ending the program."""
+    """Handle signals by an Interrupt while the block runs, in place of ending the program.
+
+    Those that were ignored stay so: `nohup styler` goes on when its terminal is closed.
+    """
     interrupt = Interrupt()
-    before = {number: signal.signal(number, interrupt.receive) for number in _SIGNALS}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt.receive) for number in heeded}
     try:
         yield interrupt
     finally:

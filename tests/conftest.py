@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import socket
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from narrow import slimmed
 from styler.ui import cli
 
 torch.set_num_threads(1)
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
 _connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo

@@ -68,6 +68,20 @@ def test_real_signals_come_through_and_the_old_handlers_come_back(number):
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.parametrize("number", [INT, TERM, getattr(signal, "SIGHUP", INT)])
+def test_ignored_signals_stay_ignored(number):
+    """As SIGHUP is under nohup."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with interruptible() as interrupt:
+            interrupt()
+            send(number)
+            assert not interrupt()
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(INT, 130), (TERM, 143)])
 def test_the_first_signal_saves_the_picture_as_it_stands(paint, studio, at_step, number, code):
     at_step(3, lambda: send(number))

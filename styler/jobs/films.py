@@ -67,6 +67,8 @@ def apply(
     prove(target, options.overwrite or unfinished, [str(video.path)])
     if options.resume and unfinished:
         options = replace(options, overwrite=True)
+    if options.resume and target.suffix.lower() in animation.FORMATS:
+        yield Note(f"{display(target)} begins anew: the frames of an animation are written all at once")
     for note in video.footage.notes:
         yield Note(f"{display(video.path)}: {note}")
     whole = {**recipe, "size": [video.size[1], video.size[0]]}

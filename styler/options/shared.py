@@ -203,4 +203,8 @@ class PassOptions(BatchOptions, MachineOptions, OutputOptions):
     )
     steady: bool = opt(True, "In videos, share statistics over a shot, which takes out the flicker.")
     crf: int = opt(18, "Quality of videos: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
-    resume: bool = opt(False, "Go on with videos where they were interrupted.", recipe=False)
+    resume: bool = opt(
+        False,
+        "Go on with videos where they were interrupted; animations, written all at once, begin anew.",
+        recipe=False,
+    )

@@ -22,6 +22,7 @@ from styler.storage.names import NAME_BYTES, cut, display, user_folder
 
 if sys.platform != "win32":
     import fcntl
+    import resource
 
 PIPE_BYTES = 1 << 30  # at most this much is read from standard input
 _PROBE_BYTES = 1 << 16
@@ -59,7 +60,8 @@ def open_input(source: Path | str) -> BinaryIO:
 
 def _standard_input() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
-        raise InputError("- reads a file from standard input, which is a terminal: cat FILE | styler ... -")
+        what = "closed" if sys.stdin is None else "a terminal"
+        raise InputError(f"- reads a file from standard input, which is {what}: cat FILE | styler ... -")
     data = sys.stdin.buffer.read(PIPE_BYTES + 1)
     if len(data) > PIPE_BYTES:
         raise InputError(f"standard input has more than {_size(PIPE_BYTES)}: give a file instead")
@@ -210,8 +212,10 @@ def file_for(output: str, name: str) -> str:
 
 def _standard_output() -> BinaryIO:
     """Standard output as a binary file; raises OutputError if it is a terminal or closed."""
-    if sys.stdout is None or sys.stdout.isatty():
-        raise OutputError("- writes a file to standard output, which is a terminal: styler ... - > FILE")
+    closed = sys.stdout is None or not sys.stdout.writable()
+    if closed or sys.stdout.isatty():
+        what = "closed" if closed else "a terminal"
+        raise OutputError(f"- writes a file to standard output, which is {what}: styler ... - > FILE")
     return cast(BinaryIO, sys.stdout.buffer)
 
 
@@ -370,12 +374,23 @@ def _refusal(path: Path | str, error: Exception, need: int) -> str:
     if getattr(error, "errno", None) not in FULL:
         reason = getattr(error, "strerror", None) or error
         return f"{display(path)} cannot be written: {reason}. Choose another place with --output"
+    if getattr(error, "errno", None) == errno.EFBIG:
+        return f"{display(path)} cannot be written: {_largest()}"
     folder = Path(path).resolve().parent
     needed = f"{_size(need)} needed, " if need else ""
     free = _size(shutil.disk_usage(folder).free)
     return (
         f"{display(path)} cannot be written: no space ({needed}{free} free in {display(folder)}). Free some"
     )
+
+
+def _largest() -> str:
+    """What keeps files from being larger: the limit of this process, or the file system."""
+    if sys.platform != "win32":
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY:
+            return f"files of more than {_size(limit)} are not allowed here (ulimit -f): raise that limit"
+    return "it would be larger than a file may be here: choose another place with --output"
 
 
 def _size(count: int) -> str:

@@ -24,7 +24,7 @@ _MAC = {"cache": "Library/Caches", "data": "Library/Application Support"}
 
 def display(name: str | Path) -> str:
     """A file name as it may be shown: control characters and undecodable bytes are escaped."""
-    return "".join(character if character.isprintable() else _escaped(character) for character in str(name))
+    return "".join(character if character.isprintable() else escaped(character) for character in str(name))
 
 
 def one_line(text: str) -> str:
@@ -34,7 +34,8 @@ def one_line(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def _escaped(character: str) -> str:
+def escaped(character: str) -> str:
+    """A character as text that drives no terminal."""
     if "\udc80" <= character <= "\udcff":  # a byte that was not text in the file system's encoding
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")

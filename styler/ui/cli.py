@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import ClassVar
 import click
 from click.core import ParameterSource
 
-from styler.errors import DeviceError, StylerError
+from styler.errors import DeviceError, OutputError, StylerError
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
 from styler.ui import help
@@ -31,6 +32,7 @@ def main(command: click.Command | None = None) -> None:
     # torch reads it when it is loaded: what Apple's GPU lacks then runs on the CPU instead of failing.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     settings: Settings = {}
+    _fill_streams()
     try:
         with interruptible(), warnings.catch_warnings(), _loading(settings):
             if not sys.warnoptions:  # those of torch and Pillow say nothing to a user
@@ -47,8 +49,7 @@ def main(command: click.Command | None = None) -> None:
     except Interrupted as interrupted:
         code = interrupted.exit_code
     except BrokenPipeError:
-        # The reader went away (`| head`). Python must not try to flush at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()  # the reader went away (`| head`)
         code = 1
     except Exception as error:
         if settings.get("debug"):
@@ -80,6 +81,25 @@ def _loading(settings: Settings) -> Iterator[None]:
         sys.meta_path.remove(announcer)
 
 
+def _fill_streams() -> None:
+    """Open what of the standard streams is closed, or files would get their numbers and what is printed.
+
+    Writing to a standard output that was closed fails then, as it should.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, closefd=False)
+
+
+def _drop_stdout() -> None:
+    """Send the rest of standard output nowhere: Python must not try to write it at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def name_variable(error: click.ClickException) -> None:
     """Let the error about a bad value name the environment variable that it came from, if it did."""
     if not isinstance(error, click.BadParameter) or not (error.ctx and error.param):
@@ -91,8 +111,17 @@ def name_variable(error: click.ClickException) -> None:
 def report(error: Exception, settings: Settings) -> int:
     """Print an error in one line; returns the exit code."""
     expected = error if isinstance(error, StylerError) else unexpected(error)
+    if _is_of_stdout(error):
+        _drop_stdout()
+        settings = {}  # what --json would print is lost
     console_of(settings).error(expected)
     return expected.exit_code
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Whether writing to standard output failed: of files the name would be there, or an OutputError."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO) and not error.filename
+    return full or isinstance(error, io.UnsupportedOperation)
 
 
 def _is_shortage(error: Exception) -> bool:
@@ -104,6 +133,9 @@ def _is_shortage(error: Exception) -> bool:
 def unexpected(error: Exception) -> StylerError:
     """The one-line error for one that nobody raised on purpose."""
     text = str(error)
+    if _is_of_stdout(error):
+        reason = getattr(error, "strerror", None) or "it is closed"
+        return OutputError(f"standard output cannot be written: {reason}. Use > FILE")
     if isinstance(error, MemoryError) or ("torch" in sys.modules and _is_shortage(error)):
         return DeviceError("out of memory: close other programs, or use a machine with more")
     return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")

@@ -27,6 +27,7 @@ from rich.table import Column
 from rich.text import Text
 
 from styler.events import Item, Stage, Step, TrainStep
+from styler.storage.names import escaped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,8 +44,8 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 
 def printable(text: str, encoding: str = "utf-8") -> str:
     """The text on one line, with backslash escapes for whatever could drive a terminal or not be encoded."""
-    escaped = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-    return escaped.encode(encoding, "backslashreplace").decode(encoding)
+    safe = _UNSAFE.sub(lambda found: escaped(found[0]), text)
+    return safe.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def duration(seconds: float) -> str:

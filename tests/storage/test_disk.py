@@ -192,7 +192,7 @@ def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """Every file of this process ends at 100 kB, as on a full disk."""
+    """Every file of this process ends at 100 kB."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
@@ -201,13 +201,20 @@ def small_files() -> Iterator[None]:
     signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_keeps_the_old_file_and_tells_need_and_free(tmp_path: Path, small_files: None) -> None:
+def test_a_limit_of_files_keeps_the_old_file_and_is_named(tmp_path: Path, small_files: None) -> None:
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")
-    with pytest.raises(OutputError, match=r"no space \(5 MB needed, .* free"):
+    with pytest.raises(OutputError, match=r"files of more than 100 kB are not allowed here \(ulimit -f\)"):
         disk.write(target, bytes(5_000_000))
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == {"a.bin"}
+
+
+def test_a_full_disk_tells_need_and_free(tmp_path: Path) -> None:
+    refused = pytest.raises(OutputError, match=r"no space \(5 MB needed, .* free")
+    with refused, disk.atomic(tmp_path / "a.bin", need=5_000_000):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == set()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -367,12 +374,20 @@ def test_proof_refuses_a_file_as_folder_and_a_long_name(tmp_path: Path) -> None:
         disk.prove_writable(tmp_path / ("n" * 300), overwrite=False)
 
 
-def test_dash_is_refused_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True))
+def test_dash_is_refused_on_a_terminal_and_where_the_stream_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True, writable=lambda: True))
     with pytest.raises(OutputError, match="terminal"):
+        disk.prove_writable("-", overwrite=False)
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="closed"):
         disk.prove_writable("-", overwrite=False)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
     with pytest.raises(InputError, match="terminal"):
+        disk.open_input("-")
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="closed"):
         disk.open_input("-")
 
 
@@ -437,6 +452,8 @@ def test_a_folder_that_is_not_there_is_refused_in_one_line(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_standard_output_is_told_and_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=full, isatty=lambda: False))
+        monkeypatch.setattr(
+            sys, "stdout", SimpleNamespace(buffer=full, isatty=lambda: False, writable=lambda: True)
+        )
         with pytest.raises(OutputError, match=r"standard output cannot be written: No space left"):
             disk.send(b"data")

@@ -290,6 +290,25 @@ def test_a_closed_stdout_does_not_matter_to_who_writes_files(paint, studio, monk
     assert paint().code == 0
 
 
+@pytest.mark.parametrize("words", ["--help", "models list", "models list --json"])
+@pytest.mark.parametrize("where", ["&-", "/dev/full"])
+def test_an_answer_that_cannot_be_written_is_an_error(studio, where, words):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    done = in_a_shell(f"{words} >{where}")
+    reason = "it is closed" if where == "&-" else "No space left on device"
+    *_, last = done.stderr.decode().splitlines()
+    assert (done.returncode, last) == (1, f"Error: standard output cannot be written: {reason}. Use > FILE")
+
+
+def test_closed_streams_do_not_matter_to_who_writes_files(studio):
+    """Nor does a file get the number of one, and what others print on it."""
+    done = in_a_shell("fast photo.png --style ink -o a.png <&- >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    done = in_a_shell("fast photo.png --style ink -o b.png")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(studio):
     """As `styler show FILE | head -c1`, with a reader that is gone before anything is written."""
     read, write = os.pipe()
@@ -309,9 +328,18 @@ def test_two_processes_make_the_same_bytes(paint, studio):
 
 def in_a_process(*words, stdout):
     """`python -m styler` with these words, of the same styler as is tested."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(styler.__file__).parents[1])}
     command = [sys.executable, "-m", "styler", *words]
-    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment)
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment())
+
+
+def in_a_shell(line):
+    """The same with a line of sh."""
+    command = f"{shlex.quote(sys.executable)} -m styler {line}"
+    return subprocess.run(command, shell=True, capture_output=True, env=environment())
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(Path(styler.__file__).parents[1])}
 
 
 # Errors

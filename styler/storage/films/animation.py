@@ -28,6 +28,8 @@ FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """The format that is written, by the ending of the file's name."""
 MILLISECOND = Fraction(1, 1000)
 _NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
+MOST_FRAMES = 10_000
+"""Frames of an animation, at most: a small file can claim a million, which would be painted for weeks."""
 _CODEC = {"WEBP": {"quality": 90}}
 
 
@@ -35,7 +37,7 @@ def is_animated(path: Path | str) -> bool:
     """Whether this is a GIF, WebP or PNG of several frames; what cannot be opened is not."""
     try:
         with disk.open_input(path) as file, Image.open(file, formats=[*set(FORMATS.values())]) as image:
-            return getattr(image, "n_frames", 1) > 1
+            return bool(getattr(image, "is_animated", False))
     except Exception:  # foreign bytes: Pillow raises half a dozen kinds
         return False
 
@@ -50,6 +52,11 @@ def inspect(source: Path | str, *, max_pixels: int) -> Footage:
         raise InputError(f"{subject}, over the limit of {max_pixels:,} pixels: raise --max-pixels")
     if min(width, height) < SMALLEST:
         raise InputError(f"{subject}, under {SMALLEST} pixels a side: give a larger animation")
+    if count > MOST_FRAMES:
+        raise InputError(
+            f"{display(source)} has {count:,} frames, over the limit of {MOST_FRAMES:,} of an animation: "
+            "make a video of it first"
+        )
     credits = {"title": one_line(title)} if isinstance(title, str) else {}
     return Footage(height, width, MILLISECOND, Fraction(10), count, loop=loop, credits=credits)
 

@@ -22,7 +22,7 @@ from styler.image.levels import from_pixels, to_levels, to_planes, to_unit
 from styler.image.size import SMALLEST, Size, resize
 from styler.storage.disk import digest, open_input
 from styler.storage.magic import HEAD_BYTES, HEIC, PICTURES, kind_of
-from styler.storage.names import display, install
+from styler.storage.names import display, install, one_line
 from styler.storage.pictures import curves, modes, recipe
 from styler.storage.pictures.codec import SETTINGS, hushed
 from styler.storage.pictures.save import FORMATS
@@ -155,7 +155,7 @@ def _fault(head: bytes, error: Exception) -> str:
         return f"is {kind or 'not a picture'}: give one of {', '.join(_READABLE)}"
     if isinstance(error, UnidentifiedImageError):
         return f"is {kind} that is damaged or of a variant that Pillow does not read: export it again"
-    return f"is {kind} that cannot be decoded ({display(str(error))}): get or export it again"
+    return f"is {kind} that cannot be decoded ({display(one_line(str(error)))}): get or export it again"
 
 
 def _opened(file: BinaryIO, head: bytes) -> Image.Image:

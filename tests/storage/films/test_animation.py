@@ -1,5 +1,7 @@
 """Animations in and out."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,15 @@ def test_a_damaged_animation_gets_one_line(tmp_path):
     path.write_bytes(b"GIF89a" + bytes(30))
     with pytest.raises(InputError, match="no animation that can be read"):
         animation.inspect(path, max_pixels=LIMIT)
+
+
+def test_an_animation_of_a_million_frames_is_refused(tmp_path):
+    """23 bytes a frame, of one pixel each; the limit itself is fine."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 64, 48, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x21\xf9\x04\x04\x0a\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02D\1\0"
+    for count, name in ((10_000, "long.gif"), (10_001, "longer.gif")):
+        (tmp_path / name).write_bytes(head + frame * count + b";")
+    assert animation.is_animated(tmp_path / "longer.gif")
+    assert animation.inspect(tmp_path / "long.gif", max_pixels=10**8).frames == 10_000
+    with pytest.raises(InputError, match=r"has 10,001 frames, over the limit of 10,000 of an animation"):
+        animation.inspect(tmp_path / "longer.gif", max_pixels=10**8)
