@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -23,12 +24,20 @@ def pip(*words: str | Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the source: a build leaves folders behind."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the source: a build leaves folders behind."""
     folder = tmp_path_factory.mktemp("wheel")
     for name in SOURCE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(folder: Path) -> Path:
+    """The wheel, built from a copy."""
     pip("wheel", folder, "--no-deps", "--no-build-isolation", "--no-index", "-w", folder)
     (made,) = folder.glob("*.whl")
     return made
@@ -40,6 +49,18 @@ def test_it_holds_all_that_ships(wheel: Path) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "styler").rglob("*.py")}
     assert shipped | modules | {"styler/py.typed", "styler/networks/compact.safetensors"} <= names
     assert not [name for name in names if name.startswith("tests") or name.endswith(".pyc")]
+    assert [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
+
+
+def test_a_source_distribution_holds_what_a_wheel_is_built_of(folder: Path) -> None:
+    code = "from setuptools import build_meta; print(build_meta.build_sdist('sdist'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(folder / "sdist" / done.stdout.splitlines()[-1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    folders = [folder / name for name in SOURCE if (folder / name).is_dir()]
+    files = {str(path.relative_to(folder)) for root in folders for path in root.rglob("*") if path.is_file()}
+    assert {*files, *(name for name in SOURCE if (folder / name).is_file())} <= names
 
 
 def test_it_runs_where_nothing_else_of_ours_is(wheel: Path, tmp_path: Path) -> None:
@@ -58,6 +79,5 @@ def test_it_runs_where_nothing_else_of_ours_is(wheel: Path, tmp_path: Path) -> N
     assert Path(place).is_relative_to(tmp_path)
     shutil.copy(ROOT / "examples" / "cat.jpg", tmp_path)
     run("-m", "styler", "fast", "cat.jpg", "--style", "starry-night", "--size", "64")
-    style = str(Path(place).parent / "styles" / "waves.jpg")
-    run("-m", "styler", "optimize", "cat.jpg", style, "--size", "32", "--steps", "1")
+    run("-m", "styler", "optimize", "cat.jpg", "waves", "--size", "32", "--steps", "1")
     assert {path.name for path in tmp_path.glob("cat*.png")} == {"cat-starry-night.png", "cat-waves.png"}

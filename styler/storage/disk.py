@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from styler.errors import InputError, OutputError, StylerError
-from styler.storage.names import NAME_BYTES, cut, display, user_folder
+from styler.storage.names import NAME_BYTES, cut, display
 
 if sys.platform != "win32":
     import fcntl
@@ -141,17 +141,6 @@ def write(path: Path | str, data: bytes, *, overwrite: bool = True) -> None:
         file.seek(0)
         if file.read(64) != data[:64]:
             raise OutputError(f"{display(path)} reads back differently than written: check the disk")
-
-
-def first_time(what: str) -> bool:
-    """Whether this is the first time that a user meets something; remembered in the folder for caches."""
-    mark = user_folder("cache", "met") / what
-    try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch(exist_ok=False)
-    except OSError:  # met before, or there is no place to remember it: better silent than always there
-        return False
-    return True
 
 
 def prove_writable(

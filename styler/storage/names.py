@@ -103,6 +103,17 @@ def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
     return root / "styler" / name
 
 
+def first_time(what: str) -> bool:
+    """Whether this is the first time that a user meets something; remembered in the folder for caches."""
+    mark = user_folder("cache", "met") / what
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch(exist_ok=False)
+    except OSError:  # met before, or there is no place to remember it: better silent than always there
+        return False
+    return True
+
+
 def bundled() -> Path | None:
     """The folder of the styles that came with styler; in a checkout that is not installed, its own."""
     try:

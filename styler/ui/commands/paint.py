@@ -11,7 +11,7 @@ import click
 from styler.options.fast import FastOptions
 from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
-from styler.storage import disk
+from styler.storage import names
 from styler.storage.styles import weighted
 from styler.ui import completion, help
 from styler.ui.flags import (
@@ -85,7 +85,7 @@ def optimize(
     code = run_batch(
         settings, output, lambda interrupt: job.optimize(pictures, styles, output, options, interrupt)
     )
-    if not code and options.network == "compact" and disk.first_time("built-in-network"):
+    if not code and options.network == "compact" and names.first_time("built-in-network"):
         console_of(settings).note(_BUILT_IN)
     return code
 
