@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from styler.errors import DeviceError, InputError, StylerError
 from styler.options.fields import TEXT_FORMS, Files, Options, TextForm, fields_of, flag_of, plain
 from styler.storage import disk
+from styler.storage.names import display
 from styler.ui import completion
 from styler.ui.help import CLASS, Option
 
@@ -249,10 +250,15 @@ def require_file(name: str) -> None:
         disk.open_input(name).close()
 
 
-def require_inputs(words: Iterable[str]) -> None:
-    """Raise InputError for the first word that is no file, folder, pattern or "-"; loads nothing."""
+def require_inputs(words: Iterable[str], advice: Callable[[str], str] = lambda word: "") -> None:
+    """Raise InputError for the first word that is no file, folder, pattern or "-"; loads nothing.
+
+    `advice` on a word, if there is any, takes the place of a message that there is no such file.
+    """
     for word in words:
         if word != "-" and not disk.is_folder(word) and not set(word) & set("*?["):
+            if not Path(word).exists() and (better := advice(word)):
+                raise InputError(f"there is no file {display(word)}: {better}")
             disk.open_input(word).close()
 
 

@@ -144,6 +144,22 @@ def test_the_built_in_network_is_mentioned_once_for_each_user(run, studio):
     assert first.code == second.code == 0 and "built-in" not in second.err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("photo.png", "style.png", "out.png"),
+            "no file out.png: if it is to be written, -o out.png",
+        ),
+        (("photo.png", "nothing.png"), "nothing.png cannot be read: no such file"),
+        (("photo.png", "style.png", "--init", "randm"), "--init is 'randm'; choose one of content, noise"),
+    ],
+)
+def test_usual_slips_have_advice(run, studio, words, says):
+    done = run("optimize", *words)
+    assert done.code == 1 and says in done.err and not list(studio.glob("photo-*"))
+
+
 def test_the_version(run):
     assert run("--version").out.endswith(f"styler {styler.__version__}\n".encode())
 

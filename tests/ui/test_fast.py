@@ -291,6 +291,14 @@ def test_where_no_name_fits_files_are_offered():
     assert [item.type for item in shell.get_completions(["fast", "--model"], "dir/x")] == ["file"]
 
 
+def test_a_style_in_the_place_of_a_file_is_told(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (32, 32)).save("photo.png")
+    done = run("fast", "photo.png", "oil")
+    assert done.code == 1 and done.err == "Error: there is no file oil: it is a style: add --style oil\n"
+    assert "cannot be read: no such file" in run("fast", "photo.png", "nothing").err
+
+
 def test_without_a_style_none_is_chosen(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (32, 32)).save("photo.png")

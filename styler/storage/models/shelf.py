@@ -34,6 +34,11 @@ def names() -> list[Names]:
     return [found for path in itertools.chain(*files) for found in _of(path)]
 
 
+def styles() -> list[str]:
+    """Names of the styles of all installed networks that paint photos."""
+    return sorted({style for entry in names() if entry.kind == "transform" for style in entry.styles})
+
+
 def _of(path: Path) -> Iterator[Names]:
     try:
         with disk.open_input(path) as file:

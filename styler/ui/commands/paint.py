@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from styler.errors import InputError
 from styler.options.fast import FastOptions
-from styler.options.optimize import OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
+from styler.options.optimize import INITS, OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage import names
+from styler.storage.models import shelf
+from styler.storage.names import display
 from styler.storage.styles import weighted
 from styler.ui import completion, help
 from styler.ui.flags import (
@@ -35,6 +39,20 @@ KINDS = {
     "segments": "The inputs are areas of few colors with smooth outlines.",
 }
 """Kinds of input with what `--help` says of them; `conditions.CONDITIONS` has the same names."""
+
+
+def _writing(pictures: Sequence[str]) -> Callable[[str], str]:
+    """Advice on the last of several pictures: that it may be what is to be written."""
+    last = pictures[-1] if len(pictures) > 2 and Path(pictures[-1]).suffix[1:].isalnum() else ""
+    return lambda word: f"if it is to be written, -o {display(word)}" if word == last else ""
+
+
+def _require_start(init: str) -> None:
+    """Raise InputError for an `--init` that is neither one of its words nor a file."""
+    if init not in INITS and not Path(init).suffix and not Path(init).exists():
+        raise InputError(
+            f"--init is '{display(init)}'; choose one of {', '.join(INITS)}, or the file of a picture"
+        )
 
 
 _BUILT_IN = (
@@ -79,7 +97,8 @@ def optimize(
     if len(pictures) == 1 and not styles:
         raise click.UsageError("Missing argument 'STYLE...': name a style, or several.")
     contents = pictures if styles else pictures[:1]
-    require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])])
+    _require_start(options.init)
+    require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])], _writing(pictures))
     from styler.jobs import optimize as job
 
     code = run_batch(
@@ -143,12 +162,10 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 
     A network of textures needs no INPUT: it paints --size WxH from noise.
     """
-    require_inputs(inputs)
-    if not options.style and not options.model:
-        from styler.storage.models import library
-
-        if len(names := library.styles()) > 1:
-            raise click.UsageError(f"Missing option '--style': choose from {', '.join(names)}.")
+    styles = shelf.styles()
+    require_inputs(inputs, lambda word: f"it is a style: add --style {word}" if word in styles else "")
+    if not options.style and not options.model and len(styles) > 1:
+        raise click.UsageError(f"Missing option '--style': choose from {', '.join(styles)}.")
     from styler.jobs import fast as job
 
     return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
