@@ -39,6 +39,8 @@ SHARE = 0.9
 """Share of the free memory that the work may take."""
 _GROWN = 100.0
 """Times its lowest value that no loss becomes with steps of a fair size."""
+_FLAT = 0.02
+"""Standard deviation of each channel below which a style is flat."""
 FADES = (1.0, 0.5, 0.1)
 """Weight of the content at each scale, coarse to fine, and at all further ones: by then forms are settled."""
 
@@ -108,7 +110,10 @@ def _paint(
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
     begun, moved = resume or Checkpoint(0, None), resume is not None
-    image = begun.image if begun.image is not None else start(content, styles[0].image, options, init)
+    image = begun.image
+    if image is None:
+        image = start(content, styles[0].image, options, init)
+        image = tinted(image, styles) if options.init == "content" else image
     usual = typical(extractor, layers(options), view.walk)
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
     for stage, scale in list(enumerate(schedule))[begun.stage :]:
@@ -206,6 +211,26 @@ def start(content: Tensor, style: Tensor, options: OptimizeOptions, init: Tensor
             f"--init is '{options.init}', which is neither content, noise, style, gray nor a file"
         )
     return init
+
+
+def tinted(image: Tensor, styles: Sequence[Style]) -> Tensor:
+    """An Image to begin with in the colors of flat styles, where they are painted; of others as it is.
+
+    Away from a flat style's color the solver first wears off all contrast, and its steps are over before it
+    comes to the color.
+    """
+    flat = [style for style in styles if style.image.flatten(2).std(2).max() < _FLAT]
+    if not any(style.masks for style in styles):
+        if len(flat) < len(styles):
+            return image
+        weights = image.new_tensor([style.weight for style in styles])
+        colors = torch.cat([style.image.mean((2, 3), keepdim=True) for style in styles])
+        return torch.einsum("n,nchw->chw", weights / weights.sum(), colors).expand_as(image).clone()
+    for style in flat:
+        color = style.image.mean((2, 3), keepdim=True).expand_as(image)
+        for where, _ in style.masks:
+            image = torch.lerp(image, color, resize(where, (image.shape[-2], image.shape[-1])))
+    return image
 
 
 def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Parameterization:

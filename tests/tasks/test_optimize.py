@@ -275,6 +275,29 @@ def test_a_flat_style_gives_its_color(style_loss: str, value: float) -> None:
     assert (image - value).abs().mean() < 0.5 * (photo - value).abs().mean()
 
 
+@pytest.mark.parametrize("way", [{"style_weight": 0.1}, {"optimizer": "adam"}])
+def test_a_flat_style_gives_its_color_at_a_low_weight_and_by_adam(way: dict[str, Any]) -> None:
+    photo = load_picture(EXAMPLES / "examples/lake.jpg").image
+    red = torch.tensor([0.8, 0.1, 0.1])[:, None, None].expand(1, 3, 48, 64)
+    _, image = drive(optimize.optimize(photo, [red], vgg.load(vgg.BUILT_IN), options(size=64, **way)))
+    assert (image.mean((0, 2, 3)) - red.mean((0, 2, 3))).abs().max() < 0.15
+
+
+def test_flat_styles_begin_in_their_color_where_they_are_painted() -> None:
+    photo, red = picture(), torch.tensor([1.0, 0.0, 0.0])[:, None, None].expand(1, 3, 20, 20)
+    blue, other = red.flip(1), picture(seed=1)
+    begun = optimize.tinted(photo, [Style(red, 3.0), Style(blue, 1.0)])
+    torch.testing.assert_close(begun, torch.tensor([0.75, 0, 0.25])[:, None, None].expand_as(photo))
+    assert optimize.tinted(photo, [Style(red), Style(other)]) is photo
+    left = halves(1, 0, (10, 20))
+    masked = optimize.tinted(
+        photo, [Style(red, masks=[(left, None)]), Style(other, masks=[(1 - left, None)])]
+    )
+    half = photo.shape[-1] // 2
+    torch.testing.assert_close(masked[..., half + 4 :], photo[..., half + 4 :])
+    torch.testing.assert_close(masked[..., : half - 4], red[..., :1, :1].expand_as(photo)[..., : half - 4])
+
+
 def test_figures_on_photos_are_the_networks_own_where_it_has_some(extractor: Extractor) -> None:
     own = Typical(1.0, 2.0, 3.0)
     known = Extractor("compact", random_convolutions("compact", WIDTHS), typical={"relu2_1": own})
