@@ -22,7 +22,7 @@ from styler.options.fields import flag_of
 from styler.options.optimize import INITS, GridOptions, OptimizeOptions, PaintingOptions
 from styler.options.shared import MachineOptions, OutputOptions
 from styler.storage import disk
-from styler.storage.inputs import STREAM, Job, picture_target
+from styler.storage.inputs import STREAM, Job, part, picture_target
 from styler.storage.names import display, nearest
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.storage.pictures.sheet import sheet
@@ -72,7 +72,8 @@ def grid(
         styles: files.
         output: file, folder or "-"; CONTENT-STYLE-grid.png without one.
         options: of the axes and of every cell.
-        stop: asked between steps; once true, the cells that are whole are kept, and no sheet is written.
+        stop: asked between steps; once true, the cells that are whole are kept, and no sheet is written; so
+            it is while cells of another shard are missing.
 
     Raises:
         StylerError: of each kind; finished cells are kept.
@@ -85,15 +86,20 @@ def grid(
     target = picture_target(output, f"{Path(contents[0]).stem}-{Path(styles[0]).stem}-grid")
     if target == STREAM:
         raise InputError("a grid keeps its cells beside its output: give --output a file")
-    prove(target, options.overwrite, [*contents, *styles])
     cells = _cells(contents, styles, rows, columns, options, Path(f"{target}.cells"))
-    studio = yield from _paint(cells, stop)
+    mine = part([cell for row in cells for cell in row], options.shard)
+    if options.dry_run:
+        return (yield from _forecast(mine, target))
+    prove(target, options.overwrite, [*contents, *styles])
+    studio = yield from _paint(mine, stop)
     missing = sum(not cell.file.exists() for row in cells for cell in row)
     device = studio.device if studio else options.device
     record = record_of(contents[0], target, options, device, begun, [])
     if missing:
-        count = len(rows.labels) * len(columns.labels)
-        yield Note(f"stopped after {count - missing} of {count} cells; the same command goes on")
+        count, how = len(rows.labels) * len(columns.labels), "the same command goes on"
+        if all(cell.file.exists() for cell in mine):
+            how = "the last --shard makes the sheet"
+        yield Note(f"{count - missing} of {count} cells are there; {how}")
         return {**record, "output": None, "message": f"{missing} cells are left"}
     pictures = [[load_picture(cell.file).image for cell in row] for row in cells]
     image = _sheet(pictures, rows, columns)
@@ -193,12 +199,19 @@ def _cells(
     return cells
 
 
-def _paint(
-    cells: Sequence[Sequence[Cell]], stop: Callable[[], bool]
-) -> Generator[Event, None, Studio | None]:
+def _forecast(cells: Sequence[Cell], target: str) -> Generator[Event, None, Record]:
+    """Show which cells would be painted; returns a record that says how many."""
+    todo = [cell for cell in cells if not cell.file.exists()]
+    for cell in todo:
+        pair = f"{Path(cell.content).name} in {Path(cell.style).name}"
+        yield Note(": ".join(filter(None, (pair, cell.label))))
+    message = f"{display(target)}: {len(todo)} of {len(cells)} cells to paint"
+    return {"output": None, "message": message}
+
+
+def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, None, Studio | None]:
     """Paint the cells that are not there, style by style, so that each is looked at once."""
-    flat = [cell for row in cells for cell in row]
-    todo = sorted((cell for cell in flat if not cell.file.exists()), key=_common)
+    todo = sorted((cell for cell in cells if not cell.file.exists()), key=_common)
     studio, common = None, ""
     for index, cell in enumerate(todo, 1):
         if stop():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,15 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event
 from styler.image.masks import fits, is_colored, paired, soft
-from styler.image.size import Size
+from styler.image.size import Size, resize
 from styler.jobs.pictures import open_picture, size_of
 from styler.options.optimize import OptimizeOptions
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.storage.styles import picture_name
 
+REST = "rest"
+"""The mask of a style that is painted where no other one is."""
 Pairs = list[tuple[Tensor, Tensor | None]]
 """Regions of the content [1, 1, h, w], each with that of the style, None for all of it."""
 
@@ -58,13 +61,15 @@ class Masks:
     def recipe(self, options: OptimizeOptions) -> dict[str, object]:
         """Options of a recipe that name the masks."""
         names = iter(picture.name for picture in self.pictures)
-        pairs = [[next(names) for _ in mask_files(text)] for text in options.style_mask]
+        pairs = [[next(names) for _ in mask_files(text)] or [REST] for text in options.style_mask]
         style_mask = {"style_mask": ["=".join(pair) for pair in pairs]} if pairs else {}
         return {**style_mask, **({"protect": next(names)} if options.protect else {})}
 
 
 def mask_files(text: str) -> list[str]:
-    """Files of MASK or MASK=MASK; a file that exists under the whole name is one."""
+    """Files of MASK, MASK=MASK or "rest", which has none; a file that exists under the whole name is one."""
+    if text == REST and not Path(text).exists():
+        return []
     where, equals, source = text.partition("=")
     return [text] if not equals or Path(text).exists() else [where, source]
 
@@ -82,6 +87,9 @@ def check_count(options: OptimizeOptions, styles: int) -> None:
             f"--style-mask was given {len(options.style_mask)} times, and the number of styles is {styles}: "
             "give one for each style, in the same order"
         )
+    rests = sum(not mask_files(text) for text in options.style_mask)
+    if rests > 1 or rests == styles:
+        raise InputError(f"--style-mask {REST} is for one style, where the masks of the others are black")
 
 
 def open_masks(
@@ -92,12 +100,18 @@ def open_masks(
     for file in all_masks(options):
         pictures.append((yield from open_picture(file, options, None)))
     left = iter(pictures)
-    pairs, sizes = [], {}
+    pairs: list[Pairs] = []
+    sizes = {}
     for text, style in zip(options.style_mask, styles, strict=False):
+        if not mask_files(text):
+            pairs.append([])
+            continue
         where, *source = (next(left) for _ in mask_files(text))
         sizes[display(where.name)] = size_of(where.image)
         found = _paired(where, source[0], style) if source else _alone(where)
         pairs.append([(mask.to(device), None if own is None else own.to(device)) for mask, own in found])
+    if pairs and [] in pairs:
+        pairs[pairs.index([])] = [(_rest([mask for found in pairs for mask, _ in found]), None)]
     protect = None
     for picture in left:
         sizes[display(picture.name)] = size_of(picture.image)
@@ -131,6 +145,15 @@ def _mask(picture: Picture) -> Tensor:
     if mask.max() < 0.5 / 255:
         raise InputError(f"{display(picture.name)} is black everywhere, and a mask is white where it counts")
     return mask
+
+
+def _rest(masks: Sequence[Tensor]) -> Tensor:
+    """The mask of what is left by others of one shape, in the size of the largest; InputError for nothing."""
+    height, width = max(((mask.shape[-2], mask.shape[-1]) for mask in masks), key=math.prod)
+    rest = (1 - torch.stack([resize(mask, (height, width)) for mask in masks]).sum(0)).clamp(0, 1)
+    if rest.max() < 0.5 / 255:
+        raise InputError(f"the other masks leave nothing to --style-mask {REST}: make one blacker")
+    return rest
 
 
 def _check_shape(mask: str, size: Size, picture: str, wanted: Size) -> None:

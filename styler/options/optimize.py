@@ -71,8 +71,9 @@ class PaintingOptions(
     style_mask: Files = opt(
         (),
         "Where each style is painted, once for each: white in a gray picture of the content's shape; or "
-        "regions of colors and the same colors in a picture of the style's shape, as a.png=b.png.",
-        metavar="MASK[=MASK]",
+        "regions of colors and the same colors in a picture of the style's shape, as a.png=b.png; or rest: "
+        "where the other masks are black.",
+        metavar="MASK[=MASK]|rest",
     )
     protect: str = opt("", "Where the photo stays: white in a picture of its shape.", metavar="MASK")
     init: str = opt(
@@ -101,7 +102,7 @@ class OptimizeOptions(PaintingOptions, WatchOptions, BatchOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridOptions(PaintingOptions):
+class GridOptions(PaintingOptions, BatchOptions):
     """Options of `styler grid`, those of its axes and of every cell."""
 
     size: OutputSize = again(PaintingOptions, "size", 256)

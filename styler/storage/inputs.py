@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import TypeVar
 
 from styler.errors import InputError, OutputError
 from styler.storage import disk
 from styler.storage.films import animation, read
 from styler.storage.names import display, fit_name, is_private
 from styler.storage.pictures.save import FORMATS, format_of
+
+T = TypeVar("T")
 
 STREAM = "-"
 PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
@@ -112,7 +115,7 @@ def is_several(word: str) -> bool:
     return disk.is_folder(word) or _is_glob(word)
 
 
-def part(jobs: Sequence[Job], shard: str, rank: int = 0, size: int = 1) -> list[Job]:
+def part(jobs: Sequence[T], shard: str, rank: int = 0, size: int = 1) -> list[T]:
     """The I-th of N parts for the shard "I/N", dealt out like cards, and of that the part of one process.
 
     `rank` is the number of the process among `size`, from 0.

@@ -80,9 +80,7 @@ def optimize(
     """
     schedule = sizes((content.shape[-2], content.shape[-1]), options)
     size, chosen = schedule[-1], as_styles(styles, options)
-    images = [style.image for style in chosen]
-    if options.style_colors:
-        images = [reduced(image, options.style_colors) for image in images]
+    images = [_reduced(style, options.style_colors) for style in chosen]
     if options.colors_only:
         image = colors.colors_only(resize(content, size), colors.palette(images), options.color)
     else:
@@ -110,10 +108,7 @@ def _paint(
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
     begun, moved = resume or Checkpoint(0, None), resume is not None
-    image = begun.image
-    if image is None:
-        image = start(content, styles[0].image, options, init)
-        image = tinted(image, styles) if options.init == "content" else image
+    image = begun.image if begun.image is not None else _first(content, styles, options, init)
     usual = typical(extractor, layers(options), view.walk)
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
     for stage, scale in list(enumerate(schedule))[begun.stage :]:
@@ -137,6 +132,22 @@ def _paint(
     if not moved:
         yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
     return resize(image, size)
+
+
+def _first(content: Tensor, styles: Sequence[Style], options: OptimizeOptions, init: Tensor | None) -> Tensor:
+    """The Image that the first scale begins with."""
+    image = start(content, styles[0].image, options, init)
+    return tinted(image, styles) if options.init == "content" else image
+
+
+def _reduced(style: Style, count: int) -> Tensor:
+    """The Image of a style in so many colors, 0 for its own; kept for the next content with its targets."""
+    if not count:
+        return style.image
+    key = ("colors", count)
+    if key not in style.known:
+        style.known[key] = reduced(style.image, count), {}
+    return style.known[key][0]
 
 
 def _formed(extractor: Extractor, options: OptimizeOptions, device: torch.device) -> Extractor:

@@ -106,6 +106,47 @@ def test_each_styles_targets_are_computed_once(studio, monkeypatch):
     assert looks.count((32, 32)) == 1, "the style is looked at once"
 
 
+def test_targets_of_reduced_styles_are_kept_over_contents(studio, monkeypatch):
+    """As long as they do not depend on the content: a photo's colors change the style for each."""
+    looks = []
+    view = terms.View.statistics
+
+    def counted(self, image, asked):
+        looks.append(tuple(image.shape[-2:]))
+        return view(self, image, asked)
+
+    monkeypatch.setattr(terms.View, "statistics", counted)
+    Image.new("RGB", (64, 32), "teal").save("other.png")
+    for color, count in (("style", 1), ("content-to-style", 1), ("style-to-content", 2)):
+        looks.clear()
+        options = GridOptions(
+            network="net.safetensors", size=32, steps=1, style_colors=3, color=color, overwrite=True
+        )
+        result_of(grid.grid(["photo.png", "other.png"], ["style.png"], f"g-{color}.png", options))
+        assert looks.count((32, 32)) == count, color
+
+
+def test_a_dry_run_says_which_cells_are_left_and_writes_nothing(run, studio):
+    words = ("--columns", "style-weight=1,2")
+    before = set(studio.rglob("*"))
+    done = run("grid", "photo.png", "style.png", *TINY, *words, "--dry-run")
+    assert done.code == 0 and "photo.png in style.png: style-weight 2" in done.err
+    assert "photo-style-grid.png: 2 of 2 cells to paint" in done.err and set(studio.rglob("*")) == before
+    assert run("grid", "photo.png", "style.png", *TINY, *words).code == 0
+    assert "0 of 2 cells" in run("grid", "photo.png", "style.png", *TINY, *words, "--dry-run").err
+
+
+def test_the_last_shard_makes_the_sheet(run, studio):
+    words = ("--columns", "style-weight=1,2,3")
+    assert run("grid", "photo.png", "style.png", *TINY, *words, "-o", "whole.png").code == 0
+    done = run("grid", "photo.png", "style.png", *TINY, *words, "--shard", "1/2")
+    assert done.code == 0 and "2 of 3 cells are there; the last --shard makes the sheet" in done.err
+    assert not Path("photo-style-grid.png").exists()
+    assert run("grid", "photo.png", "style.png", *TINY, *words, "--shard", "2/2").code == 0
+    assert Path("photo-style-grid.png").read_bytes() == Path("whole.png").read_bytes()
+    assert run("grid", "photo.png", "style.png", *TINY, *words, "--shard", "3/2").code == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

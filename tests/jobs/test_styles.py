@@ -91,6 +91,38 @@ def test_each_style_where_its_mask_is(paint, run, studio, other):
     assert run(*command, "-o", "again.png").code == 0 and Path("again.png").read_bytes() == first
 
 
+def test_the_rest_is_where_the_others_are_black(paint, run, studio, other):
+    """The very picture that its own mask makes."""
+    write_mask("a.png", "white", "black")
+    write_mask("b.png", "black", "white")
+    inputs = ("photo.png", "style.png", other)
+    assert paint("--style-mask", "a.png", "--style-mask", "rest", "-o", "rest.png", inputs=inputs).code == 0
+    assert paint("--style-mask", "a.png", "--style-mask", "b.png", "-o", "two.png", inputs=inputs).code == 0
+    assert torch.equal(load_picture("rest.png").image, load_picture("two.png").image)
+    assert read_recipe("rest.png")["options"]["style_mask"] == ["a.png", "rest"]
+    first = Path("rest.png").read_bytes()
+    command = shlex.split(run("show", "rest.png").lines[-1])[1:]
+    assert run(*command, "-o", "again.png").code == 0 and Path("again.png").read_bytes() == first
+    assert mask_files("rest") == []
+    Path("rest").touch()
+    assert mask_files("rest") == ["rest"]
+
+
+@pytest.mark.parametrize(
+    ("masks", "part"),
+    [
+        (("rest", "rest"), "--style-mask rest is for one style"),
+        (("all.png", "rest"), "the other masks leave nothing to --style-mask rest"),
+    ],
+)
+def test_a_rest_of_nothing_is_refused(paint, studio, other, masks, part):
+    write_mask("all.png", "white", "white")
+    words = [word for mask in masks for word in ("--style-mask", mask)]
+    fails(paint(*words, inputs=("photo.png", "style.png", other)), part)
+    write_mask("a.png", "white", "black")
+    fails(paint("--style-mask", "rest", inputs=("photo.png", "style.png")), "is for one style")
+
+
 def test_regions_of_one_color_take_after_each_other(paint, studio):
     write_mask("a.png", "red", "blue")
     write_mask("b.png", "blue", "red", (20, 20))

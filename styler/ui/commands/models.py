@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from styler.storage import styles
 from styler.storage.disk import file_for
 from styler.storage.names import slug
 from styler.ui import completion, help
@@ -49,6 +50,8 @@ def models(ctx: click.Context) -> None:
 def list_models(settings: Settings) -> None:
     """List the networks that are installed, with their styles, or with what they translate.
 
+    Below them stand the style pictures that come with styler, which `styler optimize` knows by name.
+
     \b
     styler models list
     """
@@ -56,7 +59,11 @@ def list_models(settings: Settings) -> None:
 
     console, entries = console_of(settings), library.installed()
     columns = ("name", "styles", "kind", "size", "licence", "from")
-    console.table("Trained networks", columns, [_row(entry) for entry in entries])
+    pictures = [
+        (name, name, "picture", f"{file.stat().st_size / 1e6:.1f} MB", "MIT", "styler; for styler optimize")
+        for name, file in styles.pictures().items()
+    ]
+    console.table("Trained networks, style pictures", columns, [*map(_row, entries), *pictures])
     if not entries:
         console.note("none is installed yet: styler train-fast makes one, styler models add keeps one")
     _draw(console, [(e.card, library.read_thumbnails(e.path)) for e in entries if e.card])

@@ -134,7 +134,7 @@ def grid(
     styler grid a.jpg b.jpg --style waves.jpg --style ink.jpg
 
     Finished cells are kept in OUTPUT.cells, so a grid that was stopped goes on, and one with more values
-    paints those alone.
+    paints those alone. Of several --shard parts the last one to end makes the sheet.
     """
     if not styles:
         if len(pictures) != 2:
