@@ -41,10 +41,11 @@ CLOSE, TRIES = 0.02, 4
 
 @dataclass(frozen=True)
 class Painting:
-    """A painting by one loss: the content's weight that it took, its content error, its style errors."""
+    """A painting by one loss: the content's weight that it took, CPU seconds, content and style errors."""
 
     image: Tensor
     weight: float
+    seconds: float
     content: float
     style: Mapping[str, float]
 
@@ -85,8 +86,10 @@ class Easel:
     def paint(self, loss: StyleLoss, weight: float) -> Painting:
         """Paint by a loss at a weight of the content."""
         options = replace(self.options, style_loss=loss, content_weight=weight)
+        begun = time.process_time()
         image = result_of(optimize(self.content, [self.style], self.network, options))
-        return Painting(image, weight, self.content_error(image), self.style_errors(image))
+        seconds = time.process_time() - begun
+        return Painting(image, weight, seconds, self.content_error(image), self.style_errors(image))
 
     def equal(self, loss: StyleLoss, wanted: float) -> Painting:
         """The painting by a loss whose content error is nearest to the wanted one, by the secant rule."""
@@ -113,9 +116,9 @@ def main() -> None:
         asked.output.mkdir(parents=True, exist_ok=True)
     options, means = OptimizeOptions(size=asked.size), {name: dict.fromkeys(LOSSES, 0.0) for name in LOSSES}
     pairs = list(zip(asked.pairs[::2], asked.pairs[1::2], strict=True))
-    print("pair, loss: weight, content | " + ", ".join(LOSSES), flush=True)
+    print("pair, loss: weight, content, CPU seconds | " + ", ".join(LOSSES), flush=True)
     for content, style in pairs:
-        photo, begun = load_picture(content).image, time.process_time()
+        photo = load_picture(content).image
         size = fit((photo.shape[-2], photo.shape[-1]), asked.size)
         easel = Easel(resize(photo, size), load_picture(style).image, options)
         before, default = easel.style_errors(easel.content), easel.paint(LOSSES[0], 1.0)
@@ -125,8 +128,8 @@ def main() -> None:
             means[loss] = {name: means[loss][name] + relative[name] / len(pairs) for name in LOSSES}
             label = f"{Path(content).stem} x {Path(style).stem}, {loss}"
             row = ", ".join(f"{relative[name]:.3f}" for name in LOSSES)
-            spent = f"({time.process_time() - begun:.0f} s)"
-            print(f"{label}: {painting.weight:.3g}, {painting.content:.4f} | {row} {spent}", flush=True)
+            figures = f"{painting.weight:.3g}, {painting.content:.4f}, {painting.seconds:.0f} s"
+            print(f"{label}: {figures} | {row}", flush=True)
             if asked.output:
                 name = f"{Path(content).stem}-{Path(style).stem}-{loss}.png"
                 save_picture(asked.output / name, painting.image, overwrite=True)

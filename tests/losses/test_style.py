@@ -83,6 +83,27 @@ def test_wasserstein_is_that_of_gaussians() -> None:
     assert wasserstein_error(x, y).item() == pytest.approx(expected / (n @ n + np.trace(t)), rel=1e-9)
 
 
+def test_the_gradient_of_the_gram_error_is_that_of_the_paper() -> None:
+    """Gatys et al. 2015, eq. 6: (G - G') F over the places, here with the target's norm for the weight."""
+    x, target = features(1, 5, 6, 7).requires_grad_(), features(1, 5, 4, 9, seed=1)
+    (gradient,) = torch.autograd.grad(error("gram", x, target), x)
+    rows, goal = x.detach().flatten(2)[0], target.flatten(2)[0]
+    own, aim = rows @ rows.T / 42, goal @ goal.T / 36
+    expected = 4 * (own - aim) @ rows / 42 / aim.square().sum()
+    torch.testing.assert_close(gradient.flatten(2)[0], expected, rtol=1e-12, atol=1e-17)
+    step = 1e-6 * features(1, 5, 6, 7, seed=2)
+    slope = (error("gram", x + step, target) - error("gram", x - step, target)).item() / 2
+    assert slope == pytest.approx((gradient * step).sum().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_places_may_be_shuffled(name: str) -> None:
+    x, target = features(1, 5, 6, 7), features(1, 5, 4, 9, seed=1)
+    order = torch.randperm(42, generator=torch.Generator().manual_seed(3))
+    shuffled = x.flatten(2)[..., order].unflatten(2, (6, 7))
+    assert error(name, shuffled, target).item() == pytest.approx(error(name, x, target).item(), rel=1e-12)
+
+
 def test_means_by_hand() -> None:
     x, y = (moments(torch.tensor(values).view(1, 2, 1, 2)) for values in ([1.0, 3, 0, 0], [1.0, 1, 2, 2]))
     assert mean_error(x, y).item() == pytest.approx((1 + 4) / (1 + 4))
