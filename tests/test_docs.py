@@ -33,6 +33,7 @@ from styler.options.optimize import GridOptions, OptimizeOptions
 from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, SaliencyOptions
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.options.translate import PairsOptions, TrainTranslateOptions, TranslateOptions
+from styler.options.web import WebOptions
 from styler.ui import cli
 
 ROOT = Path(__file__).parents[1]
@@ -53,9 +54,10 @@ OPTIONS: dict[str, type[Options]] = {
     "grid": GridOptions,
     "texture": TextureOptions,
     "invert": InvertOptions,
+    "web": WebOptions,
 }
 """Commands whose options docs/options.md lists, or the page of their own."""
-PAGES = dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md")
+PAGES = dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md") | {"web": "docs/web.md"}
 
 
 def option_table(name: str) -> str:

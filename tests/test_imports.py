@@ -19,7 +19,17 @@ import styler
 ORDER = {
     "": [
         *("errors version", "events signals options", "device processes image", "networks", "features"),
-        *("classifiers", "losses", "engine storage", "tasks", "jobs", "ui", "api", "__init__ __main__"),
+        *(
+            "classifiers",
+            "losses",
+            "engine storage",
+            "tasks",
+            "jobs",
+            "web",
+            "ui",
+            "api",
+            "__init__ __main__",
+        ),
     ],
     "storage": [
         *("magic names pickles", "disk styles", "cards", "format pictures runs", "films datasets foreign"),
@@ -31,6 +41,7 @@ ORDER = {
     "jobs.training": ["diary", "run styles"],
     "tasks": ["colors onepass", "optimize"],
     "api": ["errors keywords", "picture", "arguments", "painting styles", "display"],
+    "web": ["shelf", "menu", "desk", "guard", "app", "server"],
     "ui": ["help live completion", "flags", "console remake", "follow", "commands", "cli"],
 }
 NEVER = {"tasks": "storage", "ui": "tasks"}

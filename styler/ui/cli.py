@@ -18,7 +18,7 @@ from styler.errors import DeviceError, OutputError, StylerError
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
 from styler.ui import help
-from styler.ui.commands import models, paint, see, synthesize, train, weights
+from styler.ui.commands import models, paint, see, synthesize, train, web, weights
 from styler.ui.flags import talking, variable_of
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
@@ -151,6 +151,7 @@ class _Styler(help.Group):
             "grid": "paint many versions on one sheet",
             "translate": "turn drawings into pictures, by a trained network",
             "texture": "make a texture of a style, of any size",
+            "web": "paint and draw in the browser, on this machine",
             "show": "print how a picture was made",
         },
         "Train": {
@@ -208,6 +209,7 @@ for command in (
     paint.translate,
     synthesize.texture,
     synthesize.invert,
+    web.web,
     paint.show,
     paint.pairs,
     see.layers,

@@ -1,0 +1,164 @@
+"""The page in a real browser: drop, paint, watch, slide, stop, download, draw."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from styler.options.web import WebOptions
+from styler.storage.pictures.load import read_recipe
+from styler.web.server import serve
+
+CAT = Path(__file__).parents[2] / "examples" / "cat.jpg"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+]
+PATIENCE = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """The page, opened; what it says on the console, and requests to anywhere else, are faults."""
+    server = serve(WebOptions(threads=1))
+    address = re.search(r"http\S+", next(server).text)[0]
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(PATIENCE)
+    faults = []
+    opened.on("console", lambda message: faults.append(message.text))
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    home = address.partition("#")[0]
+    opened.on("request", lambda r: r.url.startswith((home, f"blob:{home}")) or faults.append(r.url))
+    opened.goto(address)
+    opened.locator("#paintings img").nth(6).wait_for()
+    yield opened
+    opened.close()
+    server.close()
+    assert not faults
+
+
+def level(page, selector, x, y):
+    """Red, green, blue of a place of what is seen."""
+    shot = Image.open(BytesIO(page.locator(selector).screenshot())).convert("RGB")
+    return shot.getpixel((int(x * shot.width), int(y * shot.height)))
+
+
+def test_drop_paint_watch_slide_stop_download(page, tmp_path):
+    page.set_input_files("#photo-file", CAT)
+    page.locator("#wall img.fresh").nth(7).wait_for()  # the sheet: the photo in all eight styles
+    page.get_by_role("button", name="The scream").click()
+    page.select_option("#size", "256")
+    page.locator("#paint-button").click()
+    page.locator("#download").wait_for()
+    assert "256 × 192" in page.locator("#caption").inner_text()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    download.value.save_as(tmp_path / download.value.suggested_filename)
+    recipe = read_recipe(tmp_path / "cat-the-scream.png")
+    assert recipe["command"] == "fast" and recipe["options"]["style"] == "the-scream"
+    # The slider, by keys: the photo comes from the left.
+    page.locator("#slide").focus()
+    place = [0.8, 0.15]  # the painting is darker and less red there, and the line of the slider is elsewhere
+    painted = level(page, "#compare", *place)
+    page.keyboard.press("End")
+    assert page.locator("#compare").evaluate("e => e.style.getPropertyValue('--at')") == "100%"
+    photo = level(page, "#compare", *place)
+    with Image.open(CAT) as cat:
+        real = cat.convert("RGB").getpixel((int(place[0] * cat.width), int(place[1] * cat.height)))
+    assert max(abs(a - b) for a, b in zip(photo, real, strict=True)) < 16
+    assert max(abs(a - b) for a, b in zip(photo, painted, strict=True)) > 40
+    page.keyboard.press("Home")
+    assert level(page, "#compare", *place) == painted
+    # A painting that forms, and is stopped.
+    page.locator("input[value='picture:waves']").check(force=True)
+    page.select_option("#size", "512")
+    page.locator("#paint-button").click()
+    page.locator("#caption", has_text="scale").wait_for()
+    seen = page.locator("#after").get_attribute("src")
+    page.locator(f"#after:not([src='{seen}'])").wait_for()  # it is another picture now
+    page.locator("#stop").click()
+    page.locator("#caption", has_text="stopped on the way and kept").wait_for()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    download.value.save_as(tmp_path / "stopped.png")
+    assert read_recipe(tmp_path / "stopped.png")["interrupted"] is True
+    # Its settings come back by dropping the picture.
+    page.locator("#all").click()
+    page.set_input_files("#photo-file", tmp_path / "cat-the-scream.png")
+    page.locator("#status", has_text="settings of cat-the-scream.png are filled in").wait_for()
+    assert page.locator("input[value='trained:the-scream']").is_checked()
+    assert page.locator("#size").input_value() == "256"
+
+
+def test_draw_and_see_it_translated(page, tmp_path):
+    page.get_by_role("button", name="Draw").click()
+    box = page.locator("#pad").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    for step in range(10):
+        page.mouse.move(box["x"] + 100 + 20 * step, box["y"] + 100 + 15 * step)
+    page.mouse.up()
+    page.locator("#translated").wait_for()
+    assert level(page, "#pad", 110 / box["width"], 108 / box["height"]) < (90, 90, 90)
+    first = page.locator("#translated").get_attribute("src")
+    page.locator("#fill").click()
+    page.locator(f"#translated:not([src='{first}'])").wait_for()
+    # By keyboard: the pen goes down, right, and up again; then all is undone, and done again.
+    page.locator("#clear").click()
+    assert page.locator("#undo").is_disabled() and page.locator("#translated").is_hidden()
+    page.locator("#pad").focus()
+    for name in ("Space", "ArrowRight", "Shift+ArrowRight", "Space"):
+        page.keyboard.press(name)
+    page.locator("#translated").wait_for()
+    page.keyboard.press("Control+z")
+    assert page.locator("#undo").is_disabled() and page.locator("#redo").is_enabled()
+    page.keyboard.press("Control+Shift+z")
+    assert page.locator("#undo").is_enabled()
+    page.get_by_label("Eraser").check(force=True)
+    page.locator("#pad").click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    assert level(page, "#pad", 0.5, 0.5) > (240, 240, 240)
+    with page.expect_download() as download:
+        page.locator("#draw-download").click()
+    download.value.save_as(tmp_path / "drawn.png")
+    assert read_recipe(tmp_path / "drawn.png")["command"] == "translate"
+
+
+def test_a_finger_draws_and_a_narrow_page_has_no_sideways_scroll(page):
+    page.set_viewport_size({"width": 400, "height": 800})
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) <= 400
+    page.get_by_role("button", name="Draw").click()
+    assert page.evaluate(width) <= 400
+    finger = "(pad, [kind, x]) => pad.dispatchEvent(new PointerEvent(kind, {pointerId: 7, pointerType: 'touch'"
+    finger += ", clientX: pad.getBoundingClientRect().x + x, clientY: pad.getBoundingClientRect().y + 80}))"
+    pad = page.locator("#pad")
+    pad.evaluate("pad => { pad.setPointerCapture = () => {}; }")
+    for event in (["pointerdown", 60], ["pointermove", 120], ["pointerup", 120]):
+        pad.evaluate(finger, event)
+    page.locator("#translated").wait_for()
+
+
+def test_every_control_has_a_name_and_can_be_reached_by_key(page):
+    names = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select, canvas')].map((e) => [
+          e.outerHTML, e.getAttribute('aria-label') || [...(e.labels || [])].map((l) => l.innerText).join('')
+          || e.innerText])"""
+    )
+    assert len(names) > 30 and all(name.strip() for _, name in names), [h for h, n in names if not n.strip()]
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.view") == "paint"
