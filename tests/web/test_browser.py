@@ -65,7 +65,7 @@ def test_drop_paint_watch_slide_stop_download(page, tmp_path):
     page.select_option("#size", "256")
     page.locator("#paint-button").click()
     page.locator("#download").wait_for()
-    assert "256 × 192" in page.locator("#caption").inner_text()
+    assert "256 \u00d7 192" in page.locator("#caption").inner_text()
     with page.expect_download() as download:
         page.locator("#download").click()
     download.value.save_as(tmp_path / download.value.suggested_filename)
@@ -144,7 +144,9 @@ def test_a_finger_draws_and_a_narrow_page_has_no_sideways_scroll(page):
     assert page.evaluate(width) <= 400
     page.get_by_role("button", name="Draw").click()
     assert page.evaluate(width) <= 400
-    finger = "(pad, [kind, x]) => pad.dispatchEvent(new PointerEvent(kind, {pointerId: 7, pointerType: 'touch'"
+    finger = (
+        "(pad, [kind, x]) => pad.dispatchEvent(new PointerEvent(kind, {pointerId: 7, pointerType: 'touch'"
+    )
     finger += ", clientX: pad.getBoundingClientRect().x + x, clientY: pad.getBoundingClientRect().y + 80}))"
     pad = page.locator("#pad")
     pad.evaluate("pad => { pad.setPointerCapture = () => {}; }")
