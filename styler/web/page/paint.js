@@ -32,7 +32,7 @@ function tell(text) {
   $("spoken").textContent = text;
 }
 
-const title = (name) => name.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
+const title = (name) => name.replaceAll("-", " ").replace(/^.|\b[ivx]+$/g, (part) => part.toUpperCase());
 const duration = (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`);
 
 async function attempt(action) {
