@@ -29,9 +29,7 @@ def paint(page: Page) -> None:
     page.locator("#paint-button").click()
     page.locator("#download").wait_for(timeout=600_000)
     page.locator("#slide").evaluate("e => { e.value = 42; e.dispatchEvent(new Event('input')); }")
-    page.evaluate(
-        "scrollTo(0, 0); document.activeElement.blur(); document.getElementById('panel').scrollTop = 0"
-    )
+    page.evaluate("scrollTo(0, 0); document.activeElement.blur(); 0")
 
 
 def draw(page: Page) -> None:

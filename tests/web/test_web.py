@@ -422,7 +422,8 @@ def test_a_signal_ends_the_page_and_its_folder(tmp_path, number):
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "styler", "web"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    address = re.search(r"http://127\.0\.0\.1:(\d+)/#(\S+)", process.stderr.readline())
+    line = next(line for line in process.stderr if "http" in line)
+    address = re.search(r"http://127\.0\.0\.1:(\d+)/#(\S+)", line)
     (folder,) = tmp_path.glob("styler-web-*")
     assert folder.stat().st_mode & 0o077 == 0
     headers = {"origin": f"http://127.0.0.1:{address[1]}", "x-styler-token": address[2]}
