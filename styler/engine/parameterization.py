@@ -130,6 +130,10 @@ class HalfChromaImage(Planes):
         return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic", self.wrap)], 1))
 
 
+_OFF = 2.5e-7
+"""How far values stay off 0 and 1, where no sigmoid comes: four steps of float32 below 1."""
+
+
 class FourierImage(Parameterization):
     """An image [1, 3, H, W] of spectra of three decorrelated colors, through a sigmoid (Olah et al. 2017).
 
@@ -153,7 +157,7 @@ class FourierImage(Parameterization):
     @classmethod
     def of(cls, image: Tensor) -> FourierImage:
         """The parameterization of an Image; values are kept off 0 and 1, where no sigmoid comes."""
-        plain = torch.linalg.solve(_color_matrix().to(image), image.clamp(1e-6, 1 - 1e-6).logit().flatten(2))
+        plain = torch.linalg.solve(_color_matrix().to(image), image.clamp(_OFF, 1 - _OFF).logit().flatten(2))
         spectrum = torch.fft.rfft2(_FLATTENING * plain.view_as(image), norm="ortho")
         scale = _frequency_scale((image.shape[-2], image.shape[-1])).to(image)
         return cls(torch.view_as_real(spectrum) / scale, image.shape[-1])

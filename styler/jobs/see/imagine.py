@@ -34,7 +34,9 @@ def imagine(
 
     Raises StylerError.
     """
-    if bool(options.channel) == bool(options.class_):
+    if options.channel and options.class_:
+        raise InputError("one thing can be excited at a time: give --channel or --class, not both")
+    if not (options.channel or options.class_):
         raise InputError("name what is to be excited: --channel conv4_2:17, or --class NAME")
     begun, size = time.monotonic(), _size(options)
     target = picture_target(output, slug(options.channel or options.class_))
