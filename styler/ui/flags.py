@@ -97,7 +97,7 @@ def _option_of(field: dataclasses.Field[Any], hint: Any, completions: _Completio
         type=_type_of(field, hint),
         default=default,
         show_default=True,
-        metavar=field.metadata["metavar"],
+        metavar=field.metadata["metavar"] or (TEXT_FORMS[hint].metavar if hint in TEXT_FORMS else None),
         shell_complete=(completions.get(field.name) or _USUAL.get(field.name)),
         **shared,
     )
