@@ -83,7 +83,8 @@ def fast(
 
     Args:
         photo: as for `paint`.
-        style: one of `styles().names("trained")`, or several of one network, as "waves:0.6,ink:0.4".
+        style: one of `styles().names("trained")`, or several of one network, as "wave:0.6,ink:0.4"; or a
+            painting's file, which is learned on the photo first.
         progress: as for `paint`.
         options: those of `styler fast`, as strength=0.7, color="photo", model="mine.safetensors".
     """

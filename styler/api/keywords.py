@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Literal, TypedDict
 
+from styler.options.fast import Length
 from styler.options.fields import Files, Layers, Numbers, OutputSize, TileSide
 from styler.options.shared import Coloring, ContentLoss, Optimizer, Padding, Pooling, Precision, StyleLoss
 
@@ -59,8 +60,12 @@ class FastKeywords(TypedDict, total=False):
 
     # <!-- keywords of fast -->
     size: OutputSize | str
+    learn: Length
+    relearn: bool
     model: str | os.PathLike[str]
+    style_scale: float
     strength: float
+    protect: str | os.PathLike[str]
     color: Coloring
     colors_only: bool
     precision: Precision

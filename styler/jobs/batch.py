@@ -134,19 +134,26 @@ def _failure(job: Job, error: Exception) -> Record:
 # One pass of a trained network
 
 
-def apply(
-    sources: Sequence[str],
-    output: str | None,
-    label: str,
-    session: Session,
-    stop: Callable[[], bool],
-) -> Generator[Event, None, Summary]:
-    """Let a network work on pictures, folders of pictures and videos; a Result for each.
+def unfinished(sources: Sequence[str], output: str | None, label: str, options: PassOptions) -> Selection:
+    """The pictures and videos that a network is to work on.
 
     Args:
         sources: files, folders, globs and "-".
         output: file, folder or "-", see `inputs.plan`.
         label: what distinguishes an output's name from the input's.
+    """
+    plan = inputs.plan(sources, output, label)
+    batch = plan.many or options.dry_run or options.resume
+    return select(plan, options, lambda job: batch and finished(job, options))
+
+
+def apply(
+    selection: Selection, session: Session, stop: Callable[[], bool]
+) -> Generator[Event, None, Summary]:
+    """Let a network work on pictures, folders of pictures and videos; a Result for each.
+
+    Args:
+        selection: as of `unfinished`.
         session: the network; with `dry_run` nothing is written, and the Results are forecasts.
         stop: asked between pictures and between frames; once true, the picture in hand is finished.
 
@@ -154,16 +161,17 @@ def apply(
         StylerError: for one input, what is wrong with it. For many, only what would stop all of them;
             what is wrong with one is in its Result, as `error` and `message`.
     """
-    options = session.options
-    plan = inputs.plan(sources, output, label)
-    batch = plan.many or options.dry_run or options.resume
-    selection = select(plan, options, lambda job: batch and finished(job, options))
-    return work(selection, partial(do, session=session, many=plan.many, stop=stop), stop)
+    return work(selection, partial(do, session=session, many=selection.many, stop=stop), stop)
 
 
 def finished(job: Job, options: PassOptions) -> bool:
     """Whether a job's output exists and is to be left alone."""
     return not _replaces(job, options) and Path(job.target).exists()
+
+
+def prove_target(job: Job, options: PassOptions, sources: Sequence[str]) -> None:
+    """Raise OutputError unless the job's output can be written, and is none of the files it is made of."""
+    prove(job.target, _replaces(job, options), [job.source, *sources])
 
 
 def _replaces(job: Job, options: PassOptions) -> bool:
@@ -176,7 +184,7 @@ def do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Gene
     if job.film and session.passes > 1:
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
-        prove(job.target, _replaces(job, session.options), [job.source])
+        prove_target(job, session.options, session.sources)
     return _apply_to_video(job, session, many, stop) if job.film else pictures.apply(job, session)
 
 

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from styler.errors import InputError
-from styler.events import Event, Note, Result
-from styler.jobs.batch import Summary, apply
-from styler.jobs.pictures import Session, check_size, precision_name
-from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save
+from styler.events import Event, Item, Note, Result
+from styler.image.size import resize
+from styler.jobs.batch import Selection, Summary, apply, prove_target, unfinished
+from styler.jobs.pictures import Session, check_size, open_picture, output_size, precision_name, size_of
+from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.styles import check_shape, protection
+from styler.jobs.training.learn import Learned, learn
 from styler.networks.kinds import KINDS
-from styler.options.fast import FastOptions
+from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
 from styler.storage.cards import mix, weights
 from styler.storage.inputs import picture_target
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.names import display
+from styler.storage.names import display, slug
+from styler.storage.pictures.load import Picture
+from styler.storage.pictures.sheet import sheet
+from styler.storage.styles import painting_in
 from styler.tasks import fast as task
+from styler.tasks.onepass import OnePass, budgeted
+
+SHEET_SIDE = 256
+"""Long side of the pictures of a sheet of all styles, unless --size says otherwise."""
 
 
 def fast(
@@ -36,11 +48,17 @@ def fast(
         sources: files, folders, globs and "-"; none for a texture network, which makes one picture.
         output: file, folder or "-", see `inputs.plan`.
         options: everything else; with `dry_run` nothing is written, and the Results are forecasts.
-        stop: asked between pictures and between frames; once true, the picture in hand is finished.
+        stop: asked between steps of a learning, between pictures and between frames; once true, the
+            learning ends, or the picture in hand is finished.
 
     Raises:
         StylerError: as `batch.apply`.
     """
+    if options.style == ALL:
+        yield Result((yield from all_styles(sources, output, options, stop)))
+        return Summary(done=1)
+    if painting := painting_in(options.style, library.styles):
+        return (yield from _paint_learned(painting, sources, output, options, stop))
     path = library.locate(options.model, options.style)
     model = library.read(path)
     if model.origin:
@@ -50,9 +68,39 @@ def fast(
     if not sources:
         yield Result(texture(output, blend, options))
         return Summary(done=1)
-    painter = task.painter(blend.network, blend.mix, options)
-    session = Session("fast", blend.entry, blend.certain, options, painter)
-    return (yield from apply(sources, output, blend.label, session, stop))
+    selection = unfinished(sources, output, blend.label, options)
+    return (yield from _paint(selection, blend, [], options, stop))
+
+
+def _paint(
+    selection: Selection,
+    blend: _Blend,
+    files: Sequence[str],
+    options: FastOptions,
+    stop: Callable[[], bool],
+) -> Generator[Event, None, Summary]:
+    """Paint what was selected; `files` must not be written over."""
+    painter, certain = task.painter(blend.network, blend.mix, options), blend.certain
+    if options.protect:
+        mask = yield from open_picture(options.protect, options, None)
+        painter, certain = _protecting(painter, mask), {**certain, "protect": mask.name}
+        files = [*files, options.protect]
+    session = Session("fast", blend.entry, certain, options, painter, sources=files)
+    return (yield from apply(selection, session, stop))
+
+
+def _protecting(painter: OnePass, picture: Picture) -> OnePass:
+    """A pass that leaves the photo as it is where a mask is white."""
+    mask, name = protection(picture), display(picture.name)
+
+    def prepare(photo: Tensor) -> Tensor:
+        check_shape(name, size_of(mask), "the picture", size_of(photo))
+        return painter.prepare(photo)
+
+    def finish(photo: Tensor, painted: Tensor) -> Tensor:
+        return torch.lerp(painter.finish(photo, painted), photo, resize(mask, size_of(photo)))
+
+    return replace(painter, prepare=prepare, finish=finish)
 
 
 def _check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
@@ -97,6 +145,101 @@ class _Blend:
             {"name": model_name, "sha256": model.card.sha256},
             {"model": model_name, "style": options.style or names[0]},
         )
+
+    @classmethod
+    def learned(cls, learned: Learned, painting: str, options: FastOptions) -> _Blend:
+        """A painting that was learned; recipes have its hash, and its file's name as the style."""
+        device, interrupted = prepare(options), learned.steps < LEARNING_STEPS[options.learn]
+        return cls(
+            learned.model.network.to(device).eval(),
+            torch.ones(1, 1, device=device),
+            learned.model.card.styles[0].name,
+            {
+                "name": learned.path.stem,
+                "painting": learned.sha256,
+                **({"interrupted": True, "steps": learned.steps} if interrupted else {}),
+            },
+            {"style": Path(painting).name},
+        )
+
+
+# A painting, which is learned first
+
+
+def _paint_learned(
+    painting: str,
+    sources: Sequence[str],
+    output: str | None,
+    options: FastOptions,
+    stop: Callable[[], bool],
+) -> Generator[Event, None, Summary]:
+    """Learn a painting on what is to be painted, and paint that."""
+    if options.model:
+        raise InputError(f"--model has styles of its own: leave it out to learn {display(painting)}")
+    if not sources:
+        raise InputError(
+            f"{display(painting)} is learned on what it paints: give a picture, or a folder of them"
+        )
+    selection = unfinished(sources, output, slug(Path(painting).stem), options)
+    if not selection.many and not options.dry_run:
+        for job in selection.jobs:
+            prove_target(job, options, [painting])
+    if not selection.jobs:
+        return Summary(skipped=selection.skipped)
+    learned = yield from learn(painting, selection.jobs, options, stop)
+    if learned.steps < LEARNING_STEPS[options.learn]:
+        stop = _never  # the signal was for the learning; another one ends the command at once
+    return (
+        yield from _paint(selection, _Blend.learned(learned, painting, options), [painting], options, stop)
+    )
+
+
+def _never() -> bool:
+    return False
+
+
+# A sheet of all styles
+
+
+def all_styles(
+    sources: Sequence[str], output: str | None, options: FastOptions, stop: Callable[[], bool]
+) -> Generator[Event, None, Record]:
+    """Paint one picture in all styles of the installed networks, small, on one labeled sheet."""
+    begun, names = time.monotonic(), library.styles()
+    if len(sources) != 1:
+        raise InputError(f"--style {ALL} paints one picture in all styles: give one")
+    if options.model or options.protect:
+        raise InputError(f"--style {ALL} is a sheet of every network: leave out --model and --protect")
+    target = picture_target(output, f"{Path(sources[0]).stem}-{ALL}")
+    prove(target, options.overwrite, sources)
+    small = replace(options, size=options.size or SHEET_SIDE)
+    picture = yield from open_picture(sources[0], small, small.size)
+    photo = resize(picture.image, output_size(size_of(picture.image), small.size, small))
+    cells, labels = [photo], ["photo"]
+    for index, name in enumerate(names, 1):
+        if stop():
+            break
+        yield Item(index, len(names), name)
+        path = library.locate("", name)
+        blend = _Blend.of(library.read(path), path, replace(small, style=name))
+        cells.append(budgeted(task.painter(blend.network, blend.mix, small), small.memory)(photo))
+        labels.append(name)
+    image = _laid_out(cells, labels)
+    recipe = recipe_of(
+        "fast", options, {"style": ALL}, content=source_of(picture), size=[*image.shape[:-3:-1]]
+    )
+    save(target, image, recipe, options)
+    return record_of(sources[0], target, options, prepare(options), begun, [size_of(image)])
+
+
+def _laid_out(cells: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
+    """Pictures of one size on a sheet about as wide as high, with their names."""
+    height, width = size_of(cells[0])
+    columns = max(1, round(math.sqrt(len(cells) * height / width)))
+    starts = range(0, len(cells), columns)
+    rows = [cells[start : start + columns] for start in starts]
+    captions = [labels[start : start + columns] for start in starts]
+    return sheet(rows, captions=captions, cell=(height, width))
 
 
 # Texture, which has no input

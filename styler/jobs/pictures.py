@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -39,6 +39,7 @@ class Session:
         network: the pass that the command wants, with a memory budget and in the last picture's number type.
         make: for pictures that need more than the pass.
         passes: how often the network goes over each picture.
+        sources: files that all pictures are made of, and that none may replace.
         seconds: for each pixel, once measured.
     """
 
@@ -49,6 +50,7 @@ class Session:
     network: OnePass
     make: Make | None = None
     passes: int = 1
+    sources: Sequence[str] = ()
     seconds: float | None = None
 
     def __post_init__(self) -> None:

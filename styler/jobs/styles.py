@@ -56,7 +56,7 @@ class Masks:
     def check(self, content: Size, name: str) -> None:
         """Raise InputError if a mask does not have the shape of a content of (height, width)."""
         for mask, size in self.sizes.items():
-            _check_shape(mask, size, name, content)
+            check_shape(mask, size, name, content)
 
     def recipe(self, options: OptimizeOptions) -> dict[str, object]:
         """Options of a recipe that name the masks."""
@@ -115,10 +115,16 @@ def open_masks(
     protect = None
     for picture in left:
         sizes[display(picture.name)] = size_of(picture.image)
-        protect = soft(picture.image, picture.alpha).to(device)
-        if protect.min() > 1 - 0.5 / 255:
-            raise InputError(f"{display(picture.name)} protects the whole photo: make it black somewhere")
+        protect = protection(picture).to(device)
     return Masks(pairs or [[] for _ in styles], protect, sizes, pictures)
+
+
+def protection(picture: Picture) -> Tensor:
+    """Mask [1, 1, h, w] of what stays of a photo; InputError if that is all of it."""
+    mask = soft(picture.image, picture.alpha)
+    if mask.min() > 1 - 0.5 / 255:
+        raise InputError(f"{display(picture.name)} protects the whole photo: make it black somewhere")
+    return mask
 
 
 def _alone(where: Picture) -> Pairs:
@@ -131,7 +137,7 @@ def _alone(where: Picture) -> Pairs:
 
 
 def _paired(where: Picture, source: Picture, style: Picture) -> Pairs:
-    _check_shape(display(source.name), size_of(source.image), style.name, size_of(style.image))
+    check_shape(display(source.name), size_of(source.image), style.name, size_of(style.image))
     if not is_colored(where.image) and not is_colored(source.image):
         return [(_mask(where), _mask(source))]
     try:
@@ -156,7 +162,8 @@ def _rest(masks: Sequence[Tensor]) -> Tensor:
     return rest
 
 
-def _check_shape(mask: str, size: Size, picture: str, wanted: Size) -> None:
+def check_shape(mask: str, size: Size, picture: str, wanted: Size) -> None:
+    """Raise InputError unless a mask of (height, width) `size` has the shape of a picture."""
     if not fits(size, wanted):
         shown = [f"{width} x {height}" for height, width in (size, wanted)]
         raise InputError(

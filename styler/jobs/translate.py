@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.jobs.batch import Summary, apply
+from styler.jobs.batch import Summary, apply, unfinished
 from styler.jobs.pictures import Session
 from styler.jobs.records import prepare
 from styler.networks.layers import norms_of
@@ -67,7 +67,8 @@ def translate(
         partial(_translate_picture, settings=settings, name=name, options=options),
         passes=options.samples,
     )
-    return (yield from apply(sources, output, slug(path.stem), session, stop))
+    selection = unfinished(sources, output, slug(path.stem), options)
+    return (yield from apply(selection, session, stop))
 
 
 # Options and checkpoint together

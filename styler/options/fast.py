@@ -19,6 +19,10 @@ from styler.options.shared import (
 
 Generator = Literal["transform", "texture"]
 ModelSize = Literal["full", "small", "tiny"]
+Length = Literal["fast", "normal", "long"]
+
+ALL = "all"
+"""The style that stands for all styles, on one sheet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +30,13 @@ class FastOptions(ColorOptions, PassOptions):
     """Options of `styler fast`."""
 
     style: str = opt(
-        "", "Style, or several with weights, as in waves:0.6,ink:0.4.", metavar="NAME[:WEIGHT],..."
+        "",
+        "Style, or several with weights, as in wave:0.6,ink:0.4; a painting's file, which is learned first; "
+        "or all: a sheet of all styles.",
+        metavar="NAME[:WEIGHT],...|FILE",
     )
+    learn: Length = opt("normal", "Steps in which a painting is learned: 75, 150 or 400.")
+    relearn: bool = opt(False, "Learn a painting anew, on these pictures.", recipe=False)
     model: str = opt("", "Trained network: one of `styler models`, or a file.", metavar="NAME|FILE")
     size: OutputSize = again(
         PassOptions,
@@ -36,7 +45,16 @@ class FastOptions(ColorOptions, PassOptions):
         "Size of the output: its long side, a box that it fits into, or full: the input's own; of texture "
         "exactly width and height.",
     )
-    strength: float = opt(1.0, "From the photo (0) to the full style (1).", low=0, high=1)
+    style_scale: float = opt(
+        1.0,
+        "Size of the strokes: 2 doubles them; 4 at 2048 pixels gives those that 512 pixels have.",
+        low=0.1,
+        high=20,
+    )
+    strength: float = opt(
+        1.0, "From the photo (0) to the full style (1): a mean of their pixels.", low=0, high=1
+    )
+    protect: str = opt("", "Where the photo stays: white in a picture of its shape.", metavar="MASK")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +117,29 @@ class TrainFastOptions(LossOptions, LossNetworkOptions, AverageOptions, Training
         return [*super().weights(), *own]
 
 
+LEARNING_STEPS: dict[Length, int] = {"fast": 75, "normal": 150, "long": 400}
+"""Steps of `fast --learn`."""
+LEARNING: dict[str, Any] = {
+    "batch": 1,
+    "crop": 256,
+    "warmup": 10,
+    "learning_rate": 2e-3,
+    "norm_rate": 3.0,
+    "content_weight": 3.5,
+    "grid_weight": 400.0,
+    "range_weight": 10.0,
+    "grain": 0.02,
+    "average": 0.98,
+    "these_photos": True,
+    "style_layers": (
+        ("relu1_1", 1.0),
+        ("relu2_1", 1.0),
+        ("relu3_1", 2.0),
+        ("relu4_1", 2.0),
+        ("relu5_1", 1.0),
+    ),
+}
+"""Options of `train-fast` with which `fast --style FILE` learns, by field name."""
 FAST_PRESETS: dict[str, dict[str, Any]] = {
     "laptop": {},
     "paper": {

@@ -143,6 +143,14 @@ def write(path: Path | str, data: bytes, *, overwrite: bool = True) -> None:
             raise OutputError(f"{display(path)} reads back differently than written: check the disk")
 
 
+def remove(path: Path | str) -> None:
+    """Remove a file; raises OutputError if it cannot be."""
+    try:
+        Path(path).unlink()
+    except OSError as error:
+        raise OutputError(f"{display(path)} cannot be removed: {_reason(error, Path(path))}") from error
+
+
 def prove_writable(
     path: Path | str, *, overwrite: bool, inputs: Sequence[Path | str] = (), make_parents: bool = True
 ) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from styler.errors import InputError
+from styler.options.fields import parse_weights
 from styler.storage.names import bundled, display, nearest, slug
 
 
@@ -29,6 +32,34 @@ def style_file(word: str) -> str:
         return str(found)
     kind = "a trained network, for styler fast --style" if slug(word) in _networks() else "no file"
     raise InputError(f"'{display(word)}' is {kind}, and no style picture{nearest(word, known)}")
+
+
+def painting_in(style: str, known: Callable[[], Collection[str]]) -> str:
+    """The file of a painting in `--style` of a trained network, "" where all that it has are names.
+
+    Args:
+        style: as for `mix`, or a file, even with a weight.
+        known: names of the installed styles, which go before files.
+
+    Raises InputError for a file beside other styles.
+    """
+    if not style or style in (names := known()):
+        return ""
+    if Path(style).is_file():
+        return style
+    words = parse_weights(style, "style", "wave:0.6,ink:0.4")
+    files = [word for word in words if word not in names and _is_file(word)]
+    if files and len(words) > 1:
+        raise InputError(
+            f"{display(files[0])} is learned as a network of its own, which has no other style to blend: "
+            "name it alone, or train both into one network with styler train-fast --style A --style B"
+        )
+    return files[0] if files else ""
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word is a file, or can be nothing else."""
+    return os.sep in word or Path(word).suffix[1:].isalpha() or Path(word).is_file()
 
 
 def picture_name(file: str) -> str | None:

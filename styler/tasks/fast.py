@@ -12,7 +12,7 @@ from styler.device import Form, form_for, is_shortage, room_for
 from styler.errors import DeviceError
 from styler.image.color import match_colors
 from styler.image.grain import grained
-from styler.image.size import SMALLEST, Size, fit
+from styler.image.size import SMALLEST, Size, fit, resize
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
@@ -34,18 +34,19 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     Args:
         network: a ResidualNetwork on the device of `mix`.
         mix: weights of the styles, [1, S].
-        options: `strength`, `color` and `colors_only` are obeyed.
+        options: `style_scale`, `strength`, `color` and `colors_only` are obeyed.
     """
     assert isinstance(network, ResidualNetwork)
 
     def prepare(photo: Tensor) -> Tensor:
+        photo = resize(photo, stroked((photo.shape[-2], photo.shape[-1]), options.style_scale))
         if options.color == "content-to-style" and not options.colors_only:
             # A network brings no picture of its style; what it paints has the colors of one.
             photo = match_colors(photo, plain.run(grained(shrunk(photo), grain)).clamp_(0, 1))
         return grained(photo, grain)
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
-        painted = painted.clamp_(0, 1)
+        painted = resize(painted.clamp_(0, 1), (photo.shape[-2], photo.shape[-1]))
         if options.colors_only:
             painted = colors.colors_only(photo, painted, options.color)
         else:
@@ -55,6 +56,14 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
     plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
     return replace(plain, prepare=prepare, preparing=_GRAINING if grain else 0)
+
+
+def stroked(size: Size, scale: float) -> Size:
+    """(height, width) at which a picture is painted, so that its strokes become `scale` times as large."""
+    if scale == 1:
+        return size
+    least = math.ceil(SMALLEST * max(size) / min(size))
+    return fit(size, max(least, round(max(size) / scale)))
 
 
 # Texture

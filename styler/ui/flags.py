@@ -33,6 +33,8 @@ _USUAL: _Completions = {
 }
 _SPARING = ("size", "crop", "batch", "history")
 """Options that take less memory the smaller they are."""
+_NAMES = re.compile(r"[a-z0-9-]+(:[\d.]+)?(,[a-z0-9-]+(:[\d.]+)?)*")
+"""Names, with weights or without, that name no file."""
 _FILE = "NAME|FILE"
 """Metavar of options that a file may be given to."""
 
@@ -179,7 +181,7 @@ def recipe_defaults(
     for f in dataclasses.fields(kind):
         value = options.get(f.name)
         metavar = f.metadata["metavar"] or ""
-        named = "MASK" in metavar or ("FILE" in metavar and not re.fullmatch("[a-z0-9-]+", str(value)))
+        named = "MASK" in metavar or ("FILE" in metavar and not _NAMES.fullmatch(str(value)))
         if f.metadata["recipe"] and isinstance(value, str | int | float) and not named:
             found[f.name] = value
     return found

@@ -512,5 +512,5 @@ def test_a_dry_run_makes_no_texture(texture):
 def test_networks_want_what_suits_them(texture):
     with pytest.raises(InputError, match="makes texture from noise"):
         fast("photo.png", model="grain", style="")
-    with pytest.raises(InputError, match="paints pictures"):
+    with pytest.raises(InputError, match="no input given"):
         fast(model="pair")

@@ -12,6 +12,7 @@ from PIL import Image
 from styler.errors import DeviceError
 from styler.image.color import luma
 from styler.image.grain import grained
+from styler.image.size import resize
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
 from styler.storage.pictures.save import save_picture
@@ -32,6 +33,17 @@ def test_strength_goes_from_the_photo_to_the_painting() -> None:
     with torch.no_grad():
         assert torch.equal(full, NETWORK(image, STYLED).clamp(0, 1))
     torch.testing.assert_close(painter(strength=0.25)(image), 0.75 * image + 0.25 * full)
+
+
+@pytest.mark.parametrize(("scale", "inner"), [(2.0, (20, 30)), (0.5, (80, 120)), (20.0, (16, 24))])
+def test_strokes_of_another_size_are_painted_at_another_size(scale: float, inner: tuple[int, int]) -> None:
+    """However large they are to be, no side is shorter than the network can take."""
+    image = picture(40, 60)
+    assert fast.stroked((40, 60), scale) == inner
+    with torch.no_grad():
+        painted = NETWORK(resize(image, inner), STYLED).clamp(0, 1)
+    assert torch.equal(painter(style_scale=scale)(image), resize(painted, (40, 60)))
+    assert torch.equal(painter(style_scale=scale, strength=0)(image), image)
 
 
 def test_color_photo_has_the_paintings_luma_only() -> None:

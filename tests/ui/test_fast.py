@@ -233,7 +233,8 @@ def test_a_folder_that_is_not_there_is_made(run):
         (("export", "pair", "-"), 1, "does not end in .onnx"),
         (("export", "grain", "a.onnx"), 1, "makes textures"),
         (("convert", "pair"), 2, "-o"),
-        (("remove", "pair"), 2, "No such command"),
+        (("delete", "pair"), 2, "No such command"),
+        (("remove", "pear"), 1, "no model of yours is called 'pear'; did you mean pair"),
     ],
 )
 def test_what_is_wrong_with_models_is_told_in_one_line(run, here, words, code, says):
@@ -307,5 +308,5 @@ def test_without_a_style_none_is_chosen(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (32, 32)).save("photo.png")
     done = run("fast", "photo.png")
-    assert done.code == 2 and "Missing option '--style': choose from ink, oil, wash." in done.err
+    assert done.code == 2 and "Missing option '--style': choose from ink, oil, wash, or give" in done.err
     assert not list(Path().glob("photo-*"))

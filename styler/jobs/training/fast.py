@@ -101,7 +101,7 @@ def _make_training(
     feed = _feed_for(network, dataset, options, group)
     yield from _notes(network, feed, dataset, base, options)
     start = base or first
-    work = _StyleTraining(network, styles, feed, options, base, first)
+    work = StyleTraining(network, styles, feed, options, base, first)
     return Training(
         options=options,
         crop=options.crop,
@@ -120,7 +120,7 @@ def _make_training(
 
 
 def _notes(
-    network: Network, feed: _Feed, dataset: str, base: Model | None, options: TrainFastOptions
+    network: Network, feed: Feed, dataset: str, base: Model | None, options: TrainFastOptions
 ) -> Iterator[Note]:
     """Notes on what may not be as the user thinks."""
     if feed.pictures is not None and feed.count < _FEW and not options.these_photos:
@@ -134,7 +134,7 @@ def _notes(
 
 
 @dataclass(eq=False)
-class _StyleTraining:
+class StyleTraining:
     """Training of a network for styles, its last ones.
 
     Attributes:
@@ -146,7 +146,7 @@ class _StyleTraining:
 
     network: Network
     styles: Sequence[LearnedStyle]
-    feed: _Feed
+    feed: Feed
     options: TrainFastOptions
     base: Model | None = None
     first: Model | None = None
@@ -185,7 +185,7 @@ class _StyleTraining:
     def preview(self) -> Tensor:
         """Grid of the same few samples in each style, an Image."""
         styles = self.styles[:_SHOWN_STYLES]
-        self.painted = [[self._paint(x, index) for x in self.feed.samples] for index in range(len(styles))]
+        self.painted = [[self.paint(x, index) for x in self.feed.samples] for index in range(len(styles))]
         rows = [[one.image.cpu(), *row] for one, row in zip(styles, self.painted, strict=True)]
         labels = [one.style.name for one in styles]
         if photos := self._photos():
@@ -194,7 +194,7 @@ class _StyleTraining:
         return sheet(rows, row_labels=labels)
 
     @torch.no_grad()
-    def _paint(self, inputs: Inputs, style: int) -> Tensor:
+    def paint(self, inputs: Inputs, style: int) -> Tensor:
         """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
         device, count = next(self.network.parameters()).device, self.network.config.styles
         row = torch.tensor([count - len(self.styles) + style])
@@ -233,7 +233,7 @@ class _StyleTraining:
 
 
 @dataclass(frozen=True)
-class _Feed:
+class Feed:
     """Inputs of a training.
 
     Attributes:
@@ -263,14 +263,14 @@ class _Feed:
         return self.pictures.skipped.copy() if self.pictures is not None else {}
 
 
-def _feed_for(network: Network, dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
+def _feed_for(network: Network, dataset: str, options: TrainFastOptions, group: Group) -> Feed:
     """Inputs that a network takes, for one process of a group; raises as `_photo_feed`."""
     if isinstance(network, TextureNetwork):
         return _noise_feed(network, options, group)
     return _photo_feed(dataset, options, group)
 
 
-def _photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
+def _photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> Feed:
     """Crops of the photos in a folder or list; a few photos are held out for previews.
 
     Raises:
@@ -278,7 +278,7 @@ def _photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
     """
     pictures = Pictures(dataset, options.seed, hold_out=_SAMPLES)
     count = options.batch * group.size
-    return _Feed(
+    return Feed(
         lambda step: pictures.batch(step, options.batch, options.crop, group.rank * options.batch),
         [pictures.batch(options.steps + i, count, options.crop) for i in range(_CALIBRATION)],
         _readable(pictures) or [pictures.batch(options.steps, 1, SAMPLE_SIDE)],
@@ -286,7 +286,7 @@ def _photo_feed(dataset: str, options: TrainFastOptions, group: Group) -> _Feed:
     )
 
 
-def _noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group) -> _Feed:
+def _noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group) -> Feed:
     """Noise for a texture network."""
     first, count = group.rank * options.batch, options.batch * group.size
 
@@ -296,7 +296,7 @@ def _noise_feed(network: TextureNetwork, options: TrainFastOptions, group: Group
         return [scale[first : first + options.batch] for scale in noise]
 
     samples = [network.noise(SAMPLE_SIDE, SAMPLE_SIDE, seed) for seed in range(_SAMPLES)]
-    return _Feed(batch, [], samples)
+    return Feed(batch, [], samples)
 
 
 def moved(inputs: Inputs, device: torch.device) -> Inputs:

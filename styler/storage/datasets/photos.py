@@ -131,29 +131,8 @@ class Pictures:
         return torch.cat([self.crop(draw, side) for draw in draws])
 
     def crop(self, draw: np.random.Generator, side: int) -> Tensor:
-        """A random square of a random picture, of any size from `side` to all of it, shrunk to `side`.
-
-        Squares of one color are passed over as long as there are others: where a network normalizes a
-        constant its gradient has no bound, and would spoil that of the whole batch.
-        """
-        for _ in range(_TRIES):
-            square = self._square(draw, side)
-            if square.std((2, 3)).max() >= FLAT:
-                break
-        return square
-
-    def _square(self, draw: np.random.Generator, side: int) -> Tensor:
-        picture = self._draw(draw)
-        height, width = picture.shape[1:]
-        shortest = min(height, width)
-        size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
-        top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
-        square = to_unit(picture[None, :, top : top + size, left : left + size])
-        if draw.random() < 0.5:
-            square = square.flip(3)
-        if size != side:
-            square = F.interpolate(square, (side, side), mode="bilinear", antialias=True)
-        return square.contiguous()
+        """A random square of a random picture; see `crop`."""
+        return crop(self._draw, draw, side)
 
     def _draw(self, draw: np.random.Generator) -> Tensor:
         for _ in range(_TRIES):
@@ -165,6 +144,45 @@ class Pictures:
             f"{display(self.source)} has no pictures that can be read, or too few of them: "
             f"{len(self.skipped)} cannot be, for example {next(iter(self.skipped.values()))}"
         )
+
+
+def crop(pick: Callable[[np.random.Generator], Tensor], draw: np.random.Generator, side: int) -> Tensor:
+    """A random square of a picture, of any size from `side` to all of it, shrunk to `side`.
+
+    It is an Image [1, 3, side, side]. Squares of one color are passed over as long as there are others: where
+    a network normalizes a constant its gradient has no bound, and would spoil that of the whole batch.
+
+    Args:
+        pick: draws a picture, bytes [3, H, W].
+        draw: the randomness of everything.
+    """
+    for _ in range(_TRIES):
+        square = _square(pick(draw), draw, side)
+        if square.std((2, 3)).max() >= FLAT:
+            break
+    return square
+
+
+def _square(picture: Tensor, draw: np.random.Generator, side: int) -> Tensor:
+    height, width = picture.shape[1:]
+    shortest = min(height, width)
+    size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
+    top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
+    square = to_unit(picture[None, :, top : top + size, left : left + size])
+    if draw.random() < 0.5:
+        square = square.flip(3)
+    if size != side:
+        square = F.interpolate(square, (side, side), mode="bilinear", antialias=True)
+    return square.contiguous()
+
+
+def crops(pictures: Sequence[Tensor], seed: int, step: int, count: int, side: int) -> Tensor:
+    """`count` random crops of pictures that are open, bytes [3, H, W], as `Pictures.batch` makes them."""
+
+    def pick(draw: np.random.Generator) -> Tensor:
+        return pictures[int(draw.integers(len(pictures)))]
+
+    return torch.cat([crop(pick, np.random.default_rng((seed, step, i)), side) for i in range(count)])
 
 
 def mixed(parts: Sequence[tuple[Pictures, int]], side: int) -> Callable[[int], Tensor]:

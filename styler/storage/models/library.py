@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,12 @@ class Translator(NamedTuple):
         return Translation.of(self.card.information)
 
 
+START = "mosaic"
+"""The style from whose network paintings are learned: one of the two from which few steps lead farthest."""
+Shelf = Literal["styler", "you", "learned"]
+"""Where a model is from: it came with styler, was added by the user, or was learned by `styler fast`."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A model that is installed; `card` is None and `problem` says why where its file cannot be used."""
@@ -66,8 +72,13 @@ class Entry:
     name: str
     path: Path
     card: Card | None
-    bundled: bool
+    origin: Shelf
     problem: str = ""
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it came with styler."""
+        return self.origin == "styler"
 
 
 # Files
@@ -175,24 +186,34 @@ def folder() -> Path:
     return user_folder("data", "models")
 
 
+def learned_folder() -> Path:
+    """Where networks are that `styler fast` has learned: $STYLER_HOME/learned, or the place for caches."""
+    return user_folder("cache", "learned")
+
+
 def installed() -> list[Entry]:
-    """All models that a name finds, their headers checked: the bundled ones, then the user's, by name."""
-    entries = (_entry(path, bundled, format.prove_card) for path, bundled in _files())
+    """All models that a name finds, their headers checked: the bundled ones, the user's, the learned ones."""
+    entries = (_entry(path, shelf, format.prove_card) for path, shelf in _files())
     return [entry for entry in entries if not (entry.card and entry.card.kind == VGG)]
 
 
-def _files() -> Iterator[tuple[Path, bool]]:
-    """The files of all models, and whether they are bundled."""
-    for shelf, bundled in ((_bundled(), True), (folder(), False)):
-        for path in sorted(shelf.glob(f"*{SUFFIX}"), key=lambda path: path.stem) if shelf else ():
-            yield path, bundled
+def _files() -> Iterator[tuple[Path, Shelf]]:
+    """The files of all models, and where they are from, sorted by name within each folder."""
+    places: tuple[tuple[Path | None, Shelf], ...] = (
+        (_bundled(), "styler"),
+        (folder(), "you"),
+        (learned_folder(), "learned"),
+    )
+    for place, shelf in places:
+        for path in sorted(place.glob(f"*{SUFFIX}"), key=lambda path: path.stem) if place else ():
+            yield path, shelf
 
 
-def _entry(path: Path, bundled: bool, read: Callable[[Path], Card] = read_card) -> Entry:
+def _entry(path: Path, shelf: Shelf, read: Callable[[Path], Card] = read_card) -> Entry:
     try:
-        return Entry(path.stem, path, read(path), bundled)
+        return Entry(path.stem, path, read(path), shelf)
     except (StylerError, OSError) as error:
-        return Entry(path.stem, path, None, bundled, str(error))
+        return Entry(path.stem, path, None, shelf, str(error))
 
 
 def styles() -> list[str]:
@@ -201,8 +222,11 @@ def styles() -> list[str]:
 
 
 def _cards(takes: str) -> dict[Path, Card]:
-    """The cards of the installed models that take such input, from their headers."""
-    entries = (_entry(path, bundled) for path, bundled in _files())
+    """The cards of the models that take such input, from their headers; those that are learned have no name.
+
+    A painting that was learned is found by the painting.
+    """
+    entries = (_entry(path, shelf) for path, shelf in _files() if shelf != "learned")
     cards = {entry.path: entry.card for entry in entries if entry.card and entry.card.kind != VGG}
     return {path: card for path, card in cards.items() if KINDS[card.kind].takes == takes}
 
@@ -219,7 +243,7 @@ def _is_whole(path: Path) -> bool:
 def called(path: Path | str) -> str:
     """By what a model is found again: its name if it is installed, else its path."""
     path = Path(path)
-    return display(path.stem if path.parent in (folder(), _bundled()) else path)
+    return display(path.stem if path.parent in (folder(), learned_folder(), _bundled()) else path)
 
 
 def locate(model: str, style: str) -> Path:
@@ -250,6 +274,17 @@ def locate(model: str, style: str) -> Path:
         listed = ", ".join(path.stem for path in fitting)
         raise CheckpointError(f"several networks have style {style}: choose with --model one of {listed}")
     return fitting[0]
+
+
+def locate_start() -> Path:
+    """Find the network from which a painting is learned: that of the style `START`, or any of one style.
+
+    Raises CheckpointError if there is none.
+    """
+    cards = {path: card for path, card in _cards("photo").items() if len(card.styles) == 1}
+    for path in [path for path, card in cards.items() if card.styles[0].name == START] or cards:
+        return path
+    raise CheckpointError("no network of one style is installed to start from: styler train-fast makes one")
 
 
 def locate_generator(checkpoint: str) -> Path:
@@ -301,11 +336,34 @@ def add(path: Path | str, name: str, overwrite: bool = False) -> Path:
     """
     if not SLUG.fullmatch(name):
         raise InputError(f"a model's name is written like {slug(name)}, not '{display(name)}'")
-    if any(bundled and path.stem == name for path, bundled in _files()):
+    if any(shelf == "styler" and path.stem == name for path, shelf in _files()):
         raise OutputError(f"a model that came with styler is called {name}: choose another name")
     target = folder() / f"{name}{SUFFIX}"
     keep(path, read(path), target, overwrite)
     return target
+
+
+def suggested(path: Path) -> str:
+    """The name by which to install a model: the file's, or of one that was learned its style's."""
+    if path.parent == learned_folder():
+        return read_card(path).styles[0].name
+    return slug(path.stem)
+
+
+def remove(name: str) -> Path:
+    """Remove a model of the user's, or one that was learned; returns where it was.
+
+    Raises:
+        CheckpointError: if there is none of that name. OutputError: if it came with styler, or cannot be
+            removed.
+    """
+    own = {path.stem: path for path, shelf in reversed([*_files()]) if shelf != "styler"}
+    if name not in own:
+        if any(path.stem == name for path, _ in _files()):
+            raise OutputError(f"{name} came with styler, and goes with it: only your own can be removed")
+        raise CheckpointError(f"no model of yours is called '{display(name)}'{nearest(name, own)}")
+    disk.remove(own[name])
+    return own[name]
 
 
 def keep(path: Path | str, model: Model, target: Path | str, overwrite: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,8 @@ import click
 
 from styler.storage import styles
 from styler.storage.disk import file_for
-from styler.storage.names import slug
 from styler.ui import completion, help
-from styler.ui.flags import require_file, require_inputs, talking
+from styler.ui.flags import require_file, talking
 from styler.ui.follow import Settings, console_of
 
 if TYPE_CHECKING:
@@ -92,21 +91,38 @@ def show(settings: Settings, model: str) -> None:
 
 
 @models.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="Its name. [default: the file's name]")
+@click.argument("file", metavar="NAME|FILE", shell_complete=completion.networks)
+@click.option("--name", help="Its name. [default: the file's name; of a painting that was learned its own]")
 @_OVERWRITE
 @talking
 @click.pass_obj
-def add(settings: Settings, file: Path, name: str | None, overwrite: bool) -> None:
+def add(settings: Settings, file: str, name: str | None, overwrite: bool) -> None:
     """Install a network, so that `styler fast` knows its styles, or `styler translate` its name.
 
     \b
     styler models add painting.safetensors
+    styler models add painting-0123456789ab
+
+    A painting that `styler fast` has learned is kept for good by its NAME in `styler models`.
     """
-    require_inputs([str(file)])
+    require_file(file)
     from styler.storage.models import library
 
-    console_of(settings).note(f"it is in {library.add(file, name or slug(file.stem), overwrite)}")
+    path = Path(file) if Path(file).is_file() else library.locate(file, "")
+    name = name or library.suggested(path)
+    console_of(settings).note(f"it is in {library.add(path, name, overwrite)}")
+
+
+@models.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.networks)
+@talking
+@click.pass_obj
+def remove(settings: Settings, names: Sequence[str]) -> None:
+    """Remove networks that you added, or that `styler fast` has learned."""
+    from styler.storage.models import library
+
+    for name in names:
+        console_of(settings).note(f"removed {library.remove(name)}")
 
 
 @models.command()
@@ -173,12 +189,11 @@ def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> Non
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    origin = "styler" if entry.bundled else "you"
     size = f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.path.is_file() else ""
     if entry.card is None:
-        return entry.name, "", "", size, "", f"{origin}; {entry.problem}"
+        return entry.name, "", "", size, "", f"{entry.origin}; {entry.problem}"
     card = entry.card
-    return entry.name, card.summary, card.kind, size, card.licence, origin
+    return entry.name, card.summary, card.kind, size, card.licence, entry.origin
 
 
 def _style(style: Style) -> dict[str, str]:

@@ -92,7 +92,8 @@ def optimize(
 
     A style may be one of the pictures that come with styler: dots, gold, ink, mosaic, stained-glass, swirls,
     waves. STYLE:0.3 gives it a weight among several. Several contents, or a folder of them, need their
-    styles named by --style. Ctrl-C saves the picture in hand as it stands.
+    styles named by --style. Ctrl-C saves the picture in hand as it stands. For many photos, or a video,
+    `styler fast --style painting.jpg` learns the style once; `styler grid` shows several styles on one sheet.
     """
     if len(pictures) == 1 and not styles:
         raise click.UsageError("Missing argument 'STYLE...': name a style, or several.")
@@ -158,14 +159,23 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
 
     \b
     styler fast photo.jpg --style wave
+    styler fast photo.jpg --style painting.jpg
+    styler fast photo.jpg --style all
     styler fast holiday/ --style starry-night -o painted/
 
-    A network of textures needs no INPUT: it paints --size WxH from noise.
+    A painting is learned first, on what is to be painted, in about a minute; the next time it is known.
+    Ctrl-C paints with what was learned until then. For one photo `styler optimize` takes as long and is
+    better; for many, or a video, take this. A network of textures needs no INPUT: it paints --size WxH from
+    noise.
     """
     styles = shelf.styles()
     require_inputs(inputs, lambda word: f"it is a style: add --style {word}" if word in styles else "")
+    require_inputs(filter(None, [options.protect]))
     if not options.style and not options.model and len(styles) > 1:
-        raise click.UsageError(f"Missing option '--style': choose from {', '.join(styles)}.")
+        raise click.UsageError(
+            f"Missing option '--style': choose from {', '.join(styles)}, or give a painting's file, as in "
+            "--style painting.jpg. --style all shows them all on one sheet."
+        )
     from styler.jobs import fast as job
 
     return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
