@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
 from styler.networks.layers import Mode, initialize, norms_of
 from styler.networks.residual import PIX2PIX, ResidualArchitecture
@@ -69,3 +70,18 @@ def picture(height: int, width: int, seed: int = 0, *, count: int = 1, channels:
 def psnr(x: Tensor, y: Tensor) -> float:
     """Of pictures; very large for the same."""
     return -10 * float(torch.log10((x.double() - y.double()).square().mean() + 1e-30))
+
+
+def enlarger(config: EnlargeArchitecture, seed: int = 0) -> EnlargeNetwork:
+    """A network that enlarges, with random values that show: its norms' and its last layer's, too."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = EnlargeNetwork(config).eval()
+        for norm in norms_of(network):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            if norm.running_mean is not None and norm.running_var is not None:
+                nn.init.normal_(norm.running_mean, 0, 0.2)
+                nn.init.uniform_(norm.running_var, 0.1, 0.5)
+        spread = 0.1 if config.pixels == "signed" else 1.0  # a tanh must not be at its end
+        nn.init.normal_(network.last.conv.weight, 0, spread * network.last.conv.weight[0].numel() ** -0.5)
+    return network

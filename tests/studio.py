@@ -15,7 +15,8 @@ from PIL import Image
 from runs import ended, steps
 
 from styler.events import Event, Note
-from styler.jobs.training import fast, translate
+from styler.jobs.training import enlarge, fast, translate
+from styler.options.enlarge import TrainEnlargeOptions
 from styler.options.fast import TrainFastOptions
 from styler.options.shared import TrainingOptions
 from styler.options.translate import TrainTranslateOptions
@@ -23,7 +24,7 @@ from styler.storage.models import library
 from styler.storage.pictures import chart
 from styler.storage.runs import LOG
 
-KINDS = ("transform", "texture", "translate")
+KINDS = ("transform", "texture", "translate", "enlarge")
 SHARED = {"steps": 6, "batch": 2, "crop": 32, "report": 1, "save": 2, "precision": "float32"}
 SHARED["loss_network"] = "net.safetensors"
 FAST = {"style_size": 64, "model_size": "tiny", "warmup": 1}
@@ -35,10 +36,12 @@ TRANSLATE = {
     "discriminator_width": 4,
     "validation": 0.25,
 }
+ENLARGE = {"factor": "2", "width": 4, "blocks": 1, "warmup": 1, "perceptual_weight": 0.1, "grid_weight": 1.0}
 WILD: dict[str, dict[str, Any]] = {
     "transform": {"learning_rate": 1.0, "steps": 12, "warmup": 0},
     "texture": {"learning_rate": 1.0, "steps": 12, "warmup": 0},
     "translate": {"learning_rate": 1.0, "steps": 20, "discriminator_rate": 1e3},
+    "enlarge": {"learning_rate": 1.0, "steps": 20, "warmup": 0},
 }
 """Options with which a training of each kind diverges."""
 
@@ -47,6 +50,7 @@ def shrink_pictures(patch: pytest.MonkeyPatch) -> None:
     """Previews and curves take longer than all else."""
     patch.setattr(fast, "SAMPLE_SIDE", 32)
     patch.setattr(translate, "CELL", 24)
+    patch.setattr(enlarge, "SIDE", 64)
     patch.setattr(chart, "WIDTH", 400)
     patch.setattr(chart, "HEIGHT", 120)
 
@@ -78,6 +82,8 @@ def write_pairs(folder: Path, count: int = 8) -> None:
 def options(kind: str, **changes: Any) -> Any:
     if kind == "translate":
         return TrainTranslateOptions(**{**SHARED, **TRANSLATE, **changes})
+    if kind == "enlarge":
+        return TrainEnlargeOptions(**{**SHARED, **ENLARGE, **changes})
     return TrainFastOptions(**{**SHARED, **FAST, "network": kind, **changes})
 
 
@@ -88,6 +94,8 @@ def begin(
     chosen = chosen or options(kind)
     if kind == "translate":
         return translate.train_translate(more.pop("dataset", "pairs"), output, chosen, **more)
+    if kind == "enlarge":
+        return enlarge.train_enlarge(more.pop("dataset", "photos"), output, chosen, **more)
     dataset = more.pop("dataset", "" if kind == "texture" else "photos")
     return fast.train_fast(more.pop("styles", ("ink.png", "Wild Waves.png")), dataset, output, chosen, **more)
 

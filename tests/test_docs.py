@@ -27,6 +27,7 @@ from test_imports import ORDER
 from trees import MODULES
 
 import styler
+from styler.options.enlarge import EnlargeOptions, TrainEnlargeOptions
 from styler.options.fast import FastOptions, TrainFastOptions
 from styler.options.fields import TEXT_FORMS, Files, Numbers, Options, fields_of, flag_of, plain
 from styler.options.optimize import GridOptions, OptimizeOptions
@@ -52,12 +53,18 @@ OPTIONS: dict[str, type[Options]] = {
     "imagine": ImagineOptions,
     "dream": DreamOptions,
     "grid": GridOptions,
+    "enlarge": EnlargeOptions,
+    "train-enlarge": TrainEnlargeOptions,
     "texture": TextureOptions,
     "invert": InvertOptions,
     "web": WebOptions,
 }
 """Commands whose options docs/options.md lists, or the page of their own."""
-PAGES = dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md") | {"web": "docs/web.md"}
+PAGES = {
+    **dict.fromkeys(("saliency", "features", "imagine", "dream"), "docs/seeing.md"),
+    **dict.fromkeys(("enlarge", "train-enlarge"), "docs/enlarge.md"),
+    "web": "docs/web.md",
+}
 
 
 def option_table(name: str) -> str:

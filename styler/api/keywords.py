@@ -52,6 +52,7 @@ class PaintKeywords(TypedDict, total=False):
     animate: str | os.PathLike[str]
     log: str | os.PathLike[str]
     plot: str | os.PathLike[str]
+    enlarge: float
     # <!-- /keywords -->
 
 
@@ -68,6 +69,7 @@ class FastKeywords(TypedDict, total=False):
     protect: str | os.PathLike[str]
     color: Coloring
     colors_only: bool
+    enlarge: float
     precision: Precision
     memory: float
     seed: int
@@ -87,6 +89,7 @@ class TranslateKeywords(TypedDict, total=False):
     samples: int
     from_photo: bool
     from_sketch: bool
+    enlarge: float
     size: OutputSize | str
     precision: Precision
     memory: float

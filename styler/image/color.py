@@ -16,6 +16,15 @@ def luma(image: Tensor) -> Tensor:
     return (image * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
+def video_luma(image: Tensor) -> Tensor:
+    """Luma [N, 1, H, W] of an Image [N, 3, H, W] from 16/255 to 235/255 (ITU-R BT.601).
+
+    Super-resolution is compared in it.
+    """
+    weights = image.new_tensor((65.481, 128.553, 24.966))[:, None, None]
+    return ((image * weights).sum(1, keepdim=True) + 16) / 255
+
+
 def colored(image: Tensor) -> Tensor:
     """An Image [N, 1 or 3, H, W] with three channels."""
     return image.expand(-1, 3, -1, -1)

@@ -1,4 +1,4 @@
-"""Masks: soft ones of gray pictures, regions paired by color, and guides of feature maps."""
+"""Masks: soft ones of gray pictures, regions paired by color, guides of feature maps, color below none."""
 
 from __future__ import annotations
 
@@ -82,3 +82,20 @@ def guide_at(mask: Tensor | None, stride: int) -> Tensor | None:
 def at_size(mask: Tensor | None, size: Size) -> Tensor | None:
     """A mask at the size of a picture."""
     return None if mask is None else resize(mask, size)
+
+
+def bled(image: Tensor, alpha: Tensor) -> Tensor:
+    """An Image [1, 3, H, W] with the colors of opaque pixels in the transparent ones around them.
+
+    Their own are arbitrary, often black, and would show as fringes where a filter mixes neighbors.
+    `alpha` is [1, 1, H, W]; where nothing is opaque far and wide, all is the mean color.
+    """
+    if min(image.shape[-2:]) < 2 or not alpha.any():
+        weight = alpha.sum().clamp_min(1e-6)
+        return torch.lerp(((image * alpha).sum((2, 3), keepdim=True) / weight).expand_as(image), image, alpha)
+    share = F.avg_pool2d(alpha, 2, ceil_mode=True)
+    colors = F.avg_pool2d(image * alpha, 2, ceil_mode=True) / share.clamp_min(1e-6)
+    coarse = bled(colors, (4 * share).clamp(0, 1))
+    size = image.shape[-2:]
+    around = F.interpolate(coarse, scale_factor=2, mode="bilinear")[..., : size[0], : size[1]]
+    return torch.lerp(around, image, alpha)

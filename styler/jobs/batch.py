@@ -198,8 +198,9 @@ def _apply_to_video(
     options, target = session.options, Path(job.target)
     if many and not options.overwrite:
         options = replace(options, resume=True)
-    video = open_video(Path(job.source), options.size, options.max_pixels)
+    video = open_video(Path(job.source), session.wanted, options.max_pixels)
     frame = video.sample()
+    session.seen(video.size)
     if options.dry_run:
         return pictures.forecast(job, session, video.size, frame, video.count)
     content = {"name": video.path.name, "sha256": disk.sha256_of(video.path)}

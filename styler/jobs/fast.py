@@ -15,6 +15,7 @@ from styler.errors import InputError
 from styler.events import Event, Item, Note, Result
 from styler.image.size import resize
 from styler.jobs.batch import Selection, Summary, apply, prove_target, unfinished
+from styler.jobs.enlarge import larger
 from styler.jobs.pictures import Session, check_size, open_picture, output_size, precision_name, size_of
 from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save, source_of
 from styler.jobs.styles import check_shape, protection
@@ -81,6 +82,7 @@ def _paint(
 ) -> Generator[Event, None, Summary]:
     """Paint what was selected; `files` must not be written over."""
     painter, certain = task.painter(blend.network, blend.mix, options), blend.certain
+    painter = replace(painter, after=larger(options, painter.device))
     if options.protect:
         mask = yield from open_picture(options.protect, options, None)
         painter, certain = _protecting(painter, mask), {**certain, "protect": mask.name}
@@ -109,6 +111,8 @@ def _check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
     if takes == "pair":
         advice = f"styler translate --checkpoint {library.called(path)}"
         raise InputError(f"{shown} is a translator and has no styles: {advice}")
+    if takes == "small":
+        raise InputError(f"{shown} enlarges and has no styles: styler enlarge --model {library.called(path)}")
     if takes == "noise" and sources:
         raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
     if takes == "photo" and not sources:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
+from styler.image.masks import bled
+from styler.image.size import Size, resize
 from styler.jobs.records import Record, partial_for, prove, record_of
 from styler.options.shared import PassOptions, Precision
 from styler.storage.films import animation, encode, read
@@ -71,11 +73,12 @@ def apply(
         yield Note(f"{display(target)} begins anew: the frames of an animation are written all at once")
     for note in video.footage.notes:
         yield Note(f"{display(video.path)}: {note}")
-    whole = {**recipe, "size": [video.size[1], video.size[0]]}
-    writer = yield from _open_writer(video, target, options, whole)
+    size = _frame_size(video, network)
+    whole = {**recipe, "size": [size[1], size[0]]}
+    writer = yield from _open_writer(video, size, target, options, whole)
     before, output = _part_left(target, whole), target
     with closing(writer):
-        last, broken = yield from _work(video, writer, network, options.steady, stop)
+        last, broken = yield from _work(video, size, writer, network, options.steady, stop)
         if broken:
             whole["interrupted"], output = True, before or Path(partial_for(str(target)))
         options = replace(options, overwrite=options.overwrite or (broken and bool(before)))
@@ -86,7 +89,15 @@ def apply(
         elif before:
             before.unlink(missing_ok=True)
     more = {"losses": {}, "frames": writer.done}
-    return record_of(str(video.path), str(output), options, network.device, begun, [video.size], **more)
+    return record_of(str(video.path), str(output), options, network.device, begun, [size], **more)
+
+
+def _frame_size(video: Video, network: OnePass) -> Size:
+    """(height, width) of the frames that are written; of enlarged ones both are even, as codecs like them."""
+    size = network.output(video.size)
+    if size == video.size:
+        return size
+    return size[0] - size[0] % 2, size[1] - size[1] % 2
 
 
 def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
@@ -101,14 +112,14 @@ def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
 
 
 def _open_writer(
-    video: Video, target: Path, options: PassOptions, recipe: Mapping[str, Any]
+    video: Video, size: Size, target: Path, options: PassOptions, recipe: Mapping[str, Any]
 ) -> Generator[Event, None, Writer]:
     """Open the writer of the frames, which has those of an interrupted run if there was one."""
     if target.suffix.lower() in animation.FORMATS:
         return animation.AnimationWriter(target, video.footage.time_base)
-    encoding = encode.encoding_for(target, video.footage, video.size, options.crf)
+    encoding = encode.encoding_for(target, video.footage, size, options.crf)
     if encoding.codec == "libx264" and encoding.pixels == "yuv444p":
-        height, width = video.size
+        height, width = size
         yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
     identity = {
         **recipe,
@@ -124,7 +135,7 @@ def _open_writer(
 
 
 def _work(
-    video: Video, writer: Writer, network: OnePass, steady: bool, stop: Callable[[], bool]
+    video: Video, size: Size, writer: Writer, network: OnePass, steady: bool, stop: Callable[[], bool]
 ) -> Generator[Event, None, tuple[int | None, bool]]:
     """Make all frames that are not done yet and give them to the writer.
 
@@ -133,14 +144,15 @@ def _work(
     total, last = video.count, writer.last
     steady = steady and network.measures
     shot = from_tensors(writer.state, network.device) if writer.state else None
-    yield Stage("video", *video.size, total)
+    yield Stage("video", *size, total)
     frames = ahead(readable(video, writer.done))
     for frame in frames:
         if isinstance(frame, Note):
             yield frame
             continue
         shot = followed(shot, frame.image, network.moments) if steady else None
-        image = network(frame.image, shot.moments if shot else None)
+        frame = _grown(frame, size)
+        image = resize(network(frame.image, shot.moments if shot else None), size)
         writer.add(replace(frame, image=image), partial(_state, shot))
         last = frame.duration
         while network.budget.notes:
@@ -149,6 +161,13 @@ def _work(
         if stop():
             return last, any(isinstance(more, Frame) for more in frames)
     return last, False
+
+
+def _grown(frame: Frame, size: Size) -> Frame:
+    """A frame whose transparency has that size, and whose own colors suffice where it is to grow."""
+    if frame.alpha is None or size == (frame.alpha.shape[-2], frame.alpha.shape[-1]):
+        return frame
+    return replace(frame, image=bled(frame.image, frame.alpha), alpha=resize(frame.alpha, size))
 
 
 def _state(shot: Shot | None) -> dict[str, Tensor] | None:

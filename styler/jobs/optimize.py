@@ -22,6 +22,7 @@ from styler.events import Checkpoint, Event, Note, relay
 from styler.features import Extractor
 from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
+from styler.jobs.enlarge import larger
 from styler.jobs.pictures import open_picture, own_size, precision_name, size_of
 from styler.jobs.records import (
     Record,
@@ -45,6 +46,7 @@ from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.storage.styles import picture_name, weighted
 from styler.tasks import optimize as task
+from styler.tasks.onepass import OnePass
 
 _MOST = 8
 """Styles that can be told from contents by their place on the command line alone."""
@@ -143,6 +145,7 @@ class Studio:
         styles: on the device.
         init: Image to start from, on the device.
         masks: where styles are painted, and nothing is.
+        larger: pass that enlarges what is painted, if that is asked for.
     """
 
     options: OptimizeOptions
@@ -154,6 +157,7 @@ class Studio:
     init: Tensor | None
     masks: Masks
     device: torch.device
+    larger: OnePass | None = None
 
     def paint(
         self, content: Tensor, plan: Plan, stop: Callable[[], bool], resume: Checkpoint | None
@@ -223,7 +227,8 @@ def open_studio(
         for picture, weight, pairs in zip(pictures, weights, masks.styles, strict=False)
     ]
     init = pictures[-1].image.to(device) if inits else None
-    return Studio(options, network, extractor, sources, pictures, used, init, masks, device)
+    after = larger(options, device)
+    return Studio(options, network, extractor, sources, pictures, used, init, masks, device, after)
 
 
 def paint_content(
@@ -260,7 +265,9 @@ def paint_content(
         recipe |= {"interrupted": True, "step": watch.step, "of": watch.total}
         yield watch.stopped()
         target = partial_for(target) if many else target  # or the next run would take it for done
-    save(target, image, recipe, options, content)
+    finished = studio.larger(image) if studio.larger else image
+    recipe["size"] = list(reversed(size_of(finished)))
+    save(target, finished, recipe, options, content)
     watch.finish(image, recipe)
     return record_of(job.source, target, options, studio.device, begun, sizes, losses=recipe["losses"])
 
@@ -294,4 +301,8 @@ def _forecast(job: Job, studio: Studio) -> Record:
     steps = f"{coarse}{options.steps} steps at the last" if coarse else f"{options.steps} steps"
     if options.colors_only:
         steps = "colors only"
-    return forecast_of(job, sizes, [shown[-1], steps, str(plan)])
+    facts = [shown[-1], steps, str(plan)]
+    if studio.larger:
+        height, width = studio.larger.output(sizes[-1])
+        facts.append(f"enlarged to {width} x {height}")
+    return forecast_of(job, sizes, facts)

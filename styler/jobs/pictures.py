@@ -38,6 +38,7 @@ class Session:
         options: of the command.
         network: the pass that the command wants, with a memory budget and in the last picture's number type.
         make: for pictures that need more than the pass.
+        adapt: gives the pass for inputs of a (height, width), which are seen at their own size then.
         passes: how often the network goes over each picture.
         sources: files that all pictures are made of, and that none may replace.
         seconds: for each pixel, once measured.
@@ -49,6 +50,7 @@ class Session:
     options: PassOptions
     network: OnePass
     make: Make | None = None
+    adapt: Callable[[Size], OnePass] | None = None
     passes: int = 1
     sources: Sequence[str] = ()
     seconds: float | None = None
@@ -56,6 +58,19 @@ class Session:
     def __post_init__(self) -> None:
         """Set the budget."""
         self.network = budgeted(self.network, self.options.memory)
+
+    @property
+    def wanted(self) -> OutputSize:
+        """Size at which inputs are seen, None for their own."""
+        return None if self.adapt else self.options.size
+
+    def seen(self, own: Size) -> Size:
+        """(height, width) at which the network sees an input; InputError for an output that is too large."""
+        size = output_size(own, self.wanted, self.options)
+        if self.adapt:
+            self.network = replace(self.adapt(own), budget=self.network.budget)
+        check_size(self.network.output(size), self.options)
+        return size
 
     def suit(
         self, sample: Tensor | None, pixels: float = math.inf, precision: Precision | None = None
@@ -100,8 +115,8 @@ def apply(job: Job, session: Session) -> Generator[Event, None, Record]:
     begun, options = time.monotonic(), session.options
     if options.dry_run:
         return _forecast_picture(job, session)
-    picture = yield from open_picture(job.source, options, options.size)
-    height, width = size = output_size(size_of(picture.image), options.size, options)
+    picture = yield from open_picture(job.source, options, session.wanted)
+    height, width = size = session.seen(size_of(picture.image))
     picture = replace(picture, image=resize(picture.image, size))
     network = session.suit(picture.image, height * width)
     if session.make:
@@ -112,6 +127,8 @@ def apply(job: Job, session: Session) -> Generator[Event, None, Record]:
         if torch.equal(to_levels(image), to_levels(picture.image)):
             yield Note(f"{display(job.source)}: the result is the input, to the last level")
         picture = replace(picture, image=image)
+    if network.after:
+        picture = replace(picture, image=network.after(picture.image))
     yield from session.notes()
     size = size_of(picture.image)
     recipe = session.recipe(content=source_of(picture), size=[size[1], size[0]])
@@ -165,8 +182,8 @@ def _forecast_picture(job: Job, session: Session) -> Record:
     options = session.options
     if job.source == STREAM:  # which can be read once only
         image = load_picture(job.source, max_pixels=options.max_pixels).image
-        return forecast(job, session, output_size(size_of(image), options.size, options), image)
-    size, sample = output_size(own_size(job.source, options), options.size, options), None
+        return forecast(job, session, session.seen(size_of(image)), image)
+    size, sample = session.seen(own_size(job.source, options)), None
     if session.seconds is None:
         sample = load_picture(job.source, max_pixels=options.max_pixels, long_side=SAMPLE).image
     return forecast(job, session, size, sample)
@@ -177,10 +194,11 @@ def forecast(job: Job, session: Session, size: Size, sample: Tensor | None, fram
     pixels = frames * size[0] * size[1]
     rows, needed = session.suit(sample, pixels).plan(*size)
     seconds = pixels * session.pace(sample)
-    facts = [f"{size[1]} x {size[0]}"]
+    output = session.network.output(size)
+    facts = [f"{output[1]} x {output[0]}"]
     if job.film:
         facts.append(f"{frames} frames")
     if session.passes > 1:
         facts.append(f"a sheet of {session.passes} such")
     facts.append(f"strips of {rows} rows" if rows < size[0] else "whole")
-    return forecast_of(job, [size], [*facts, *gigabytes(needed), f"about {seconds:.1f} s"])
+    return forecast_of(job, [output], [*facts, *gigabytes(needed), f"about {seconds:.1f} s"])

@@ -13,6 +13,7 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.jobs.batch import Summary, apply, unfinished
+from styler.jobs.enlarge import larger
 from styler.jobs.pictures import Session
 from styler.jobs.records import prepare
 from styler.networks.layers import norms_of
@@ -58,12 +59,13 @@ def translate(
     name = Path(options.checkpoint).name or path.stem
     seed = options.seed if settings.dropout else None
     preparation = task.Preparation(network.config.inputs, settings.reading, model.about.condition)
+    translator = task.translator(network, settings.statistics, seed, preparation)
     session = Session(
         "translate",
         {"name": name, "sha256": model.card.sha256},
         {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
         options,
-        task.translator(network, settings.statistics, seed, preparation),
+        replace(translator, after=larger(options, translator.device)),
         partial(_translate_picture, settings=settings, name=name, options=options),
         passes=options.samples,
     )

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.features import Extractor
-from styler.image.color import colored
+from styler.image.color import colored, video_luma
+from styler.image.levels import to_levels, to_unit
 
 PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """Layers of the perceptual distance, for 16 pixels a side at least."""
@@ -55,6 +56,35 @@ def _smoothed(x: Tensor) -> Tensor:
     bell = (-offsets.square() / (2 * 1.5**2)).exp()
     bell = bell / bell.sum()
     return F.conv2d(F.conv2d(x, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
+
+
+@torch.no_grad()
+def enlarging_scores(
+    image: Tensor, other: Tensor, extractor: Extractor | None = None, border: int = 4
+) -> dict[str, float]:
+    """Metrics of an enlarged Image [1, 3, H, W], rounded to levels, against the true one.
+
+    `psnr` and `ssim` of the luma, without `border` pixels on each side, as papers on super-resolution have
+    them; `perceptual` distance, with an extractor.
+    """
+    image = to_unit(to_levels(image))
+    inside = (..., slice(border, -border), slice(border, -border))
+    lumas = [video_luma(one)[inside] for one in (image, other)]
+    scores = {"psnr": psnr(*lumas), "ssim": ssim(*lumas)}
+    return (
+        scores if extractor is None else scores | {"perceptual": perceptual_distance(extractor, image, other)}
+    )
+
+
+def phase_spread(image: Tensor, other: Tensor, period: int) -> float:
+    """Standard deviation over its places of the mean difference of two Images at each place of a grid.
+
+    Of grids of `period` pixels, whose dots are at the same place everywhere, a whole picture has enough to
+    tell them from what is drawn; in levels of 255, the mean over channels.
+    """
+    height, width = (side // period * period for side in image.shape[-2:])
+    phases = F.pixel_unshuffle((image - other)[..., :height, :width], period).mean((0, 2, 3))
+    return 255 * phases.view(image.shape[1], -1).std(1, correction=0).mean().item()
 
 
 @torch.no_grad()

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.networks.layers import Join, Layer, Mode, Moments, divisible
 
 X = TypeVar("X")
 
+EXACT = Form()
 TINY = 1e-12
 """Stands in for the variance where there is none."""
 
@@ -28,6 +31,9 @@ class Run(Protocol[X]):
 
     def joined(self, join: Join, *parts: X) -> X:
         """Maps of one size, side by side."""
+
+    def added(self, x: X, y: X) -> X:
+        """The sum of maps of one size."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,21 @@ class Shape(Protocol):
 
 
 class Flowing(Protocol):
-    """A network from Images to Images of the same size, whose sides are to be multiples of `stride`."""
+    """A network from Images to Images, whose sides are to be multiples of `stride`.
+
+    Attributes:
+        scale: sides of its output, relative to its input's.
+        corrects: whether what flows out is the difference to the enlarged picture.
+    """
 
     stride: int
     memory: Memory
+    scale: int
+    corrects: bool
+
+    @property
+    def reach(self) -> int | None:
+        """Rows on each side of a row that its output depends on; None where norms see all of a picture."""
 
     @property
     def config(self) -> Shape:
@@ -102,14 +119,32 @@ class Whole:
         """As in `Run`."""
         return join(*parts)
 
+    def added(self, x: Tensor, y: Tensor) -> Tensor:
+        """As in `Run`."""
+        return x + y
 
-def whole(network: Flowing, image: Tensor, mode: Mode, record: list[Moments] | None = None) -> Tensor:
+
+def whole(
+    network: Flowing,
+    image: Tensor,
+    mode: Mode,
+    record: list[Moments] | None = None,
+    form: Form | None = None,
+) -> Tensor:
     """The network on an Image [N, C, H, W], H and W 16 at least; padded by reflection, and cropped.
 
-    It computes in the number type and the memory format of the image; norms take their moments in float32.
+    It computes in `form`, or as the image is; norms take their moments in float32, and an enlarged picture is
+    corrected in the number type of the image.
     """
-    height, width = image.shape[-2:]
-    return network.flow(divisible(image, network.stride), Whole(mode, record))[..., :height, :width]
+    height, width = (side * network.scale for side in image.shape[-2:])
+    x = form(image) if form else image
+    y = network.flow(divisible(x, network.stride), Whole(mode, record))[..., :height, :width]
+    return y + enlarged(image[:, : network.config.outputs], network.scale) if network.corrects else y
+
+
+def enlarged(image: Tensor, scale: int) -> Tensor:
+    """An Image [N, C, H, W] with sides `scale` times as long, bilinear."""
+    return F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
 def moments_of(x: Tensor) -> Moments:

@@ -10,19 +10,23 @@ from typing import Any, Literal, get_args, get_type_hints
 import torch
 from torch import nn
 
+from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.networks.residual import ResidualArchitecture, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.unet import UNet, UNetArchitecture
 
 PictureArchitecture = ResidualArchitecture | UNetArchitecture
 PictureNetwork = ResidualNetwork | UNet
+"""A network from pictures to pictures of the same size."""
+ImageNetwork = PictureNetwork | EnlargeNetwork
 """A network from pictures to pictures."""
-Config = PictureArchitecture | TextureArchitecture
+Config = PictureArchitecture | TextureArchitecture | EnlargeArchitecture
 
 ARCHITECTURES: Mapping[str, tuple[type[Config], type[nn.Module]]] = {
     "residual": (ResidualArchitecture, ResidualNetwork),
     "unet": (UNetArchitecture, UNet),
     "texture": (TextureArchitecture, TextureNetwork),
+    "enlarge": (EnlargeArchitecture, EnlargeNetwork),
 }
 """The classes of an architecture's configurations, whose fields have bounds, and of its networks."""
 
@@ -32,12 +36,13 @@ class Kind:
     """A kind of trained network.
 
     Attributes:
-        takes: photos to paint, noise to make texture of, or one side of a pair to translate into the other.
+        takes: photos to paint, noise to make texture of, one side of a pair to translate into the other, or
+            small pictures to enlarge.
         styles: whether its norms have gains and offsets for each of several styles.
         architectures: those of `ARCHITECTURES` that do for it.
     """
 
-    takes: Literal["photo", "noise", "pair"]
+    takes: Literal["photo", "noise", "pair", "small"]
     styles: bool
     architectures: tuple[str, ...]
 
@@ -46,6 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "transform": Kind("photo", True, ("residual",)),
     "texture": Kind("noise", True, ("texture",)),
     "translate": Kind("pair", False, ("unet", "residual")),
+    "enlarge": Kind("small", False, ("enlarge",)),
 }
 
 

@@ -19,11 +19,14 @@ M = TypeVar("M", bound=nn.Module)
 EPS, MOMENTUM = 1e-5, 0.1
 LEAK = 0.2
 """Slope below zero of pix2pix's leaky ReLUs."""
+SLOPE = 0.25
+"""Slope at which a learned one begins (He et al. 2015)."""
 
 Borders = Literal["zero", "reflect", "wrap"]
-Upsampling = Literal["transposed", "resize", "shifted"]
-"""How a layer doubles: a transposed convolution; nearest pixels and a 3x3 convolution with reflected borders;
-or nearest pixels, a row and a column of zeros at the top and the left, and a 4x4 convolution."""
+Upsampling = Literal["transposed", "resize", "shifted", "bilinear", "shuffle"]
+"""How a layer enlarges: a transposed convolution; nearest pixels and a 3x3 convolution with reflected
+borders; nearest pixels, a row and a column of zeros at the top and the left, and a 4x4 convolution; bilinear
+pixels and a convolution; or a convolution whose channels become the pixels of squares (Shi et al. 2016)."""
 
 
 def bounded(default: T, low: float, high: float) -> T:
@@ -164,9 +167,11 @@ class Layer(nn.Module):
     Attributes:
         norm: None where there is none.
         stride: 2 halves height and width.
-        up: how it doubles them, or None.
+        up: how it enlarges them, or None.
+        factor: by which it enlarges; only a shuffle has another than 2.
         borders: pixels beyond the border; a layer that doubles has those of its way to double.
         slope: of the ReLU below zero; 1 where there is none.
+        prelu: the slope where it is learned (He et al. 2015), [1], or None.
         place: number by which its dropout is told from that of others; 0: it has none.
         enters: whether it is given pixels in [0, 1], which it takes to [-1, 1] first.
         leaves: whether it makes pixels in [0, 1] by a tanh.
@@ -181,15 +186,18 @@ class Layer(nn.Module):
         bias: bool = True,
         stride: int = 1,
         up: Upsampling | None = None,
+        factor: int = 2,
         borders: Borders = "reflect",
         slope: float = 0.0,
+        learned: bool = False,
         place: int = 0,
         enters: bool = False,
         leaves: bool = False,
     ) -> None:
         super().__init__()
         self.stride, self.up, self.borders, self.slope, self.place = stride, up, borders, slope, place
-        self.enters, self.leaves = enters, leaves
+        self.enters, self.leaves, self.factor = enters, leaves, factor
+        self.prelu = nn.Parameter(torch.full((1,), SLOPE)) if learned else None
         kind = nn.ConvTranspose2d if up == "transposed" else nn.Conv2d
         self.conv = kind(*channels, kernel, bias=bias)
         if norm is not None:
@@ -211,14 +219,17 @@ class Layer(nn.Module):
             return F.conv_transpose2d(x, weight, bias, stride=2, padding=1, output_padding=side % 2)
         if self.up == "resize" and not torch.is_grad_enabled():  # the quicker way has the slower way back
             return doubled(x, weight, bias)
-        if self.up is not None:
+        if self.up == "bilinear":
+            x = F.interpolate(x, scale_factor=2, mode="bilinear")
+        elif self.up in ("resize", "shifted"):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
         if self.up == "shifted":
             return F.conv2d(F.pad(x, (2, 1, 2, 1)), weight, bias)
         if self.borders == "zero" and self.up is None:
             return F.conv2d(x, weight, bias, stride=self.stride, padding=(side - 1) // 2)
         pad = wrapped if self.borders == "wrap" else reflected
-        return F.conv2d(pad(x, side // 2), weight, bias, stride=self.stride)
+        y = F.conv2d(pad(x, side // 2), weight, bias, stride=self.stride)
+        return F.pixel_shuffle(y, self.factor) if self.up == "shuffle" else y
 
     def finished(self, x: Tensor, mode: Mode, moments: Moments | None = None, top: int = 0) -> Tensor:
         """Norm, dropout and activation of rows of a convolved map, the first of which is row `top`.
@@ -231,6 +242,8 @@ class Layer(nn.Module):
             x = x * mask(x.shape, mode.dropout, self.place, top).to(x.device, x.dtype)
         if self.leaves:
             return unsigned(x)
+        if self.prelu is not None:
+            return F.prelu(x, self.prelu.to(x.dtype))
         if self.slope == 1:
             return x
         return F.leaky_relu_(x, self.slope) if self.slope else F.relu_(x)

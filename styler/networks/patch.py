@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.networks.layers import LEAK, Mode, Norm, signed
+from styler.networks.layers import LEAK, Mode, Norm, listed, signed
 from styler.networks.unet import WIDEST
 from styler.options.translate import GeneratorNorm
 
@@ -106,6 +106,36 @@ class PatchDiscriminator(nn.Module):
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
             judged.append(maps(scale.children(), x))
         return judged
+
+
+class DenseDiscriminator(nn.Module):
+    """Image [N, 3, side, side] -> maps of its layers, the last logits [N, 1, 1, 1].
+
+    Ledig et al. 2017, figure 4: eight 3x3 convolutions, every other one of which halves the picture, and two
+    dense layers, so that it judges whole crops of one size.
+    """
+
+    def __init__(self, side: int, width: int = 64) -> None:
+        super().__init__()
+        widths = [width * 2**k for k in range(4) for _ in range(2)]
+        pairs = enumerate(pairwise([3, *widths]))
+        self.hidden = listed(
+            PatchLayer(pair, 3, stride=1 + k % 2, norm=Norm(pair[1], "batch", tracked=False) if k else None)
+            for k, pair in pairs
+        )
+        for _ in range(4):
+            side = -(-side // 2)
+        flat, inner = widths[-1] * side**2, 16 * width
+        self.dense = listed(PatchLayer(pair, 1) for pair in ((flat, inner), (inner, 1)))
+
+    def forward(self, image: Tensor) -> list[list[Tensor]]:
+        """Judge each picture, at one scale."""
+        *inner, last = maps(self.hidden, signed(image))
+        x = F.leaky_relu_(last, LEAK).flatten(1)[..., None, None]
+        return [[*inner, x, *maps(self.dense, x)]]
+
+
+Discriminator = PatchDiscriminator | DenseDiscriminator
 
 
 def layers(config: PatchArchitecture) -> list[PatchLayer]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
 from styler.networks.layers import PICTURE, Layer, Mode, Norm, bounded, listed
 from styler.options.translate import GeneratorNorm
@@ -82,6 +83,8 @@ class ResidualNetwork(nn.Module):
     upsampling before a convolution in place of transposed ones.
     """
 
+    scale, reach, corrects = 1, None, False
+
     def __init__(self, config: ResidualArchitecture = ResidualArchitecture()) -> None:
         super().__init__()
         self.config, self.stride = config, 1 << config.halvings
@@ -108,9 +111,9 @@ class ResidualNetwork(nn.Module):
         first = self._layer((channels, channels), place=place if self.config.dropout else 0)
         return Block(first, self._layer((channels, channels), slope=1))
 
-    def forward(self, image: Tensor, mode: Mode = PICTURE) -> Tensor:
+    def forward(self, image: Tensor, mode: Mode = PICTURE, form: Form | None = None) -> Tensor:
         """Paint; see `flow.whole`."""
-        return whole(self, image, mode)
+        return whole(self, image, mode, form=form)
 
     def flow(self, x: X, run: Run[X]) -> X:
         """As in `flow.Flowing`."""

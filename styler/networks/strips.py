@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from styler.device import Form
-from styler.networks.flow import TINY, Flowing, whole
+from styler.networks.flow import EXACT, TINY, Flowing, whole
 from styler.networks.layers import Join, Layer, Mode, Moments, Norm
 
 LEAST = 16
@@ -26,8 +26,6 @@ STORED = 2
 """Halvings from which on a map is stored."""
 HALO = 16
 """Rows that a strip needs of its neighbors."""
-
-EXACT = Form()
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,10 @@ class Strips:
         """As in `flow.Run`."""
         return Map(parts[0].height, lambda a, b: join(*(part.rows(a, b) for part in parts)))
 
+    def added(self, x: Map, y: Map) -> Map:
+        """As in `flow.Run`."""
+        return Map(x.height, lambda a, b: x.rows(a, b) + y.rows(a, b))
+
     def _finished(self, layer: Layer, source: Map, strip: int) -> Map:
         """Norm, dropout and activation of a convolved map."""
         moments = None if layer.norm is None else self._moments_for(layer.norm, source, strip)
@@ -131,12 +133,14 @@ def paint(
     """
     height, width = image.shape[2:]
     if out is None:
-        shape = (1, network.config.outputs, height, width)
+        shape = (1, network.config.outputs, network.scale * height, network.scale * width)
         out = torch.empty(shape, dtype=torch.float32, device=image.device)
     device = next(network.parameters()).device
     with torch.no_grad():
         if rows >= height:
-            return out.copy_(whole(network, form(image.to(device)), mode, record))
+            return out.copy_(whole(network, image.to(device), mode, record, form))
+        if network.reach is not None:
+            return _overlapping(network, image, mode, max(rows, LEAST), out, form)
         run = Strips(mode, max(rows, LEAST), record)
         picture = network.flow(photo(image, device, form, network.stride), run)
         for a, b, made in strips(picture, run.strip, height):
@@ -144,22 +148,36 @@ def paint(
         return out
 
 
+def _overlapping(network: Flowing, image: Tensor, mode: Mode, rows: int, out: Tensor, form: Form) -> Tensor:
+    """`paint` where each row depends on few others: strips that overlap, without any map of the whole."""
+    assert network.reach is not None
+    device, scale, height = next(network.parameters()).device, network.scale, image.shape[2]
+    for a in range(0, height, rows):
+        b = min(a + rows, height)
+        top, bottom = max(0, a - network.reach), min(height, b + network.reach)
+        made = whole(network, image[:, :, top:bottom].to(device), mode, form=form)
+        out[:, :, scale * a : scale * b] = made[:, :, scale * (a - top) : scale * (b - top)]
+    return out
+
+
 def memory(network: Flowing, height: int, width: int, rows: int, dtype: torch.dtype = torch.float32) -> int:
     """Bytes that `paint` takes at its peak, the picture and the result included, the weights left out."""
     config, share = network.config, network.memory
     padded = [-(-side // network.stride) * network.stride for side in (height, width)]
     row = config.width * padded[1] * dtype.itemsize
-    pictures = (config.inputs + config.outputs) * torch.float32.itemsize * height * width
+    pictures = (config.inputs + config.outputs * network.scale**2) * torch.float32.itemsize * height * width
     at_once = int(share.whole * row * padded[0])
     if rows >= height:
         return pictures + at_once
+    if network.reach is not None:
+        return pictures + min(at_once, int(share.whole * row * (rows + 2 * network.reach)))
     strip = max(row * (rows + HALO), STRIP)
     return pictures + min(at_once, int(share.stored * row * padded[0] + share.strips * strip))
 
 
 def thinnest(network: Flowing, width: int, dtype: torch.dtype = torch.float32) -> int:
-    """Rows of the thinnest strips that still save memory."""
-    return max(LEAST, STRIP // (network.config.width * width * dtype.itemsize))
+    """Rows of the thinnest strips that still save memory; as many overlap, where they do."""
+    return max(LEAST, 2 * (network.reach or 0), STRIP // (network.config.width * width * dtype.itemsize))
 
 
 # Maps

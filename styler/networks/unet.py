@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
 from styler.networks.layers import (
     LEAK,
@@ -67,6 +68,8 @@ class UNet(nn.Module):
     first map, on the last, and usually on the innermost: it may be a single pixel.
     """
 
+    scale, reach, corrects = 1, None, False
+
     def __init__(self, config: UNetArchitecture = UNetArchitecture()) -> None:
         super().__init__()
         self.config, self.stride = config, 1 << config.halvings
@@ -103,9 +106,9 @@ class UNet(nn.Module):
     def _norm(self, channels: int) -> Norm | None:
         return None if self.config.norm == "none" else Norm(channels, self.config.norm)
 
-    def forward(self, image: Tensor, mode: Mode = PICTURE) -> Tensor:
+    def forward(self, image: Tensor, mode: Mode = PICTURE, form: Form | None = None) -> Tensor:
         """Translate; see `flow.whole`."""
-        return whole(self, image, mode)
+        return whole(self, image, mode, form=form)
 
     def flow(self, x: X, run: Run[X]) -> X:
         """As in `flow.Flowing`.

@@ -10,6 +10,7 @@ from styler.options.shared import (
     AverageOptions,
     ColorOptions,
     ContentLoss,
+    LargerOptions,
     LossNetworkOptions,
     LossOptions,
     MomentLoss,
@@ -26,7 +27,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastOptions(ColorOptions, PassOptions):
+class FastOptions(ColorOptions, LargerOptions, PassOptions):
     """Options of `styler fast`."""
 
     style: str = opt(

@@ -10,6 +10,7 @@ from styler.options.fields import Files, Numbers, Options, OutputSize, TileSide,
 from styler.options.shared import (
     BatchOptions,
     ColorOptions,
+    LargerOptions,
     LossOptions,
     MachineOptions,
     NetworkOptions,
@@ -97,7 +98,7 @@ class PaintingOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizeOptions(PaintingOptions, WatchOptions, BatchOptions):
+class OptimizeOptions(PaintingOptions, WatchOptions, LargerOptions, BatchOptions):
     """Options of `styler optimize`."""
 
 

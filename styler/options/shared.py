@@ -42,6 +42,15 @@ class OutputOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LargerOptions(Options):
+    """What is done to a finished picture."""
+
+    enlarge: float = opt(
+        1.0, "Enlarge the result so many times with the networks of `styler enlarge`; 1: not.", low=1, high=16
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ColorOptions(Options):
     """The colors of a painting."""
 

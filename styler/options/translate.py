@@ -10,6 +10,7 @@ from styler.options.shared import (
     AverageOptions,
     BatchOptions,
     Decay,
+    LargerOptions,
     LossNetworkOptions,
     MachineOptions,
     OutputOptions,
@@ -26,7 +27,7 @@ Direction = Literal["AtoB", "BtoA"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslateOptions(PassOptions):
+class TranslateOptions(LargerOptions, PassOptions):
     """Options of `styler translate`."""
 
     checkpoint: str = opt("", "Trained generator: one of `styler models`, or a file.", metavar="NAME|FILE")
@@ -78,7 +79,32 @@ class PairsOptions(EdgeOptions, BatchOptions, MachineOptions, OutputOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, AverageOptions, TrainingOptions):
+class AdversarialOptions(AverageOptions):
+    """Losses of a generator, and its discriminator."""
+
+    gan: Adversary = opt("bce", "Loss of generator and discriminator.")
+    conditional: bool = opt(True, "Show the discriminator the input as well.")
+    field: Field = opt("70", "Side in pixels of the patches that the discriminator judges.")
+    scales: int = opt(1, "Discriminators, each at half the size of the one before.", low=1, high=4)
+    discriminator_width: int = opt(64, "Channels of the discriminator's first layer.", low=1, high=512)
+    spectral: bool = opt(False, "Spectral norm in the discriminator in place of its other norm.")
+    gan_weight: float = weight(1.0, "Weight of the discriminator's judgement; 0 trains without one.")
+    l1_weight: float = weight(100.0, "Weight of the absolute difference, of values in [-1, 1].")
+    feature_weight: float = weight(0.0, "Weight of the difference in the discriminator's layers.")
+    perceptual_weight: float = weight(0.0, "Weight of the difference in the loss network's layers.")
+    discriminator_rate: float = opt(
+        1.0, "Learning rate of the discriminator, relative to the generator's.", low=0
+    )
+    average: float = again(AverageOptions, "average", 0.999)
+
+    def __post_init__(self) -> None:
+        """Raise InputError also where nothing has a weight."""
+        super().__post_init__()
+        require_weight((self.gan_weight, self.l1_weight, self.feature_weight, self.perceptual_weight))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTranslateOptions(EdgeOptions, AdversarialOptions, LossNetworkOptions, TrainingOptions):
     """Options of `styler train-translate`; the defaults are the preset for machines without a GPU."""
 
     direction: Direction = opt("AtoB", "Which pictures become which: left, or trainA, is A.")
@@ -94,19 +120,6 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, AverageOptions, Tra
         "resize", "How the generator enlarges: transposed convolutions, or nearest pixels and a convolution."
     )
     dropout: bool = opt(True, "Dropout in the generator, its only noise.")
-    gan: Adversary = opt("bce", "Loss of generator and discriminator.")
-    conditional: bool = opt(True, "Show the discriminator the input as well.")
-    field: Field = opt("70", "Side in pixels of the patches that the discriminator judges.")
-    scales: int = opt(1, "Discriminators, each at half the size of the one before.", low=1, high=4)
-    discriminator_width: int = opt(64, "Channels of the discriminator's first layer.", low=1, high=512)
-    spectral: bool = opt(False, "Spectral norm in the discriminator in place of its other norm.")
-    gan_weight: float = weight(1.0, "Weight of the discriminator's judgement; 0 trains without one.")
-    l1_weight: float = weight(100.0, "Weight of the absolute difference, of values in [-1, 1].")
-    feature_weight: float = weight(0.0, "Weight of the difference in the discriminator's layers.")
-    perceptual_weight: float = weight(0.0, "Weight of the difference in the loss network's layers.")
-    discriminator_rate: float = opt(
-        1.0, "Learning rate of the discriminator, relative to the generator's.", low=0
-    )
     steps: int = again(TrainingOptions, "steps", 10_000)
     epochs: float = opt(
         0.0, "Passes over the pairs, in place of --steps; 0: as many steps as that says.", low=0
@@ -119,15 +132,9 @@ class TrainTranslateOptions(EdgeOptions, LossNetworkOptions, AverageOptions, Tra
     warmup: int = again(TrainingOptions, "warmup", 0)
     decay: Decay = again(TrainingOptions, "decay", "linear")
     clip: float = again(TrainingOptions, "clip", 1e4)
-    average: float = again(AverageOptions, "average", 0.999)
     validation: float = opt(0.1, "Share of the pairs that is held out to measure progress.", low=0, high=0.9)
     validation_most: int = opt(64, "Most pairs that are held out.", low=0, high=100_000)
     keep: Keep = opt("perceptual", "Weights that are kept: by least distance of held-out pairs, or last.")
-
-    def __post_init__(self) -> None:
-        """Raise InputError also where nothing has a weight."""
-        super().__post_init__()
-        require_weight((self.gan_weight, self.l1_weight, self.feature_weight, self.perceptual_weight))
 
 
 TRANSLATE_PRESETS: dict[str, dict[str, Any]] = {

@@ -130,9 +130,11 @@ class Card:
 
     @property
     def summary(self) -> str:
-        """The names of the styles, or what is translated."""
+        """The names of the styles, what is translated, or how much is enlarged."""
         if KINDS[self.kind].takes == "pair":
             return str(Translation.of(self.information))
+        if KINDS[self.kind].takes == "small":
+            return f"enlarges x{self.network['factor']}"
         return ", ".join(style.name for style in self.styles)
 
 

@@ -14,9 +14,10 @@ from styler.errors import DeviceError
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
 from styler.networks import strips
-from styler.networks.kinds import PictureNetwork
+from styler.networks.flow import EXACT
+from styler.networks.kinds import ImageNetwork
 from styler.networks.layers import Mode, Moments
-from styler.networks.strips import EXACT, LEAST
+from styler.networks.strips import LEAST
 from styler.options.shared import Precision
 
 COMFORT = 3 * 2**29
@@ -64,9 +65,12 @@ class OnePass:
         preparing: bytes for each pixel that `prepare` takes at its peak.
         form: number type and memory format.
         budget: memory; copies of a pass share it.
+        earlier: networks that the input goes through first, one after another.
+        sized: from the (height, width) of an Image to that of the finished one.
+        after: pass that the finished Image goes through then.
     """
 
-    network: PictureNetwork
+    network: ImageNetwork
     mode: Mode
     prepare: Callable[[Tensor], Tensor]
     finish: Callable[[Tensor, Tensor], Tensor]
@@ -74,6 +78,9 @@ class OnePass:
     preparing: int = 0
     form: Form = EXACT
     budget: Budget = field(default_factory=Budget)
+    earlier: tuple[ImageNetwork, ...] = ()
+    sized: Callable[[Size], Size] = lambda size: size
+    after: OnePass | None = None
 
     @property
     def device(self) -> torch.device:
@@ -86,7 +93,12 @@ class OnePass:
         `moments` replace the picture's own statistics. Raises DeviceError if memory does not suffice.
         """
         image = image.to("cpu", torch.float32)
-        return self.finish(image, self.run(self.prepare(image), moments))
+        made = self.finish(image, self.run(self.prepare(image), moments))
+        return made if self.after is None else self.after(made)
+
+    def output(self, size: Size) -> Size:
+        """(height, width) of what comes of an Image of that size in the end."""
+        return self.sized(size) if self.after is None else self.after.output(self.sized(size))
 
     def moments(self, image: Tensor) -> list[Moments]:
         """Statistics of the image in the network's norms, in their order."""
@@ -102,9 +114,11 @@ class OnePass:
         The output is float32 on the CPU, not clamped and without gradients. `collected`, if it is a list,
         gets the statistics of the norms.
         """
+        for network in self.earlier:
+            x = replace(self, network=network, earlier=()).run(x).clamp_(0, 1)
         height, width = x.shape[2:]
         while True:
-            rows, _ = self.plan(height, width)
+            rows, _ = self._plan(height, width)
             try:
                 mode = replace(self.mode, moments=moments)
                 return strips.paint(self.network, x, mode, rows, record=collected, form=self.form)
@@ -122,8 +136,17 @@ class OnePass:
     def plan(self, height: int, width: int) -> tuple[int, int]:
         """Rows of a strip (all: whole) for an image of that size, and the bytes that the work takes.
 
-        Raises DeviceError, with a size that would do, if no strips are thin enough.
+        Of several networks, those of the last, which takes most. Raises DeviceError, with a size that would
+        do, if no strips are thin enough.
         """
+        scale = math.prod(network.scale for network in self.earlier)
+        rows, needed = self._plan(scale * height, scale * width)
+        if self.after is None:
+            return rows, needed
+        return rows, max(needed, self.after.plan(*self.sized((height, width)))[1])
+
+    def _plan(self, height: int, width: int) -> tuple[int, int]:
+        """As `plan`, of what comes to the last network."""
         rows = self.rows(height, width)
         needed = self.needed(height, width, rows)
         if needed > self.budget.room:
@@ -169,7 +192,9 @@ class OnePass:
 def budgeted(task: OnePass, memory: float) -> OnePass:
     """The pass with a budget of `memory` gigabytes, 0 for a share of what is free."""
     comfort = COMFORT if task.device.type == "cpu" and not memory else math.inf
-    return replace(task, budget=Budget(room_for(memory, task.device), comfort))
+    budget = Budget(room_for(memory, task.device), comfort)
+    after = None if task.after is None else replace(task.after, budget=budget)
+    return replace(task, budget=budget, after=after)
 
 
 def formed(task: OnePass, precision: Precision, sample: Tensor | None, work: float) -> OnePass:
@@ -184,10 +209,13 @@ def formed(task: OnePass, precision: Precision, sample: Tensor | None, work: flo
         work: pixels that will be worked on in all.
     """
     chosen, exact = form_for(precision, task.device), form_for("float32", task.device)
-    if precision != "auto" or chosen == exact:
-        return replace(task, form=chosen)
-    alike = work >= _WORTH and (sample is None or _alike(task, shrunk(sample), chosen, exact))
-    return replace(task, form=chosen if alike else exact)
+    if (
+        precision == "auto" and chosen != exact and not task.network.corrects
+    ):  # a small error is of a small part
+        alike = work >= _WORTH and (sample is None or _alike(task, shrunk(sample), chosen, exact))
+        chosen = chosen if alike else exact
+    after = None if task.after is None else replace(task.after, form=chosen)
+    return replace(task, form=chosen, after=after)
 
 
 def _alike(task: OnePass, sample: Tensor, rough: Form, exact: Form) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -21,22 +23,32 @@ from styler.image.conditions import Pair
 from styler.losses import adversarial
 from styler.losses.adversarial import ADVERSARIAL_LOSSES, both_sides, feature_matching, patch_loss
 from styler.losses.metrics import PERCEPTUAL_LAYERS
+from styler.losses.perceptual import shares
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
 from styler.networks.layers import Mode, initialize
-from styler.networks.patch import HALVINGS, PatchArchitecture, PatchDiscriminator, smallest_side
+from styler.networks.patch import (
+    HALVINGS,
+    Discriminator,
+    PatchArchitecture,
+    PatchDiscriminator,
+    smallest_side,
+)
 from styler.networks.residual import PIX2PIX
 from styler.networks.unet import UNetArchitecture
-from styler.options.translate import TrainTranslateOptions
+from styler.options.enlarge import TrainEnlargeOptions
+from styler.options.fields import Layers
+from styler.options.translate import AdversarialOptions, TrainTranslateOptions
 from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]
-PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
+PictureLoss = Callable[[Tensor, Tensor], Tensor]
 """Generated and target Images [N, C, H, W] -> scalar."""
 
 BETAS = (0.5, 0.999)
 """Moment decays of Adam (Isola et al. 2017)."""
 DROPOUT_LAYERS = (1, 2, 3)
 """Layers after the bottleneck with dropout (Isola et al. 2017)."""
+_EVENLY: Layers = tuple((name, 1.0) for name in PERCEPTUAL_LAYERS)
 DEEPEST = 8
 """Halvings of the U-Net of Isola et al. 2017."""
 RIVALS = ("discriminator/real", "discriminator/fake", "generator/gan", "generator/features")
@@ -45,7 +57,10 @@ ACCURACY_RATE = 0.02
 """Weight of a step in the running accuracy."""
 
 
-class Pix2Pix(nn.Module):
+G = TypeVar("G", bound=nn.Module)
+
+
+class GAN(nn.Module, Generic[G]):
     """Generator, discriminator and the moving average of the generator's weights.
 
     Attributes:
@@ -58,17 +73,18 @@ class Pix2Pix(nn.Module):
 
     def __init__(
         self,
-        generator: PictureNetwork,
-        discriminator: PatchDiscriminator | None,
-        options: TrainTranslateOptions,
+        generator: G,
+        discriminator: Discriminator | None,
+        options: AdversarialOptions,
     ) -> None:
         super().__init__()
-        self.generator, self.discriminator, self.options = generator, discriminator, options
+        self.generator: G = generator
+        self.discriminator, self.options = discriminator, options
         self.average = copy.deepcopy(generator).requires_grad_(False) if options.average else None
         self.register_buffer("accuracy", torch.tensor(0.5))
 
     @property
-    def averaged(self) -> PictureNetwork:
+    def averaged(self) -> G:
         """The generator with averaged weights, or the trained one without an average."""
         return self.generator if self.average is None else self.average
 
@@ -77,26 +93,26 @@ class Pix2Pix(nn.Module):
         inputs: Tensor,
         targets: Tensor,
         dropout: int | None = None,
-        perceptual: PerceptualLoss | None = None,
+        more: Mapping[str, PictureLoss] = MappingProxyType({}),
+        form: Form | None = None,
     ) -> Losses:
         """Weighted losses of generator and discriminator, each with gradients for its own weights alone.
 
-        Both compute in the number type of `inputs` [N, I, H, W]; `targets` [N, O, H, W] and losses in
-        float32.
+        Both compute in `form`, or that of the inputs; `inputs` [N, I, H, W], `targets` [N, O, H, W] and
+        losses are float32. `more` are further losses of the generator, by name and weighted.
         """
         options, losses = self.options, Losses()
-        image = self.generator(inputs, Mode("batch", dropout))
+        image = self.generator(inputs, Mode("batch", dropout), form)
         if self.discriminator is not None:
-            losses |= self.adversarial(self.discriminator, inputs, image, targets.to(inputs.dtype))
+            form = form or Form(inputs.dtype)
+            losses |= self.adversarial(self.discriminator, *map(form, (inputs, image, targets)))
         if options.l1_weight:
             # The weight is that of values in [-1, 1].
             losses["generator/l1"] = 2 * options.l1_weight * F.l1_loss(image.float(), targets)
-        if perceptual is not None:
-            losses["generator/perceptual"] = options.perceptual_weight * perceptual(image, targets)
-        return losses
+        return losses | {name: loss(image, targets) for name, loss in more.items()}
 
     def adversarial(
-        self, discriminator: PatchDiscriminator, inputs: Tensor, image: Tensor, targets: Tensor
+        self, discriminator: Discriminator, inputs: Tensor, image: Tensor, targets: Tensor
     ) -> Losses:
         """Losses from the discriminator, which sees each picture once."""
         options, loss = self.options, ADVERSARIAL_LOSSES[self.options.gan]
@@ -118,7 +134,7 @@ class Pix2Pix(nn.Module):
 
 
 def train_translate(
-    networks: Pix2Pix,
+    networks: GAN[PictureNetwork],
     extractor: Extractor | None,
     batches: Callable[[int], Pair],
     options: TrainTranslateOptions,
@@ -137,34 +153,51 @@ def train_translate(
 
     Yields and returns as `fit`.
     """
-    form = form_for(options.precision, networks.accuracy.device)
-    networks.to(memory_format=form.memory_format)
-    perceptual = None
+    form, more = form_for(options.precision, networks.accuracy.device), {}
     if options.perceptual_weight:
         assert extractor is not None
-        perceptual = perceptual_loss(extractor, form)
-    wrapped = group.wrap(networks)
+        more["generator/perceptual"] = perceptual_loss(extractor, form, options.perceptual_weight)
 
-    def step(index: int, pair: Pair) -> Losses:
-        if networks.average is not None:
-            update_average(networks.average, networks.generator, options.average, index)
-        dropout = dropout_seed(options.seed, index, group.rank) if options.dropout else None
-        targets = pair.targets.to(memory_format=form.memory_format)
-        losses: Losses = wrapped(form(pair.inputs), targets, dropout, perceptual)
-        return losses
+    def dropout(index: int) -> int | None:
+        return dropout_seed(options.seed, index, group.rank) if options.dropout else None
 
+    step = step_of(networks, more, form, dropout, group)
     chosen = optimizers(networks, options)
     return (yield from fit(step, batches, networks, chosen, options, start, stop, group, RIVALS))
 
 
-def optimizers(networks: Pix2Pix, options: TrainTranslateOptions) -> list[torch.optim.Optimizer]:
+def step_of(
+    networks: GAN[G],
+    more: Mapping[str, PictureLoss],
+    form: Form,
+    dropout: Callable[[int], int | None] = lambda index: None,
+    group: Group = ALONE,
+) -> Callable[[int, Pair], Losses]:
+    """The losses of a step, for `fit`; `dropout` gives the seed of its masks, and `more` is as in GAN."""
+    wrapped = group.wrap(networks.to(memory_format=form.memory_format))
+
+    def step(index: int, pair: Pair) -> Losses:
+        if networks.average is not None:
+            update_average(networks.average, networks.generator, networks.options.average, index)
+        targets = pair.targets.to(memory_format=form.memory_format)
+        losses: Losses = wrapped(pair.inputs, targets, dropout(index), more, form)
+        return losses
+
+    return step
+
+
+def optimizers(
+    networks: GAN[G],
+    options: TrainTranslateOptions | TrainEnlargeOptions,
+    betas: tuple[float, float] = BETAS,
+) -> list[torch.optim.Optimizer]:
     """Optimizers of the generator and, if there is one, of the discriminator."""
     sides: list[tuple[nn.Module | None, float]] = [
         (networks.generator, 1.0),
         (networks.discriminator, options.discriminator_rate),
     ]
     return [
-        torch.optim.Adam(side.parameters(), rate * options.learning_rate, BETAS, fused=True)
+        torch.optim.Adam(side.parameters(), rate * options.learning_rate, betas, fused=True)
         for side, rate in sides
         if side is not None
     ]
@@ -175,27 +208,33 @@ def dropout_seed(seed: int, index: int, rank: int) -> int:
     return int(np.random.default_rng((seed, index, rank)).integers(2**63))
 
 
-def perceptual_loss(extractor: Extractor, form: Form) -> PerceptualLoss:
+def perceptual_loss(
+    extractor: Extractor,
+    form: Form,
+    weight: float = 1.0,
+    layers: Layers = _EVENLY,
+) -> PictureLoss:
     """Mean absolute difference of features over the mean size of the target's; the mean over layers.
 
     It is 0 at the target and about 1 for a picture without features, whatever the network.
     """
     network = copy.deepcopy(extractor).to(form.dtype).to(memory_format=form.memory_format)
-    padding = borderless(extractor)
+    padding, share = borderless(extractor), dict(shares(layers))
 
     def evaluate(image: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
-            features = network(form(colored(targets)), PERCEPTUAL_LAYERS, padding=padding)
-        errors = [
-            F.l1_loss(x.float(), features[name].float()) / features[name].float().abs().mean().clamp_min(1e-6)
-            for name, x in network.walk(form(colored(image)), PERCEPTUAL_LAYERS, padding=padding)
-        ]
-        return torch.stack(errors).mean()
+            features = network(form(colored(targets)), share, padding=padding)
+        errors = []
+        for name, x in network.walk(form(colored(image)), set(share), padding=padding):
+            target = features[name].float()
+            size = target.abs().mean().clamp_min(1e-6)
+            errors.append(share[name] * F.l1_loss(x.float(), target) / size)
+        return weight * torch.stack(errors).sum()
 
     return evaluate
 
 
-def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> Pix2Pix:
+def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> GAN[PictureNetwork]:
     """Build the networks for pictures of so many channels, with random weights (Isola et al. 2017).
 
     Raises InputError if a crop is too small for the discriminator.
@@ -204,10 +243,10 @@ def new_pix2pix(options: TrainTranslateOptions, inputs: int, outputs: int) -> Pi
     generator = build(architecture_for(options, inputs, outputs))
     initialize(generator, options.seed)
     if not adversarial:
-        return Pix2Pix(generator, None, options)
+        return GAN(generator, None, options)
     discriminator = PatchDiscriminator(discriminator_for(options, inputs, outputs))
     initialize(discriminator, options.seed + 1)
-    return Pix2Pix(generator, discriminator, options)
+    return GAN(generator, discriminator, options)
 
 
 def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) -> PictureArchitecture:

@@ -150,6 +150,7 @@ class _Styler(help.Group):
             "optimize": "repaint a photo in the style of any picture",
             "grid": "paint many versions on one sheet",
             "translate": "turn drawings into pictures, by a trained network",
+            "enlarge": "enlarge pictures, folders and videos",
             "texture": "make a texture of a style, of any size",
             "web": "paint and draw in the browser, on this machine",
             "show": "print how a picture was made",
@@ -157,6 +158,7 @@ class _Styler(help.Group):
         "Train": {
             "train-fast": "train a network for styles of your own",
             "train-translate": "train a network that turns one kind of picture into another",
+            "train-enlarge": "train a network that enlarges",
             "pairs": "make pairs to train on out of photos",
         },
         "Look inside": {
@@ -207,6 +209,7 @@ for command in (
     paint.grid,
     paint.fast,
     paint.translate,
+    paint.enlarge,
     synthesize.texture,
     synthesize.invert,
     web.web,
@@ -219,6 +222,7 @@ for command in (
     see.dream,
     train.train_fast,
     train.train_translate,
+    train.train_enlarge,
     weights.weights,
     models.models,
     weights.doctor,

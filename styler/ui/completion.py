@@ -15,7 +15,7 @@ FEATURE_NETWORKS = ("compact", "vgg19", "vgg16", "vgg19-caffe", "vgg16-caffe", "
 
 def networks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Installed networks, each with a summary; files where no name begins so."""
-    return _offered(incomplete, ("transform", "texture", "translate"))
+    return _offered(incomplete, ("transform", "texture", "translate", "enlarge"))
 
 
 def painters(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -32,6 +32,11 @@ def feature_networks(ctx: click.Context, param: click.Parameter, incomplete: str
     """Networks that are looked through; files where no name begins so."""
     found = [CompletionItem(name) for name in FEATURE_NETWORKS if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
+
+
+def enlargers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Installed networks that enlarge."""
+    return _offered(incomplete, ("enlarge",))
 
 
 def _offered(incomplete: str, kinds: Collection[str]) -> list[CompletionItem]:

@@ -18,6 +18,7 @@ _MOST = 100_000
 
 _GROUPS = {
     "LossOptions": "Losses",
+    "DegradationOptions": "Training",
     "SolverOptions": "Optimizer",
     "TrainingOptions": "Training",
     "AverageOptions": "Training",
@@ -49,6 +50,7 @@ _EXPERT = {
     *("clip", "report", "save", "average", "validation", "validation_most", "keep", "conditional", "field"),
     *("discriminator_width", "discriminator_rate", "spectral", "feature_weight", "perceptual_weight", "gan"),
     *("gan_weight", "l1_weight", "blocks", "halvings", "norm", "upsampling", "jitter", "mirror", "strong"),
+    *("clean_pairs", "blur", "noise", "jpeg", "shrink", "discriminator", "perceptual_layers"),
     *("weak", "shortest", "beta", "regularizer", "octaves", "octave_scale", "raw", "unit", "plain_"),
 }
 """Options that few people ever turn."""

@@ -33,7 +33,7 @@ from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.runs import load_state, save_state
 from styler.tasks.train_translate import (
     ACCURACY_RATE,
-    Pix2Pix,
+    GAN,
     architecture_for,
     blocked,
     deepest,
@@ -83,7 +83,7 @@ def extractor() -> Extractor:
 
 def run(
     chosen: TrainTranslateOptions, extractor: Extractor | None = None, start: TrainingState | None = None
-) -> tuple[Pix2Pix, list[TrainStep], list[TrainingState]]:
+) -> tuple[GAN, list[TrainStep], list[TrainingState]]:
     networks = new_pix2pix(chosen, 3, 3)
     events = list(
         train_translate(networks, extractor, lambda i: pair(i, chosen.batch, chosen.crop), chosen, start)
@@ -92,7 +92,7 @@ def run(
     return networks, steps, [event for event in events if isinstance(event, TrainingState)]
 
 
-def losses(chosen: TrainTranslateOptions, networks: Pix2Pix | None = None) -> dict[str, Tensor]:
+def losses(chosen: TrainTranslateOptions, networks: GAN | None = None) -> dict[str, Tensor]:
     networks = networks or new_pix2pix(chosen, 3, 3)
     found: dict[str, Tensor] = networks(pair().inputs, pair().targets)
     return found
@@ -236,7 +236,7 @@ def assert_none(gradients: Sequence[Tensor | None]) -> None:
     assert all(gradient is None or not gradient.any() for gradient in gradients)
 
 
-def plain(networks: Pix2Pix, known: Pair, chosen: TrainTranslateOptions) -> tuple[Tensor, Tensor]:
+def plain(networks: GAN, known: Pair, chosen: TrainTranslateOptions) -> tuple[Tensor, Tensor]:
     """The generator's and the discriminator's loss as one writes them without further thought."""
     loss = {
         "bce": lambda x, goal: F.binary_cross_entropy_with_logits(x, torch.full_like(x, goal)),

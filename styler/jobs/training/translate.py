@@ -32,7 +32,7 @@ from styler.storage.pictures.save import save_picture
 from styler.storage.pictures.sheet import sheet
 from styler.storage.runs import Log
 from styler.tasks import train_translate as task
-from styler.tasks.train_translate import Pix2Pix, new_pix2pix
+from styler.tasks.train_translate import GAN, new_pix2pix
 from styler.tasks.validate import Best, better_of, translate, validate
 
 _FEW = 100
@@ -144,7 +144,7 @@ def with_steps(options: TrainTranslateOptions, pairs: int, processes: int) -> Tr
     return replace(options, steps=max(1, round(options.epochs * pairs / (options.batch * processes))))
 
 
-def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> Pix2Pix:
+def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator | None) -> GAN[PictureNetwork]:
     """Random networks, or with the generator of `base`; InputError if that is for other pictures."""
     networks = new_pix2pix(options, *pairs.channels)
     if base is None:
@@ -155,7 +155,7 @@ def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator |
             f"the network to start from makes {config.outputs} channels of {config.inputs}, and the pairs "
             f"have {pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
         )
-    return Pix2Pix(base.network.requires_grad_().train(), networks.discriminator, options)
+    return GAN(base.network.requires_grad_().train(), networks.discriminator, options)
 
 
 def _notes(
@@ -192,7 +192,7 @@ class PairTraining:
         extractor: the loss network, as soon as it is loaded.
     """
 
-    networks: Pix2Pix
+    networks: GAN[PictureNetwork]
     pairs: PairSet
     options: TrainTranslateOptions
     folder: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -79,6 +80,7 @@ class Pictures:
         seed: of the order and the crops.
         long_side: pictures are shrunk to this many pixels when decoded.
         cache_bytes: how much of the decoded pictures is kept.
+        shrink: most that a crop is shrunk; 1 leaves all pixels as they are in the picture.
         hold_out: pictures, spread over all, that are never drawn but kept in `held`; of few pictures `held`
             are some that are drawn too.
 
@@ -97,9 +99,10 @@ class Pictures:
         *,
         long_side: int = LONG_SIDE,
         cache_bytes: int = _CACHE_BYTES,
+        shrink: float = math.inf,
         hold_out: int = 0,
     ) -> None:
-        self.source, self.seed = source, seed
+        self.source, self.seed, self.shrink = source, seed, shrink
         self._decode = Decoder(long_side, cache_bytes)
         paths = find(Path(source))
         self.held = spread(paths, hold_out)
@@ -132,7 +135,7 @@ class Pictures:
 
     def crop(self, draw: np.random.Generator, side: int) -> Tensor:
         """A random square of a random picture; see `crop`."""
-        return crop(self._draw, draw, side)
+        return crop(self._draw, draw, side, self.shrink)
 
     def _draw(self, draw: np.random.Generator) -> Tensor:
         for _ in range(_TRIES):
@@ -146,7 +149,12 @@ class Pictures:
         )
 
 
-def crop(pick: Callable[[np.random.Generator], Tensor], draw: np.random.Generator, side: int) -> Tensor:
+def crop(
+    pick: Callable[[np.random.Generator], Tensor],
+    draw: np.random.Generator,
+    side: int,
+    shrink: float = math.inf,
+) -> Tensor:
     """A random square of a picture, of any size from `side` to all of it, shrunk to `side`.
 
     It is an Image [1, 3, side, side]. Squares of one color are passed over as long as there are others: where
@@ -155,17 +163,18 @@ def crop(pick: Callable[[np.random.Generator], Tensor], draw: np.random.Generato
     Args:
         pick: draws a picture, bytes [3, H, W].
         draw: the randomness of everything.
+        shrink: how many times larger than `side` a square may be.
     """
     for _ in range(_TRIES):
-        square = _square(pick(draw), draw, side)
+        square = _square(pick(draw), draw, side, shrink)
         if square.std((2, 3)).max() >= FLAT:
             break
     return square
 
 
-def _square(picture: Tensor, draw: np.random.Generator, side: int) -> Tensor:
+def _square(picture: Tensor, draw: np.random.Generator, side: int, shrink: float) -> Tensor:
     height, width = picture.shape[1:]
-    shortest = min(height, width)
+    shortest = int(min(height, width, shrink * side))
     size = round(min(side, shortest) * (shortest / min(side, shortest)) ** draw.random())
     top, left = draw.integers(height - size + 1), draw.integers(width - size + 1)
     square = to_unit(picture[None, :, top : top + size, left : left + size])

@@ -10,7 +10,7 @@ from styler.networks.layers import Mode
 from styler.storage import cards
 from styler.storage.cards import Statistics
 from styler.storage.format import SUFFIX
-from styler.storage.models import library, onnx
+from styler.storage.models import enlargers, library, onnx
 from styler.storage.models.library import Translator
 from styler.storage.models.onnx import Parity
 from styler.storage.names import display
@@ -34,18 +34,31 @@ def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> st
 
 
 def export(
-    path: Path | str, output: Path | str, style: str, statistics: str, overwrite: bool = False
+    path: Path | str,
+    output: Path | str,
+    style: str,
+    statistics: str,
+    overwrite: bool = False,
+    detail: float | None = None,
+    clean: float | None = None,
 ) -> list[Parity]:
-    """Write a style or a blend, or a translator, as an ONNX file; raises and returns as `onnx.export`.
+    """Write a style or a blend, or any other model, as an ONNX file; raises and returns as `onnx.export`.
 
-    `statistics` are those of a translator's norms; auto: as its file says.
+    `statistics` are those of a translator's norms; auto: as its file says. `detail` and `clean` are levels of
+    a network that enlarges, see `enlargers.mixture`.
 
     Raises:
         InputError: for a style or statistics that the network does not have.
         CheckpointError: as `models.read`, or if it makes textures.
     """
     model = library.read(path)
-    if KINDS[model.card.kind].takes == "pair":
+    takes = KINDS[model.card.kind].takes
+    if takes == "small":
+        network = enlargers.mixture(Path(path), detail, clean).network
+        return onnx.export(output, network, Mode("stored"), overwrite)
+    if detail is not None or clean is not None:
+        raise InputError(f"{display(path)} does not enlarge: leave out --detail and --clean")
+    if takes == "pair":
         library.check_no_style(path, style)
         translator = library.generator_of(path, model)
         return onnx.export(
@@ -53,8 +66,8 @@ def export(
         )
     if statistics != "auto":
         raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
-    network, card, _ = library.transform_of(path, model)
-    return onnx.export(output, network, Mode(mix=cards.mix(card, style)), overwrite)
+    painter, card, _ = library.transform_of(path, model)
+    return onnx.export(output, painter, Mode(mix=cards.mix(card, style)), overwrite)
 
 
 def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:

@@ -121,6 +121,8 @@ def transform_of(path: Path | str, model: Model) -> _Transform:
         raise CheckpointError(
             f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
         )
+    if takes == "small":
+        raise CheckpointError(f"{shown} enlarges and has no styles: styler enlarge --model {called(path)}")
     if takes == "noise":
         raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
     return _Transform(cast(ResidualNetwork, model.network), model.card, model.origin)
@@ -218,10 +220,10 @@ def _entry(path: Path, shelf: Shelf, read: Callable[[Path], Card] = read_card) -
 
 def styles() -> list[str]:
     """Names of the styles of all installed networks that paint photos."""
-    return sorted({style.name for card in _cards("photo").values() for style in card.styles})
+    return sorted({style.name for card in cards("photo").values() for style in card.styles})
 
 
-def _cards(takes: str) -> dict[Path, Card]:
+def cards(takes: str) -> dict[Path, Card]:
     """The cards of the models that take such input, from their headers; those that are learned have no name.
 
     A painting that was learned is found by the painting.
@@ -256,8 +258,8 @@ def locate(model: str, style: str) -> Path:
         CheckpointError: if there is none, with the nearest names, or more than one.
     """
     if model:
-        return _named(model, [path.stem for path, _ in _files()])
-    usable = _cards("photo")
+        return named(model, [path.stem for path, _ in _files()])
+    usable = cards("photo")
     if not usable:
         raise CheckpointError(
             "no style network is installed: styler train-fast makes one, or give --model FILE"
@@ -281,8 +283,8 @@ def locate_start() -> Path:
 
     Raises CheckpointError if there is none.
     """
-    cards = {path: card for path, card in _cards("photo").items() if len(card.styles) == 1}
-    for path in [path for path, card in cards.items() if card.styles[0].name == START] or cards:
+    single = {path: card for path, card in cards("photo").items() if len(card.styles) == 1}
+    for path in [path for path, card in single.items() if card.styles[0].name == START] or single:
         return path
     raise CheckpointError("no network of one style is installed to start from: styler train-fast makes one")
 
@@ -293,11 +295,11 @@ def locate_generator(checkpoint: str) -> Path:
     Raises:
         CheckpointError: if there is none, with the nearest names, or more than one.
     """
-    usable = [path.stem for path in _cards("pair")]
+    usable = [path.stem for path in cards("pair")]
     if checkpoint:
-        return _named(checkpoint, usable)
+        return named(checkpoint, usable)
     if len(usable) == 1:
-        return _named(usable[0], usable)
+        return named(usable[0], usable)
     raise CheckpointError(
         f"there are several translators: choose with --checkpoint one of {', '.join(usable)}"
         if usable
@@ -305,7 +307,7 @@ def locate_generator(checkpoint: str) -> Path:
     )
 
 
-def _named(model: str, likely: Iterable[str]) -> Path:
+def named(model: str, likely: Iterable[str]) -> Path:
     """The file of that name or path; if there is none, CheckpointError names `likely` ones."""
     for path, _ in _files():
         if path.stem == model:

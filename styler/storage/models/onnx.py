@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styler.errors import CheckpointError, InputError, OutputError
-from styler.networks.kinds import PictureNetwork
+from styler.networks.kinds import ImageNetwork
 from styler.networks.layers import Join, Layer, Mode, Norm, layers_of
 from styler.storage import disk
 from styler.storage.names import display, install
@@ -39,7 +39,7 @@ class Parity(NamedTuple):
     difference: float
 
 
-def export(path: Path | str, network: PictureNetwork, mode: Mode, overwrite: bool = True) -> list[Parity]:
+def export(path: Path | str, network: ImageNetwork, mode: Mode, overwrite: bool = True) -> list[Parity]:
     """Write the network as it runs in a mode, without its dropout and without the grain that photos get.
 
     Its input and its output are Images [N, C, H, W] of any size from `smallest_side` on; the output is
@@ -72,7 +72,7 @@ def export(path: Path | str, network: PictureNetwork, mode: Mode, overwrite: boo
     return differences
 
 
-def smallest_side(network: PictureNetwork) -> int:
+def smallest_side(network: ImageNetwork) -> int:
     """Of pictures, in pixels: where a map may be a single pixel, it cannot be reflected."""
     reflects = any(layer.borders == "reflect" and layer.up is None for layer in layers_of(network))
     return max(16, network.stride + 1 if reflects else 0)
@@ -107,6 +107,8 @@ class Nodes:
             y = self.norm(layer.norm, y)
         if layer.leaves:
             return self.node("Sigmoid", self.node("Mul", y, self.constant(2.0)))
+        if layer.prelu is not None:
+            return self.node("PRelu", y, self.constant(layer.prelu))
         return y if layer.slope == 1 else self.relu(y, layer.slope)
 
     def residual(self, first: Layer, second: Layer, x: str) -> str:
@@ -119,6 +121,10 @@ class Nodes:
         after = [self.relu(first, join.slope), *map(self.relu, others)]
         return self.node("Concat", *after, axis=1) if others else after[0]
 
+    def added(self, x: str, y: str) -> str:
+        """As in `flow.Run`."""
+        return self.node("Add", x, y)
+
     def convolution(self, layer: Layer, x: str) -> str:
         """`Layer.convolved`."""
         parameters = [self.constant(p) for p in (layer.conv.weight, layer.conv.bias) if p is not None]
@@ -126,13 +132,17 @@ class Nodes:
         if layer.up == "transposed":
             pads, more = [1] * 4, [side % 2] * 2
             return self.node("ConvTranspose", x, *parameters, strides=[2, 2], pads=pads, output_padding=more)
-        if layer.up is not None:
+        if layer.up == "bilinear":
+            x = self.enlarged(x, 2)
+        elif layer.up not in (None, "shuffle"):
             x = self.doubled(x)
         if layer.up == "shifted":
             return self.node("Conv", x, *parameters, pads=[2, 2, 1, 1])
         if layer.borders == "zero" and layer.up is None:
             return self.node("Conv", x, *parameters, strides=strides, pads=[(side - 1) // 2] * 4)
-        return self.node("Conv", self.reflected(x, side // 2), *parameters, strides=strides)
+        y = self.node("Conv", self.reflected(x, side // 2), *parameters, strides=strides)
+        shuffles = layer.up == "shuffle"
+        return self.node("DepthToSpace", y, blocksize=layer.factor, mode="CRD") if shuffles else y
 
     def norm(self, norm: Norm, x: str) -> str:
         """`Norm.forward`, with the mix of gains and offsets as constants."""
@@ -192,21 +202,32 @@ class Nodes:
         modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", x, "", scales, mode="nearest", **modes)
 
+    def enlarged(self, x: str, scale: int) -> str:
+        """`flow.enlarged`."""
+        scales = self.constant([1.0, 1.0, float(scale), float(scale)])
+        return self.node("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+
     def clamped(self, x: str) -> str:
         """To [0, 1]."""
         return self.node("Clip", x, self.constant(0.0), self.constant(1.0))
 
 
-def _model(onnx: Any, network: PictureNetwork, mode: Mode) -> Any:
+def _model(onnx: Any, network: ImageNetwork, mode: Mode) -> Any:
     """The whole file: `flow.whole`, clamped."""
     nodes, helper, config = Nodes(onnx, mode), onnx.helper, network.config
-    painted = network.flow(nodes.divisible(INPUT, network.stride), nodes)
-    nodes.clamped(nodes.cropped(painted, INPUT))
-    output = _output(mode)
+    painted = network.flow(nodes.divisible(INPUT, network.stride) if network.stride > 1 else INPUT, nodes)
+    if network.stride > 1:
+        painted = nodes.cropped(painted, INPUT)
+    if network.corrects:
+        painted = nodes.added(painted, nodes.enlarged(INPUT, network.scale))
+    nodes.clamped(painted)
+    output, large = _output(network, mode), "large_" if network.scale > 1 else ""
     nodes.nodes[-1].output[0] = output
     ends = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["count", channels, "height", "width"])
-        for name, channels in ((INPUT, config.inputs), (output, config.outputs))
+        helper.make_tensor_value_info(
+            name, onnx.TensorProto.FLOAT, ["count", channels, f"{size}height", f"{size}width"]
+        )
+        for name, channels, size in ((INPUT, config.inputs, ""), (output, config.outputs, large))
     ]
     model = helper.make_model(
         helper.make_graph(nodes.nodes, "styler", ends[:1], ends[1:], nodes.constants),
@@ -220,19 +241,21 @@ def _model(onnx: Any, network: PictureNetwork, mode: Mode) -> Any:
     return model
 
 
-def _output(mode: Mode) -> str:
+def _output(network: ImageNetwork, mode: Mode) -> str:
     """The name of the output, in the file."""
+    if network.scale > 1:
+        return "enlarged"
     return "translated" if mode.mix is None else "painted"
 
 
-def _differences(runtime: Any, data: bytes, network: PictureNetwork, mode: Mode) -> list[Parity]:
+def _differences(runtime: Any, data: bytes, network: ImageNetwork, mode: Mode) -> list[Parity]:
     """onnxruntime's pictures against ours."""
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
     draw, device = torch.Generator().manual_seed(0), next(network.parameters()).device
     least, differences = smallest_side(network), []
     for height, width in sorted({tuple(max(side, least) for side in size) for size in SIZES}):
         image = torch.rand(2, network.config.inputs, height, width, generator=draw)
-        (theirs,) = session.run([_output(mode)], {INPUT: image.numpy()})
+        (theirs,) = session.run([_output(network, mode)], {INPUT: image.numpy()})
         with torch.inference_mode():
             ours = network(image.to(device), mode).clamp(0, 1).cpu()
         differences.append(Parity(height, width, float((torch.from_numpy(theirs) - ours).abs().max())))

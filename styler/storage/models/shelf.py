@@ -48,6 +48,8 @@ def _of(path: Path) -> Iterator[Names]:
         styles = tuple(str(style["name"]) for style in card["styles"])
         way = card["information"].get("translation", {})
         summary = ", ".join(styles) or f"{way.get('inputs')} -> {way.get('outputs')}"
+        if card["kind"] == "enlarge":
+            summary = f"enlarges x{card['network']['factor']}"
         yield Names(path.stem, str(card["kind"]), styles, summary)
     except (StylerError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return

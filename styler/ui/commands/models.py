@@ -158,14 +158,26 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
     show_default=True,
     help="Of a translator's norms: the picture's, or those of the training; auto: as its file says.",
 )
+@click.option("--detail", type=click.FloatRange(0, 1), help="Of a network that enlarges; see styler enlarge.")
+@click.option("--clean", type=click.FloatRange(0, 1), help="Of a network that enlarges; see styler enlarge.")
 @_OVERWRITE
 @talking
 @click.pass_obj
-def export(settings: Settings, model: str, output: str, style: str, statistics: str, overwrite: bool) -> None:
-    """Write one style, a blend, or a translator as ONNX for pictures of any size, checked in onnxruntime.
+def export(
+    settings: Settings,
+    model: str,
+    output: str,
+    style: str,
+    statistics: str,
+    overwrite: bool,
+    detail: float | None,
+    clean: float | None,
+) -> None:
+    """Write a style, a blend, or any other network as ONNX for pictures of any size, checked in onnxruntime.
 
     \b
     styler models export wave wave.onnx
+    styler models export enlarge-x4 x4.onnx --detail 0
     """
     require_file(model)
     from styler.storage.models import convert as converting
@@ -173,7 +185,7 @@ def export(settings: Settings, model: str, output: str, style: str, statistics: 
 
     console, path = console_of(settings), library.locate(model, style)
     output = file_for(output, f"{path.stem}.onnx")
-    parity = converting.export(path, output, style, statistics, overwrite)
+    parity = converting.export(path, output, style, statistics, overwrite, detail, clean)
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
     console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
     console.table("styler models export", ("size", "largest difference"), rows)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from styler.errors import InputError
+from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
 from styler.options.optimize import INITS, OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
 from styler.options.translate import PairsOptions, TranslateOptions
@@ -202,6 +203,28 @@ def translate(
     return run_batch(settings, output, lambda interrupt: job.translate(inputs, output, options, interrupt))
 
 
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1)
+@output_option("INPUT-x4.png, of a folder FOLDER-x4")
+@params_option("enlarge", EnlargeOptions)
+@options_of(EnlargeOptions, {"model": completion.enlargers})
+@talking
+@click.pass_obj
+def enlarge(settings: Settings, inputs: Sequence[str], output: str | None, options: EnlargeOptions) -> int:
+    """Enlarge pictures, folders and videos with networks that were trained to.
+
+    \b
+    styler enlarge painting.png
+    styler enlarge scans/ --size 3840 --clean 0.7 -o large/
+
+    What is larger than asked for already is shrunk.
+    """
+    require_inputs(inputs)
+    from styler.jobs import enlarge as job
+
+    return run_batch(settings, output, lambda interrupt: job.enlarge(inputs, output, options, interrupt))
+
+
 def kinds(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command a flag for each kind of input."""
     for name, text in reversed(KINDS.items()):
@@ -233,7 +256,7 @@ def pairs(
     if len(given) != 1:
         raise click.UsageError(f"Give one of {', '.join('--' + name for name in KINDS)}.")
     (kind,) = given
-    from styler.jobs import pairs as job
+    from styler.jobs.training import pairs as job
 
     return run_batch(settings, output, lambda interrupt: job.pairs(photos, output, kind, options, interrupt))
 

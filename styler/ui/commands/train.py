@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from styler.options.enlarge import ENLARGE_PRESETS, TrainEnlargeOptions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
 from styler.options.translate import TRANSLATE_PRESETS, TrainTranslateOptions
 from styler.storage.names import file_of
@@ -151,6 +152,41 @@ def train_translate(
         lambda interrupt: translate.train_translate(
             dataset, options=options, edges=edges, stop=interrupt, **values
         ),
+    )
+
+
+@click.command("train-enlarge")
+@click.option("--dataset", required=True, metavar="FOLDER|LIST", help="Photos to learn on.")
+@click.option(
+    "--start-from",
+    metavar="NAME|FILE",
+    help="Trained network to train further; the file itself stays as it is.",
+    shell_complete=completion.networks,
+)
+@training(
+    ENLARGE_PRESETS,
+    "Defaults for a machine without a GPU; to train such a network further towards detail; those of Johnson "
+    "et al. 2016, or of Ledig et al. 2017.",
+)
+@options_of(TrainEnlargeOptions)
+@talking
+@click.pass_obj
+def train_enlarge(settings: Settings, /, options: TrainEnlargeOptions, dataset: str, **values: Any) -> int:
+    """Learn from photos to enlarge pictures with `styler enlarge`.
+
+    \b
+    styler train-enlarge --dataset photos/ -o mine.safetensors
+
+    Writes the network, and beside it the folder OUTPUT.training with previews, loss curves, a log and, while
+    it is not done, the training state. Ctrl-C saves the state. Under torchrun all processes train together.
+    """
+    require_inputs([dataset])
+    require_file(values["start_from"] or "")
+    from styler.jobs.training import enlarge
+
+    return run_job(
+        settings,
+        lambda interrupt: enlarge.train_enlarge(dataset, options=options, stop=interrupt, **values),
     )
 
 

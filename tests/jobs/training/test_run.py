@@ -27,7 +27,7 @@ DIVERGED = r"^training diverged by step \d+ \(the loss .*\): --\w+-rate 1(000)? 
 def test_leaves_network_log_and_pictures(kind: str, studio: Path) -> None:
     events, record = train(kind, "out/net.safetensors", credits="Jo, CC BY")
     assert steps(events) == [1, 2, 3, 4, 5, 6]
-    command = "train-translate" if kind == "translate" else "train-fast"
+    command = f"train-{kind}" if kind in ("translate", "enlarge") else "train-fast"
     assert [(e.name, e.height, e.steps) for e in events if isinstance(e, Stage)] == [(command, 32, 6)]
     assert record["output"] == "out/net.safetensors" and record["losses"]
     about = fast.library.read(Path("out/net.safetensors")).card.information["training"]
@@ -174,6 +174,7 @@ def test_resuming_something_else_is_refused(kind: str, studio: Path) -> None:
         "transform": [("styles", {"styles": ("Wild Waves.png",)}), ("photos", {"dataset": "photos/1"})],
         "texture": [("styles", {"styles": ("Wild Waves.png",)})],
         "translate": [("pairs", {"dataset": "more"})],
+        "enlarge": [("photos", {"dataset": "photos/1"})],
     }
     differing = {"steps": 7, "crop": 48}
     with pytest.raises(

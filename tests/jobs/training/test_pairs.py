@@ -14,8 +14,8 @@ from styler.errors import InputError, OutputError
 from styler.events import Item, Note, Result
 from styler.image.conditions import CONDITIONS
 from styler.image.edges import Edges, draw
-from styler.jobs import pairs as pairing
 from styler.jobs.batch import Summary
+from styler.jobs.training import pairs as pairing
 from styler.options.translate import PairsOptions, TrainTranslateOptions
 from styler.storage.datasets.pairs import open_pairs
 from styler.storage.pictures.load import load_picture, measure, read_recipe
