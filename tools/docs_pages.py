@@ -14,7 +14,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "styles/gallery.md", "styler/networks/compact.md")
+PAGES = (
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *("styles/gallery.md", "styles/enlarge.md", "styler/networks/compact.md"),
+)
 """Pages that lie elsewhere in the repository."""
 _LINK = re.compile(r"(?<=\]\()(?!https?://|#)([^)#\s]+)")
 
