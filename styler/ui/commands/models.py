@@ -118,7 +118,11 @@ def add(settings: Settings, file: str, name: str | None, overwrite: bool) -> Non
 @talking
 @click.pass_obj
 def remove(settings: Settings, names: Sequence[str]) -> None:
-    """Remove networks that you added, or that `styler fast` has learned."""
+    """Remove networks that you added, or that `styler fast` has learned.
+
+    \b
+    styler models remove my-style
+    """
     from styler.storage.models import library
 
     for name in names:

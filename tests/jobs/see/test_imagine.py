@@ -33,7 +33,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio):
     before = set(studio.iterdir())
     for words, text in (
         ((), "--channel conv4_2:17"),
-        (("--channel", "conv4_2:1", "--class", "tabby"), "--channel conv4_2:17"),
+        (("--channel", "conv4_2:1", "--class", "tabby"), "--channel or --class, not both"),
         (("--channel", "conv4_2:999"), "channels 0 to 5"),
         (("--channel", "conv9_1:1"), "no layer"),
         (("--channel", "conv4_2:1", "--size", "full"), "give pixels"),
