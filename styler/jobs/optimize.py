@@ -269,7 +269,8 @@ def paint_content(
     recipe["size"] = list(reversed(size_of(finished)))
     save(target, finished, recipe, options, content)
     watch.finish(image, recipe)
-    return record_of(job.source, target, options, studio.device, begun, sizes, losses=recipe["losses"])
+    made = [*sizes, size_of(finished)] if studio.larger else sizes
+    return record_of(job.source, target, options, studio.device, begun, made, losses=recipe["losses"])
 
 
 def _watch(job: Job, studio: Studio, sizes: Sequence[Size], recipe: Record) -> Watch:

@@ -69,6 +69,13 @@ def test_one_picture_of_the_contents_aspect_with_its_recipe(paint, studio):
     assert recipe["losses"]
 
 
+def test_an_enlarged_painting_is_told_by_its_size(paint):
+    done = paint("--enlarge", "2")
+    with Image.open("photo-style.png") as painted:
+        assert painted.size == (64, 48)
+    assert read_recipe("photo-style.png")["size"] == [64, 48] and "(64 x 48)" in done.err
+
+
 def test_what_is_painted_is_not_the_photo(paint, studio):
     paint("-o", "a.png", "--steps", "20")
     paint("-o", "b.png", "--steps", "20", inputs=("photo.png", "photo.png"))
