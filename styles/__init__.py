@@ -1,1 +1,1 @@
-"""What styler paints with: style pictures and, later, trained styles."""
+"""The styles that come with styler: pictures, and trained networks; installed as `styler.shipped`."""

@@ -314,7 +314,7 @@ def test_every_package_is_installed(setup):
     """A folder that setup.cfg forgets would be missing after an install."""
     folders = [path.parent.relative_to(ROOT) for path in (ROOT / "styler").rglob("__init__.py")]
     found = {".".join(folder.parts) for folder in folders}
-    assert set(setup["options"]["packages"].split()) == found | {"styler.styles"}
+    assert set(setup["options"]["packages"].split()) == found | {"styler.shipped"}
 
 
 def test_every_import_is_asked_for_and_nothing_else(setup):
@@ -342,9 +342,9 @@ def test_tests_are_no_package():
 
 def test_an_installed_styler_brings_its_styles_and_its_network():
     """In a checkout `styles/` is no part of the package, and there is nothing to see."""
-    if importlib.util.find_spec("styler.styles") is None:
+    if importlib.util.find_spec("styler.shipped") is None:
         pytest.skip("styler is not installed")
-    brought = {path.name for path in importlib.resources.files("styler.styles").iterdir()}
+    brought = {path.name for path in importlib.resources.files("styler.shipped").iterdir()}
     assert {
         path.name for path in (ROOT / "styles").iterdir() if path.suffix in (".jpg", ".safetensors")
     } <= brought

@@ -45,7 +45,7 @@ def wheel(folder: Path) -> Path:
 
 def test_it_holds_all_that_ships(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = {f"styler/styles/{path.name}" for path in (ROOT / "styles").iterdir() if path.is_file()}
+    shipped = {f"styler/shipped/{path.name}" for path in (ROOT / "styles").iterdir() if path.is_file()}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "styler").rglob("*.py")}
     assert shipped | modules | {"styler/py.typed", "styler/networks/compact.safetensors"} <= names
     assert not [name for name in names if name.startswith("tests") or name.endswith(".pyc")]

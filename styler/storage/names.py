@@ -117,7 +117,7 @@ def first_time(what: str) -> bool:
 def bundled() -> Path | None:
     """The folder of the styles that came with styler; in a checkout that is not installed, its own."""
     try:
-        resource = importlib.resources.files("styler.styles")
+        resource = importlib.resources.files("styler.shipped")
     except ModuleNotFoundError:
         resource = Path(__file__).parents[2] / "styles"
     return resource if isinstance(resource, Path) else None
