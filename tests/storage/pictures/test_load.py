@@ -71,7 +71,7 @@ def test_no_bytes_make_the_loader_raise_anything_else(tmp_path: Path, data: st.D
 
 def test_a_heic_picture_is_read_or_says_what_to_install(tmp_path: Path) -> None:
     path = stored(tmp_path, b"\0\0\0\x18ftypheic" + bytes(40), "phone.heic")
-    with pytest.raises(InputError, match="HEIC picture that|HEIC picture: pip install"):
+    with pytest.raises(InputError, match=r"HEIC picture that|HEIC picture: pip install"):
         load_picture(path)
 
 
