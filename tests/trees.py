@@ -13,7 +13,7 @@ ROOT = Path(styler.__file__).parent
 
 def modules() -> dict[str, ast.Module]:
     """`storage.disk` -> its syntax tree, for every module of the package."""
-    paths = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] != "styles"]
+    paths = [path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] != "shipped"]
     names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
     return {name: ast.parse(path.read_text("utf-8")) for path, name in names.items()}
 
