@@ -208,7 +208,9 @@ def _translate(
 
 
 def _cards() -> typing.Iterator[tuple[library.Entry, library.Card]]:
-    return ((entry, entry.card) for entry in library.installed() if entry.card)
+    """The networks that a name finds: a painting that was learned is found by the painting."""
+    found = (entry for entry in library.installed() if entry.origin != "learned")
+    return ((entry, entry.card) for entry in found if entry.card)
 
 
 def _trained() -> typing.Iterator[Style]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from styler.jobs.optimize import optimize
 from styler.options.fast import FastOptions
 from styler.options.optimize import OptimizeOptions
 from styler.options.web import WebOptions
+from styler.storage.models import library
 from styler.storage.pictures.load import read_recipe
 from styler.web import desk as queue
 from styler.web import shelf as shelves
@@ -272,6 +274,13 @@ def test_a_full_queue_says_so(page, monkeypatch):
 
 
 # Work
+
+
+def test_a_painting_that_was_learned_takes_no_trained_style_from_the_page(monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLER_HOME", str(tmp_path))
+    library.learned_folder().mkdir(parents=True)
+    shutil.copy(library.locate("", "wave"), library.learned_folder() / "wave-0123456789ab.safetensors")
+    assert ("trained", "wave") in Menu(WebOptions()).styles
 
 
 def test_a_picture_of_the_page_is_that_of_the_command(page, api, tmp_path):
