@@ -209,9 +209,8 @@ def formed(task: OnePass, precision: Precision, sample: Tensor | None, work: flo
         work: pixels that will be worked on in all.
     """
     chosen, exact = form_for(precision, task.device), form_for("float32", task.device)
-    if (
-        precision == "auto" and chosen != exact and not task.network.corrects
-    ):  # a small error is of a small part
+    # Where a network only corrects a picture, a small error is one of a small part: nothing to measure.
+    if precision == "auto" and chosen != exact and not task.network.corrects:
         alike = work >= _WORTH and (sample is None or _alike(task, shrunk(sample), chosen, exact))
         chosen = chosen if alike else exact
     after = None if task.after is None else replace(task.after, form=chosen)

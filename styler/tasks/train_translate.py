@@ -88,6 +88,10 @@ class GAN(nn.Module, Generic[G]):
         """The generator with averaged weights, or the trained one without an average."""
         return self.generator if self.average is None else self.average
 
+    def figures(self) -> dict[str, float]:
+        """Running accuracy of the discriminator, if there is one, for logs."""
+        return {} if self.discriminator is None else {"accuracy": round(self.accuracy.item(), 4)}
+
     def forward(
         self,
         inputs: Tensor,

@@ -98,7 +98,7 @@ def _make_training(
         },
         batches=functools.partial(work.batch, group, device),
         fit=functools.partial(work.fit, group),
-        diary=Diary(work.preview, lambda: pictures.skipped.copy(), work.figures, work.validate),
+        diary=Diary(work.preview, lambda: pictures.skipped.copy(), work.networks.figures, work.validate),
         write=work.write,
         extras=lambda: {"scores": work.scores} if work.scores else {},
     )
@@ -189,11 +189,6 @@ class EnlargeTraining:
             self.scores = saved.extras["scores"]
         start = saved.state if saved else None
         return task.train_enlarge(self.networks, self.extractor, batches, options, start, stop, group)
-
-    def figures(self) -> dict[str, float]:
-        """Running accuracy of the discriminator, if there is one."""
-        networks = self.networks
-        return {} if networks.discriminator is None else {"accuracy": round(networks.accuracy.item(), 4)}
 
     def validate(self, step: int) -> dict[str, Any]:
         """Scores of the averaged weights and of bicubic enlargement on pictures held out, to log."""

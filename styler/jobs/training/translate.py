@@ -118,7 +118,7 @@ def _make_training(
         },
         batches=batch,
         fit=functools.partial(work.fit, group),
-        diary=Diary(work.preview, lambda: pairs.skipped, work.figures, work.validate, work.fault),
+        diary=Diary(work.preview, lambda: pairs.skipped, work.networks.figures, work.validate, work.fault),
         write=work.write,
         extras=work.extras,
     )
@@ -228,11 +228,6 @@ class PairTraining:
             save_picture(self.folder / PAIRS, picture, overwrite=True)
         start = saved.state if saved else None
         return task.train_translate(self.networks, extractor, batches, options, start, stop, group)
-
-    def figures(self) -> dict[str, float]:
-        """Running accuracy of the discriminator, if there is one."""
-        networks = self.networks
-        return {} if networks.discriminator is None else {"accuracy": round(networks.accuracy.item(), 4)}
 
     def fault(self, log: Log) -> str:
         """Imbalance of generator and discriminator of late, "" if there is none."""

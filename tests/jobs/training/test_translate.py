@@ -21,6 +21,7 @@ from styler.networks.layers import Mode
 from styler.options.translate import TrainTranslateOptions
 from styler.storage import runs
 from styler.storage.models import library, vgg
+from styler.tasks.train_translate import GAN
 from styler.tasks.validate import validate
 
 
@@ -132,7 +133,7 @@ def test_networks_out_of_balance_is_told_once(studio: Path, monkeypatch: pytest.
     )
     assert "guesses" in imbalance([0.5] * 10, 0.25) and "rate 0.5" in imbalance([0.5] * 10, 0.25)
     monkeypatch.setattr(translate, "LONG", 2)
-    monkeypatch.setattr(translate.PairTraining, "figures", lambda training: {"accuracy": 0.99})
+    monkeypatch.setattr(GAN, "figures", lambda networks: {"accuracy": 0.99})
     events, _ = run("m.safetensors", chosen=options(steps=4))
     assert notes(events).count("the discriminator wins") == 1
 
