@@ -1,7 +1,7 @@
 """The shape of a cat's portrait: numbers drawn from a seed, its solids, and the curves that one would draw.
 
-Head space: x to the cat's left as the viewer sees its right, y up, z towards the viewer, the skull's middle at 0 and
-its radius about 1.2. The view is from far away, so that turning and projecting are one matrix.
+Head space: x to the viewer's right, y up, z towards the viewer, the skull's middle at 0 and its radius about
+1.2. The view is from far away, so that turning and projecting are one matrix.
 """
 
 from __future__ import annotations
@@ -171,8 +171,7 @@ def bend(points, count: int = 12) -> Points:
     p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
     t = np.linspace(0, 1, count, endpoint=False, dtype=np.float32)[:, None]
     parts = [
-        0.5
-        * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t**3)
+        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t**3)
         for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False)
     ]
     return np.concatenate([*parts, p[-2:-1]]).astype(np.float32)
@@ -214,7 +213,7 @@ def eye_plane(cat: Shape, side: float) -> Plane:
 
 
 def bow(cat: Shape, u):
-    """Half the height of an almond at places along it, as a share of the middle's; negative beyond its corners.
+    """Half the height of an almond along it, as a share of the middle's; negative beyond its corners.
 
     The wider an eye is open, the rounder it is.
     """
@@ -223,7 +222,7 @@ def bow(cat: Shape, u):
 
 
 def lids(cat: Shape, side: float, u, v):
-    """A measure of how far outside the almond of an eye points of its plane are; negative where it is open."""
+    """A measure of how far points of an eye's plane are outside its almond; negative where it is open."""
     a, b = EYE[0] * cat.eye_size, EYE[1] * cat.eye_size * cat.eye_open
     u = u * side
     v = v - cat.eye_slant * u * (1 - 0.5 * np.minimum((u / a) ** 2, 1))
@@ -261,7 +260,9 @@ def ear_points(cat: Shape, side: float, inner: bool = False):
     h, w, apart = cat.ear_height, cat.ear_width, cat.ear_apart * cat.wide
     near, far = (0.34 * apart, 0.84 * cat.tall), (1.13 * apart, 0.34 * cat.tall)
     middle = (0.5 * (near[0] + far[0]), 0.5 * (near[1] + far[1]))
-    near, far = ((middle[0] + (p[0] - middle[0]) * w, middle[1] + (p[1] - middle[1]) * w) for p in (near, far))
+    near, far = (
+        (middle[0] + (p[0] - middle[0]) * w, middle[1] + (p[1] - middle[1]) * w) for p in (near, far)
+    )
     tip = (0.92 * apart + 0.55 * cat.ear_lean, 0.78 * cat.tall + 0.98 * h)
     bow = 0.10 + 0.05 * cat.ear_round
     rise = [
@@ -311,7 +312,10 @@ def mouth_curves(cat: Shape) -> list[Points]:
     """The line below the nose, and the mouth's two halves, in the view."""
     m = cat.mouth * cat.muzzle
     top = -0.27 * cat.tall - NOSE[1] * cat.nose + 0.52 * cat.tall
-    halves = [[(0, 0.03), (s * 0.10 * m, -0.055 * m), (s * 0.22 * m, -0.07 * m), (s * 0.35 * m, 0.02)] for s in SIDES]
+    halves = [
+        [(0, 0.03), (s * 0.10 * m, -0.055 * m), (s * 0.22 * m, -0.07 * m), (s * 0.35 * m, 0.02)]
+        for s in SIDES
+    ]
     place = mouth_plane(cat)
     return [place.view([(0, top), (0, 0.03)]), *(place.view(bend(half, 6)) for half in halves)]
 
@@ -324,7 +328,11 @@ def whisker_curves(cat: Shape, draw: np.random.Generator) -> list[Points]:
             share = k / max(1, cat.whiskers - 1)
             long = draw.uniform(1.25, 1.9)
             x = side * (0.36 * cat.muzzle + 0.05 * (k % 3) + t * long)
-            y = (-0.40 - 0.20 * share) * cat.tall + t * (0.36 - 0.66 * share + draw.normal(0, 0.07)) - 0.32 * t * t
+            y = (
+                (-0.40 - 0.20 * share) * cat.tall
+                + t * (0.36 - 0.66 * share + draw.normal(0, 0.07))
+                - 0.32 * t * t
+            )
             z = 1.12 - 0.25 * t
             curves.append((np.stack([x, y, z], 1).astype(np.float32) @ cat.axes.T)[:, :2])
     return curves

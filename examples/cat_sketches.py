@@ -1,7 +1,8 @@
 """Draw rendered cats as people draw with a mouse: `python examples/cat_sketches.py SHEET.png [COUNT]`.
 
-A hand has a pen and habits: how it trembles, whether its lines close, what it leaves out, whether an eye is an almond
-or a circle. The strokes come from the renderer's own curves (cat_shapes.py), so that a drawing fits its picture.
+A hand has a pen and habits: how it trembles, whether its lines close, what it leaves out, whether an eye is an
+almond or a circle. The strokes come from the renderer's own curves (cat_shapes.py), so that a drawing fits its
+picture.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def circle(middle, across, high=None, turn: float = 1.0, start: float = 0.0) -> 
     """An ellipse about a point, or the part `turn` of it from an angle on."""
     angle = start + np.linspace(0, 2 * np.pi * turn, 30)
     high = across if high is None else high
-    return np.stack([middle[0] + across * np.cos(angle), middle[1] + high * np.sin(angle)], 1).astype(np.float32)
+    return np.stack([middle[0] + across * np.cos(angle), middle[1] + high * np.sin(angle)], 1).astype(
+        np.float32
+    )
 
 
 def spread(points: Points) -> tuple[Points, Points]:
@@ -140,7 +143,9 @@ def ear_strokes(cat: Shape, way: Hand, draw: np.random.Generator) -> list[Stroke
             if way.ears == "triangles":
                 curve = np.stack([curve[0], tip, curve[-1]])
             elif way.ears == "arches":
-                curve = shapes.bend(np.stack([curve[0], (2 * tip + curve[0]) / 3, tip, (2 * tip + curve[-1]) / 3, curve[-1]]))
+                curve = shapes.bend(
+                    np.stack([curve[0], (2 * tip + curve[0]) / 3, tip, (2 * tip + curve[-1]) / 3, curve[-1]])
+                )
             elif way.ears == "zigzag" and inner:
                 share = np.linspace(0, 1, 7)[:, None]
                 curve = curve[0] * (1 - share) + tip * share + draw.normal(0, 0.05, (7, 2))
@@ -204,11 +209,15 @@ def mouth_strokes(cat: Shape, way: Hand) -> list[Stroke]:
         return [Stroke(line)]
     if way.mouth == "smile":
         middle, extent = spread(np.concatenate([left, right]))
-        return [Stroke(circle(middle + (0, 0.06), extent[0], 0.15, turn=0.5, start=np.pi))]
+        return [Stroke(circle(middle + np.array((0, 0.06)), extent[0], 0.15, turn=0.5, start=np.pi))]
     arcs = []
     for half in (left, right):
         middle, extent = spread(half)
-        arcs.append(Stroke(circle(middle + (0, extent[1]), extent[0], 1.6 * extent[1], turn=0.5, start=np.pi)))
+        arcs.append(
+            Stroke(
+                circle(middle + np.array((0, extent[1])), extent[0], 1.6 * extent[1], turn=0.5, start=np.pi)
+            )
+        )
     return [Stroke(line), *arcs]
 
 
@@ -246,7 +255,9 @@ def drawn_by(way: Hand, points, scale: float, draw: np.random.Generator) -> list
         points = resampled(points[np.linspace(0, len(points) - 1, way.corners + 1).astype(int)], 1.5 * scale)
     count = len(points)
     slow = np.stack([np.interp(np.arange(count), *knots(count, way.wave * scale, draw)) for _ in range(2)], 1)
-    points = points + slow + draw.normal(0, way.drift * scale, 2) + draw.normal(0, way.tremble * scale, (count, 2))
+    points = (
+        points + slow + draw.normal(0, way.drift * scale, 2) + draw.normal(0, way.tremble * scale, (count, 2))
+    )
     if count > 12 and draw.random() < way.gaps:
         first = int(draw.integers(2, count - 6))
         last = first + int(draw.integers(3, max(4, count // 8)))

@@ -1,8 +1,8 @@
 """Paint cats, as many as there are seeds: `python examples/render_cats.py 3000 -o FOLDER`.
 
-The cat of a seed is always the same. Its head is blended ellipsoids seen from far away, which have a depth in closed
-form; coat, light and eyes are painted on that, and the fur is laid over it hair by hair. `--sheet 64` shows the first
-of them on one picture. See cat_shapes.py for the shape, and cat_sketches.py for drawings of the same cats.
+The cat of a seed is always the same. Its head is blended ellipsoids seen from far away, whose depth has a closed
+form; coat, light and eyes are painted on that, and the fur is laid over it hair by hair. `--sheet 64` shows the
+first of them on one picture. cat_shapes.py has the shape, and cat_sketches.py draws the same cats.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Coat:
     nose: np.ndarray
     skin: np.ndarray
     eyes: tuple[np.ndarray, np.ndarray]
+    tint: tuple[float, float, float]
 
 
 BASES = {
@@ -98,7 +99,41 @@ def coat(seed: int) -> Coat:
         nose,
         color(226, 164, 150) if kind != "siamese" else color(140, 100, 96),
         (color(*near), color(*far)),
+        tint(kind, name, bool(white)),
     )
+
+
+def tint(kind: str, name: str, white: bool) -> tuple[float, float, float]:
+    """A color (sRGB in [0, 1]) that tells a coat from the others: by it a network is told which to paint."""
+    base, dark, pale = (np.array(rgb) / 255 for rgb in BASES[name])
+    told = {
+        "plain": base,
+        "tabby": base + (dark - base) * 0.4,
+        "spotted": base + (pale - base) * 0.4,
+        "bicolor": base + (1 - base) * 0.5,
+        "tuxedo": base * 0.75 + np.array((0.02, 0.08, 0.28)),
+        "calico": np.array((0.96, 0.60, 0.48)),
+        "siamese": np.array((0.72, 0.80, 0.92)),
+        "tortoise": np.array((0.45, 0.20, 0.10)),
+    }[kind]
+    if kind == "tabby" and white:
+        told = told + (1 - told) * 0.2
+    red, green, blue = (float(round(x, 3)) for x in told)
+    return red, green, blue
+
+
+def tints() -> list[tuple[float, float, float]]:
+    """Colors of coats to choose from, neighbors unlike."""
+    chosen = ("tabby ginger", "tuxedo black", "tabby silver", "calico white", "plain gray", "tabby brown")
+    chosen += (
+        "siamese cream",
+        "bicolor ginger",
+        "plain black",
+        "spotted brown",
+        "plain white",
+        "tortoise black",
+    )
+    return [tint(*words.split(), False) for words in chosen]
 
 
 @dataclass(frozen=True)
@@ -137,7 +172,9 @@ def light(seed: int) -> Light:
     warmth = KEY * np.float32(draw.uniform(1.45, 1.9))
     sky = color(150, 164, 190) * np.float32(draw.uniform(0.75, 1.0))
     rim = color(255, 206, 150) * np.float32(draw.uniform(0.2, 0.7))
-    return Light((key / np.linalg.norm(key)).astype(np.float32), warmth, sky, rim, (near, far), spots, int(seed))
+    return Light(
+        (key / np.linalg.norm(key)).astype(np.float32), warmth, sky, rim, (near, far), spots, int(seed)
+    )
 
 
 # The underpainting
@@ -202,9 +239,13 @@ def whiten(fur: Coat, base, x, y, warp, front):
     """A white muzzle, and a blaze up between the eyes if the white reaches far."""
     if not fur.white:
         return base
-    low = smoothstep(0.06, -0.06, np.hypot(x * 0.86, (y + 0.72) * 0.95) - 0.50 * (0.5 + 0.5 * fur.white) + 0.06 * warp)
+    low = smoothstep(
+        0.06, -0.06, np.hypot(x * 0.86, (y + 0.72) * 0.95) - 0.50 * (0.5 + 0.5 * fur.white) + 0.06 * warp
+    )
     width = 0.30 * np.clip(fur.white - 0.62, 0, 0.5) * (1.1 - 0.5 * np.clip(y, 0, 1))
-    blaze = smoothstep(0.04, -0.04, np.abs(x + 0.05 * warp) - width) * (width > 0.01) * smoothstep(0.9, 0.6, y)
+    blaze = (
+        smoothstep(0.04, -0.04, np.abs(x + 0.05 * warp) - width) * (width > 0.01) * smoothstep(0.9, 0.6, y)
+    )
     return mix(base, color(244, 240, 234), np.maximum(low, blaze) * np.maximum(front, 0.3))
 
 
@@ -255,11 +296,13 @@ class Layers:
 
 
 def lit(normal, base, sun: Light, free):
-    """Light that leaves fur of a color [H, W, 3] with normals [3, H, W]; `free` is the share of sky it sees."""
+    """Light that leaves fur of a color [H, W, 3] with normals [3, H, W]; `free`: the share of sky it sees."""
     facing = np.tensordot(sun.key, normal, 1)
     key = np.maximum((facing + 0.35) / 1.35, 0) ** 1.2
     edge = np.clip(1 - normal[2], 0, 1) ** 3 * np.maximum(0, 0.3 + 0.7 * normal[1])
-    shine = (key * free)[..., None] * sun.warmth + (free * (0.62 + 0.38 * normal[1]))[..., None] * sun.sky * 0.85
+    shine = (key * free)[..., None] * sun.warmth + (free * (0.62 + 0.38 * normal[1]))[
+        ..., None
+    ] * sun.sky * 0.85
     return base * shine + edge[..., None] * sun.rim * (0.25 * base + 0.05)
 
 
@@ -278,7 +321,11 @@ def background(layers: Layers, sun: Light) -> None:
     cloud = fractal(gradient2, column * 2.5, row * 2.5, octaves=3, seed=sun.seed)
     across = 0.5 - 0.5 * (column * 2 - 1) * np.sign(sun.key[0]) * -1
     near, far = sun.wall
-    image = mix(np.broadcast_to(far, (side, side, 3)), near, smoothstep(0.15, 0.95, across + 0.25 * cloud - 0.25 * row))
+    image = mix(
+        np.broadcast_to(far, (side, side, 3)),
+        near,
+        smoothstep(0.15, 0.95, across + 0.25 * cloud - 0.25 * row),
+    )
     for x, y, size, strength in sun.spots:
         disc = smoothstep(size, size * 0.8, np.hypot(column - x, row - y))
         image = image + disc[..., None] * (near + 0.2) * strength
@@ -294,7 +341,9 @@ def body(layers: Layers, cat: Shape, fur: Coat, sun: Light) -> None:
     shadow = 1 - 0.62 * smoothstep(0.25, -0.35, over)
     warp = patches(x, y, depth, fur.seed + 2, 1.2)
     to = cat.body[1]
-    colors = lit(normals(depth, layers.unit, 2), body_colors(fur, x, y, depth, to), sun, shadow * (0.92 + 0.12 * warp))
+    colors = lit(
+        normals(depth, layers.unit, 2), body_colors(fur, x, y, depth, to), sun, shadow * (0.92 + 0.12 * warp)
+    )
     flow = np.stack([0.35 * (x - to) + 0.35 * warp, -np.ones_like(x)])
     layers.lay(colors, mask, flow / np.hypot(*flow), -10 - y)
 
@@ -305,7 +354,9 @@ def ears(layers: Layers, cat: Shape, fur: Coat, sun: Light) -> None:
         outer, inner = (shapes.ear_curve(cat, side, hollow) for hollow in (False, True))
         base, tip = (outer[0] + outer[-1]) / 2, outer[len(outer) // 2]
         along = (tip - base) / np.linalg.norm(tip - base)
-        high = ((layers.x - base[0]) * along[0] + (layers.y - base[1]) * along[1]) / np.linalg.norm(tip - base)
+        high = ((layers.x - base[0]) * along[0] + (layers.y - base[1]) * along[1]) / np.linalg.norm(
+            tip - base
+        )
         beside = (layers.x - base[0]) * along[1] - (layers.y - base[1]) * along[0]
         shade = fur.base if fur.kind not in ("calico", "tortoise", "siamese") else ear_color(fur, side)
         colors = mix(np.broadcast_to(shade, (*high.shape, 3)), fur.dark, 0.35 * smoothstep(0.35, 1.0, high))
@@ -314,7 +365,9 @@ def ears(layers: Layers, cat: Shape, fur: Coat, sun: Light) -> None:
         flow = np.stack([along[0] + 0.9 * beside * along[1], along[1] - 0.9 * beside * along[0]])
         layers.lay(colors, drawn(layers, [outer]), flow / np.hypot(*flow), -5 - high)
         hollow = gaussian_filter(drawn(layers, [inner]), 0.012 * layers.unit)
-        pink = mix(np.broadcast_to(fur.skin * 0.75, colors.shape), fur.skin * 0.22, smoothstep(0.75, 0.05, high))
+        pink = mix(
+            np.broadcast_to(fur.skin * 0.75, colors.shape), fur.skin * 0.22, smoothstep(0.75, 0.05, high)
+        )
         pink = pink * (facing * (sun.warmth * 0.7 + sun.sky * 0.45))
         layers.image = mix(layers.image, pink, hollow * 0.92)
         layers.furry = layers.furry * (1 - 0.8 * hollow)
@@ -377,7 +430,9 @@ def features(layers: Layers, cat: Shape, fur: Coat, sun: Light):
         cover = np.maximum(cover, rim)
     nose = drawn(layers, [shapes.nose_curve(cat)])
     u, v = shapes.nose_plane(cat).place(x, y)
-    skin = fur.nose * (0.55 + 0.75 * smoothstep(-0.12, 0.08, v))[..., None] * (sun.warmth * 0.6 + sun.sky * 0.35)
+    skin = (
+        fur.nose * (0.55 + 0.75 * smoothstep(-0.12, 0.08, v))[..., None] * (sun.warmth * 0.6 + sun.sky * 0.35)
+    )
     nostril = smoothstep(0.05, 0.02, np.hypot((np.abs(u) - 0.07), (v + 0.02) * 1.6))
     skin = mix(skin, fur.nose * 0.12, nostril * 0.85)
     skin = skin + (smoothstep(0.06, 0.0, np.hypot(u * 0.7 - 0.02, v - 0.055)) * 0.12)[..., None]
@@ -398,7 +453,11 @@ def eye_colors(cat: Shape, fur: Coat, sun: Light, side: float, u, v):
     r, angle = np.hypot(a, b) / radius, np.arctan2(b, a)
     rays = 0.5 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.5 * np.sin(41 * angle + 1)
     near, far = fur.eyes
-    ball = mix(np.broadcast_to(far, (*u.shape, 3)), near, np.clip(0.25 + 0.95 * (1 - r) + 0.12 * rays - 0.5 * b / radius, 0, 1))
+    ball = mix(
+        np.broadcast_to(far, (*u.shape, 3)),
+        near,
+        np.clip(0.25 + 0.95 * (1 - r) + 0.12 * rays - 0.5 * b / radius, 0, 1),
+    )
     ball = ball * (1 - 0.8 * smoothstep(0.84, 1.04, r))[..., None]
     ball = mix(ball, color(60, 44, 38), smoothstep(1.0, 1.15, r))
     tall = radius * (0.72 + 0.12 * cat.pupil)
@@ -447,14 +506,21 @@ def groom(shown, layers: Layers, cat: Shape, draw: np.random.Generator) -> Image
     return canvas
 
 
-def lines_over(canvas: Image.Image, layers: Layers, cat: Shape, fur: Coat, draw: np.random.Generator) -> Image.Image:
+def lines_over(
+    canvas: Image.Image, layers: Layers, cat: Shape, fur: Coat, draw: np.random.Generator
+) -> Image.Image:
     """Draw the mouth and the whiskers over all."""
     scale = canvas.width / layers.x.shape[0]
     thick = layers.unit * scale / 110
     mouth, hairs = (Image.new("L", canvas.size) for _ in range(2))
     pen = ImageDraw.Draw(mouth)
     for curve in shapes.mouth_curves(cat):
-        pen.line((pixels(layers, curve) * scale).ravel().tolist(), fill=190, width=max(1, round(3.2 * thick)), joint="curve")
+        pen.line(
+            (pixels(layers, curve) * scale).ravel().tolist(),
+            fill=190,
+            width=max(1, round(3.2 * thick)),
+            joint="curve",
+        )
     pen = ImageDraw.Draw(hairs)
     for curve in shapes.whisker_curves(cat, draw):
         points = (pixels(layers, curve) * scale).ravel().tolist()
@@ -481,7 +547,10 @@ def render(seed: int, side: int = 256) -> Image.Image:
     canvas = groom(shown, layers, cat, draw)
     clear = Image.fromarray((np.clip(tone(grade(image, 0.94), 0.95), 0, 1) * 255 + 0.5).astype(np.uint8))
     mask = Image.fromarray((np.clip(bare, 0, 1) * 255).astype(np.uint8))
-    canvas.paste(clear.resize(canvas.size, Image.Resampling.BICUBIC), mask=mask.resize(canvas.size, Image.Resampling.BICUBIC))
+    canvas.paste(
+        clear.resize(canvas.size, Image.Resampling.BICUBIC),
+        mask=mask.resize(canvas.size, Image.Resampling.BICUBIC),
+    )
     return lines_over(canvas, layers, cat, fur, draw).resize((side, side), Image.Resampling.LANCZOS)
 
 
@@ -491,7 +560,9 @@ def blank(cat: Shape, side: int) -> Layers:
     row, column = np.mgrid[:side, :side].astype(np.float32) + 0.5
     x, y = (column - cat.place[0] * side) / unit, (cat.place[1] * side - row) / unit
     zero = np.zeros_like(x)
-    return Layers(x, y, unit, np.zeros((side, side, 3), np.float32), zero, np.zeros((2, side, side)), zero - 20)
+    return Layers(
+        x, y, unit, np.zeros((side, side, 3), np.float32), zero, np.zeros((2, side, side)), zero - 20
+    )
 
 
 def main() -> None:

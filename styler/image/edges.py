@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,11 @@ WIDTHS, WIDER = (1 / 50, 1 / 16), 2.5
 """Half the width of the widest stroke: its bounds relative to the long side, and its ratio to the median."""
 SAMPLES, FITS = 96, 6
 """Fit of the paper's brightness: points along the long side, and rounds."""
+
+PALEST = 0.25
+"""Brightness of the paper whose color is black."""
+_COLORED, _FILLED = 0.15, 0.02
+"""Difference of channels from which a pixel has a color, and the share of such pixels in a filled drawing."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,27 @@ def shapes(marks: Mask) -> Mask:
 
 
 # Of either
+
+
+def tinted(drawn: Tensor, tint: Sequence[float]) -> Tensor:
+    """Lines [N, 1, H, W], 0 on 1, on paper of a color (RGB in [0, 1]): [N, 3, H, W].
+
+    The paper is lighter than the color, so that lines are seen on black, too.
+    """
+    paper = PALEST + (1 - PALEST) * torch.tensor(tint, dtype=drawn.dtype, device=drawn.device)
+    return drawn * paper[:, None, None]
+
+
+def tint_of(sketch: Tensor) -> tuple[float, float, float] | None:
+    """The median of the colors that fill a drawing [1, 3, H, W]; None where there is hardly any.
+
+    Gray is no color: it may be paper, or the edge of a stroke.
+    """
+    colored = sketch[0].amax(0) - sketch[0].amin(0) >= _COLORED
+    if colored.float().mean() < _FILLED:
+        return None
+    red, green, blue = sketch[0][:, colored].median(1).values.tolist()
+    return red, green, blue
 
 
 def thinned(marks: Mask) -> Mask:

@@ -25,7 +25,7 @@ from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import translate as task
 from styler.tasks.onepass import OnePass
-from styler.tasks.translate import Reading, Statistics
+from styler.tasks.translate import Preparation, Reading, Statistics
 
 _CHANNELS = (1, 3)
 """Channels that a network may take and make."""
@@ -58,7 +58,10 @@ def translate(
     network = model.network.to(prepare(options)).eval()
     name = Path(options.checkpoint).name or path.stem
     seed = options.seed if settings.dropout else None
-    preparation = task.Preparation(network.config.inputs, settings.reading, model.about.condition)
+    about = model.about
+    preparation = Preparation(
+        network.config.inputs, settings.reading, about.condition, about.tints, options.seed
+    )
     translator = task.translator(network, settings.statistics, seed, preparation)
     session = Session(
         "translate",
@@ -66,7 +69,7 @@ def translate(
         {"checkpoint": name, "statistics": settings.statistics, "dropout": settings.dropout},
         options,
         replace(translator, after=larger(options, translator.device)),
-        partial(_translate_picture, settings=settings, name=name, options=options),
+        partial(_translate_picture, preparation=preparation, settings=settings, name=name, options=options),
         passes=options.samples,
     )
     selection = unfinished(sources, output, slug(path.stem), options)
@@ -140,10 +143,11 @@ def _statistics_of(model: Translator, options: TranslateOptions, name: str) -> S
 def _dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
     able = bool(model.network.config.dropout) and model.about.dropout is not False
-    if not able and (options.dropout or options.samples > 1):
+    same = options.samples > 1 and not model.about.tints
+    if not able and (options.dropout or same):
         flag = "--dropout" if options.dropout else "--samples: they would all be the same"
         raise InputError(f"{name} was trained without dropout: leave out {flag}")
-    if options.samples > 1 and options.dropout is False:
+    if same and options.dropout is False:
         raise InputError("without dropout all samples are the same: leave out --no-dropout or --samples")
     return able and options.dropout is not False
 
@@ -169,13 +173,18 @@ def _reading_of(about: Translation, options: TranslateOptions, name: str) -> Rea
 
 
 def _translate_picture(
-    picture: Picture, network: OnePass, settings: TranslateSettings, name: str, options: TranslateOptions
+    picture: Picture,
+    network: OnePass,
+    preparation: Preparation,
+    settings: TranslateSettings,
+    name: str,
+    options: TranslateOptions,
 ) -> Generator[Event, None, Picture]:
     """Translate a picture by a checkpoint called `name`, or make a sheet of samples of it."""
     reading, takes_lines = settings.reading, settings.reading == "picture" and settings.made_by == "edges"
     # Inputs that styler makes are made of pictures on white.
     image = picture.on_white if reading != "picture" or settings.made_by else picture.image
-    x = network.prepare(image)
+    x = preparation.drawn(image)
     if takes_lines and not task.is_drawn(x):
         yield Note(
             f"{display(picture.name)} does not look like a line drawing; {name} expects black lines on "
@@ -184,18 +193,21 @@ def _translate_picture(
     if (reading == "sketch" or (reading, settings.made_by) == ("photo", "edges")) and task.is_blank(x):
         yield Note(f"{display(picture.name)}: no lines were found in it, so {name} colors a blank sheet")
     if options.samples > 1:
-        return replace(picture, image=_sheet_of(network, x, options.seed, options.samples), alpha=None)
+        inputs = partial(preparation.tinted, x)
+        return replace(
+            picture, image=_sheet_of(network, x, inputs, options.seed, options.samples), alpha=None
+        )
     opaque = takes_lines or reading == "sketch"  # whose transparency is paper
-    image = network.finish(image, network.run(x))
+    image = network.finish(image, network.run(preparation.tinted(x)))
     return replace(picture, image=image, alpha=None if opaque else picture.alpha)
 
 
-def _sheet_of(network: OnePass, x: Tensor, seed: int, count: int) -> Tensor:
-    """Sheet of the network's input, samples of its output, and a map of where they differ.
+def _sheet_of(network: OnePass, x: Tensor, inputs: Callable[[int], Tensor], seed: int, count: int) -> Tensor:
+    """Sheet of what is drawn, samples of the network's output, and a map of where they differ.
 
     Each is shrunk to a cell and has its seed written below, by which it alone comes at full size.
     """
-    cells, size, most = task.sample_cells(network, x, count)
+    cells, size, most = task.sample_cells(network, x, inputs, count)
     captions = ["input", *(f"seed {seed + n}" for n in range(count)), f"differences, white is {most:.1%}"]
     columns = math.ceil(math.sqrt(len(cells)))
     rows = range(0, len(cells), columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -35,6 +35,7 @@ class Translation:
         condition: what made its inputs of photos: a name, and the parameters beside it; None if nothing did.
         inputs, outputs: what a person calls them, as in edges and photo; "" where that is unknown.
         color: of its outputs.
+        tints: colors (RGB in [0, 1]) of its inputs' paper, among which a seed chooses; () for white paper.
     """
 
     direction: _Direction | None = None
@@ -45,6 +46,7 @@ class Translation:
     inputs: str = ""
     outputs: str = ""
     color: _Color = "rgb"
+    tints: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for what a file must not say."""
@@ -59,6 +61,7 @@ class Translation:
             "inputs": isinstance(self.inputs, str),
             "outputs": isinstance(self.outputs, str),
             "color": self.color in get_args(_Color),
+            "tints": are_tints(self.tints),
         }
         for name, fits in right.items():
             if not fits:
@@ -77,6 +80,16 @@ class Translation:
     def __str__(self) -> str:
         """`edges -> photo`."""
         return f"{self.inputs or 'picture'} -> {self.outputs or 'picture'}"
+
+
+def are_tints(value: object) -> bool:
+    """Whether something is a list of colors, at most 1000, with three channels in [0, 1] each."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) <= 1000
+        and all(isinstance(tint, list | tuple) and len(tint) == 3 for tint in value)
+        and all(type(x) in (int, float) and 0 <= x <= 1 for tint in value for x in tint)
+    )
 
 
 @dataclass(frozen=True)

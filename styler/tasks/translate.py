@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -38,27 +38,46 @@ _WHITE, _PAPER = 0.9, 0.5
 
 @dataclass(frozen=True)
 class Preparation:
-    """Preparation of Images [1, 3, H, W] as a network's input, [1, inputs, H, W].
+    """Preparation of Images [1, 3, H, W] as a network's input, [1, inputs, H, W], in two steps.
 
     Attributes:
         inputs: channels, 1 or 3.
         reading: what the Images are.
         made_by: name and parameters of the condition that made the inputs in training, if one did; photos
             need it.
+        tints: colors of the paper among which the seed chooses, as in `Translation`.
+        seed: of that choice.
     """
 
     inputs: int
     reading: Reading = "picture"
     made_by: Mapping[str, Any] | None = None
+    tints: Sequence[Sequence[float]] = ()
+    seed: int = 0
 
     def __call__(self, image: Tensor) -> Tensor:
         """Prepare an Image."""
+        return self.tinted(self.drawn(image))
+
+    def drawn(self, image: Tensor) -> Tensor:
+        """What the network is to see of an Image, of one channel where paper must still be chosen."""
+        own = edges.tint_of(image) if self.tints and self.reading != "photo" else None
+        if own and self.reading == "picture":
+            return image
         if self.reading == "photo":
             assert self.made_by is not None
             image = condition_of(self.made_by)(image, np.random.default_rng(0))
         if self.reading == "sketch":
             image = edges.clean(image, (self.made_by or {}).get("shortest", Edges.shortest))
-        return in_channels(image, self.inputs)
+        if own:
+            return edges.tinted(image, own)
+        return in_channels(image, 1 if self.tints else self.inputs)
+
+    def tinted(self, drawn: Tensor, ahead: int = 0) -> Tensor:
+        """The network's input, on the paper of the seed so far ahead where there is any to choose."""
+        if not self.tints or drawn.shape[1] > 1:
+            return drawn
+        return edges.tinted(drawn, self.tints[(self.seed + ahead) % len(self.tints)])
 
 
 def condition_of(made_by: Mapping[str, Any]) -> InputMaker:
@@ -110,12 +129,12 @@ def translator(
 # Samples
 
 
-def samples(translate: OnePass, x: Tensor, count: int) -> Iterator[Tensor]:
-    """Images made of the network's input `x`, with the dropout of `count` seeds from the mode's on."""
+def samples(translate: OnePass, inputs: Callable[[int], Tensor], count: int) -> Iterator[Tensor]:
+    """Images made of `count` inputs of the network, with the dropout of as many seeds from the mode's on."""
     mode = translate.mode
-    assert mode.dropout is not None
     for index in range(count):
-        sampled = replace(translate, mode=replace(mode, dropout=mode.dropout + index))
+        dropout = None if mode.dropout is None else mode.dropout + index
+        sampled, x = replace(translate, mode=replace(mode, dropout=dropout)), inputs(index)
         yield sampled.finish(x, sampled.run(x))
 
 
@@ -139,14 +158,16 @@ class Spread:
         return variance.clamp_min(0).mean(1, keepdim=True).sqrt()
 
 
-def sample_cells(translate: OnePass, x: Tensor, count: int) -> tuple[list[Tensor], Size, float]:
+def sample_cells(
+    translate: OnePass, x: Tensor, inputs: Callable[[int], Tensor], count: int
+) -> tuple[list[Tensor], Size, float]:
     """Cells of a sheet of samples, their (height, width), and the largest spread, which is white in the last.
 
-    Images [1, 3, h, w]: the network's input, the samples, and the map of their spread.
+    Images [1, 3, h, w]: the drawing `x`, the samples of the network's `inputs`, and the map of their spread.
     """
     own = x.shape[-2], x.shape[-1]
     size = fit(own, min(max(*own, _LEAST_CELL), _CELL))
-    images = samples(translate, x, count)
+    images = samples(translate, inputs, count)
     spread = Spread(first := next(images))
     cells = [colored(x), resize(first, size)]
     for image in images:

@@ -278,6 +278,7 @@ class PairTraining:
             statistics=mode.statistics,
             dropout=options.dropout,
             condition=pairs.condition,
+            tints=pairs.tints,
             inputs=pairs.names[0],
             outputs=pairs.names[1],
             color="grey" if self.networks.generator.config.outputs == 1 else "rgb",

@@ -10,6 +10,7 @@ from typing import Any
 
 from styler.errors import InputError
 from styler.image.size import Size
+from styler.storage.cards import are_tints
 from styler.storage.datasets.photos import find, is_picture, lines, relative
 from styler.storage.disk import write
 from styler.storage.names import display, is_private
@@ -49,6 +50,7 @@ class _PairListing:
         names: of A and B.
         notes: what does not fit, one sentence for each kind of fault.
         condition: how `styler pairs` made A of B, if it did.
+        tints: colors of the paper of A, as in `Translation`, if the record has some.
     """
 
     training: Sequence[PairFiles]
@@ -56,6 +58,7 @@ class _PairListing:
     names: tuple[str, str]
     notes: Sequence[str]
     condition: Mapping[str, Any] | None = None
+    tints: Sequence[Sequence[float]] = ()
 
 
 def find_pairs(dataset: str) -> _PairListing:
@@ -84,7 +87,9 @@ def find_pairs(dataset: str) -> _PairListing:
     if isinstance(recorded, list) and len(recorded) == 2:
         names = (str(recorded[0]), str(recorded[1]))
     condition = condition if isinstance(condition, dict) else None
-    return _PairListing(training, validation, names, faults.notes, condition)
+    tints = record.get("tints", ())
+    tints = tints if are_tints(tints) else ()
+    return _PairListing(training, validation, names, faults.notes, condition, tints)
 
 
 def _search(root: Path, faults: _Faults) -> tuple[list[PairFiles], list[PairFiles], tuple[str, str]]:

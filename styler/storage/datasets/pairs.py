@@ -51,6 +51,7 @@ class PairSet:
         names: what inputs and targets are called.
         channels: of inputs and targets.
         condition: how the inputs were made of the targets, if styler made them: a name and parameters.
+        tints: colors of the paper of the inputs, as in `Translation`.
         notes: what was found and may not be as a person thinks, one sentence each.
     """
 
@@ -64,10 +65,12 @@ class PairSet:
         names: tuple[str, str],
         channels: tuple[int, int] = (3, 3),
         condition: Mapping[str, Any] | None = None,
+        tints: Sequence[Sequence[float]] = (),
         notes: Sequence[str] = (),
         processes: int = 1,
     ) -> None:
         self.names, self.channels, self.condition, self.notes = names, channels, condition, tuple(notes)
+        self.tints = tints
         self._source, self._drawn, self._held = source, list(drawn), list(held)
         self._seed, self._side = options.seed, options.crop
         self._together = options.batch * processes
@@ -156,6 +159,7 @@ def open_pairs(dataset: str, options: TrainTranslateOptions, processes: int = 1)
         options,
         names=listing.names[::-1] if back else listing.names,
         condition=None if back else listing.condition,
+        tints=() if back else listing.tints,
         notes=listing.notes,
         processes=processes,
     )
