@@ -1,8 +1,8 @@
-"""Draw rendered cats as people draw with a mouse: `python examples/cat_sketches.py SHEET.png [COUNT]`.
+"""Draw rendered cats as people draw with a mouse: `python examples/cat_sketches.py SHEET.jpg [COUNT]`.
 
-A hand has a pen and habits: how it trembles, whether its lines close, what it leaves out, whether an eye is an
-almond or a circle. The strokes come from the renderer's own curves (cat_shapes.py), so that a drawing fits its
-picture.
+A hand has a pen and habits: how it trembles, whether its lines close, what it leaves out, whether an eye is
+an almond or a circle. The strokes come from the renderer's own curves (cat_shapes.py), so that a drawing
+fits its picture.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import cat_shapes as shapes
 import numpy as np
 from cat_shapes import SIDES, Points, Shape
 from PIL import Image, ImageDraw
+from render_cats import show
 
 FINE = 4
 """How much finer strokes are drawn than the sketch is."""
@@ -310,13 +311,8 @@ def ink(pen: ImageDraw.ImageDraw, points: np.ndarray, width: float) -> None:
 def main() -> None:
     """Put sketches of the first cats on a sheet."""
     path, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    across = int(np.ceil(np.sqrt(count)))
-    sheet = Image.new("L", (across * 256, -(-count // across) * 256), 255)
-    for seed in range(count):
-        row, column = divmod(seed, across)
-        drawing = sketch(shapes.shape(seed), np.random.default_rng((seed, 22)))
-        sheet.paste(drawing, (column * 256, row * 256))
-    sheet.save(path)
+    seeds = range(count)
+    show([sketch(shapes.shape(seed), np.random.default_rng((seed, 22))) for seed in seeds], path)
 
 
 if __name__ == "__main__":

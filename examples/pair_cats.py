@@ -1,8 +1,9 @@
 """Make pairs of drawings and rendered cats to train on: `python examples/pair_cats.py CATS -o PAIRS`.
 
-CATS is a folder of render_cats.py, from whose file names the seeds are read. The drawing, left, is the edges of
-the picture or a sketch of the cat (cat_sketches.py), as it is or cleaned as `--from-sketch` does; its paper has
-the color that tells the coat. One cat in 32 goes to PAIRS/val. What is there is not made again.
+CATS is a folder of render_cats.py, from whose file names the seeds are read. The drawing, left, is the
+edges of the picture or a sketch of the cat (cat_sketches.py), as it is or cleaned as `--from-sketch` does;
+its paper has the color that tells the coat. One cat in 32 goes to PAIRS/val. What is there is not made
+again.
 """
 
 from __future__ import annotations

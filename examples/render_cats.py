@@ -1,8 +1,9 @@
 """Paint cats, as many as there are seeds: `python examples/render_cats.py 3000 -o FOLDER`.
 
-The cat of a seed is always the same. Its head is blended ellipsoids seen from far away, whose depth has a closed
-form; coat, light and eyes are painted on that, and the fur is laid over it hair by hair. `--sheet 64` shows the
-first of them on one picture. cat_shapes.py has the shape, and cat_sketches.py draws the same cats.
+The cat of a seed is always the same. Its head is blended ellipsoids seen from far away, whose depth has a
+closed form; coat, light and eyes are painted on that, and the fur is laid over it hair by hair. `--sheet
+64` shows the first of them on one picture. cat_shapes.py has the shape, and cat_sketches.py draws the same
+cats.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from cat_shapes import SIDES, Shape
 from noise import fractal, gradient2
 from PIL import Image, ImageDraw
-from render_light import color, grade, mix, smoothstep, tone
+from render_light import color, grade, mix, save, smoothstep, tone
 from scipy.ndimage import gaussian_filter
 
 KEY = color(255, 236, 208)
@@ -108,7 +109,7 @@ def tint(kind: str, name: str, white: bool) -> tuple[float, float, float]:
     base, dark, pale = (np.array(rgb) / 255 for rgb in BASES[name])
     told = {
         "plain": base,
-        "tabby": base + (dark - base) * 0.4,
+        "tabby": base + (dark - base) * 0.25,
         "spotted": base + (pale - base) * 0.4,
         "bicolor": base + (1 - base) * 0.5,
         "tuxedo": base * 0.75 + np.array((0.02, 0.08, 0.28)),
@@ -565,22 +566,27 @@ def blank(cat: Shape, side: int) -> Layers:
     )
 
 
+def show(pictures: list[Image.Image], path: Path, across: int = 8) -> None:
+    """Write a sheet of square pictures as a JPEG of 128 pixels a picture."""
+    side, rows = pictures[0].width, -(-len(pictures) // across)
+    sheet = Image.new("RGB", (across * side, rows * side), "white")
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture, (place % across * side, place // across * side))
+    save(np.asarray(sheet, np.float32) / 255, path, (across * 128, rows * 128))
+
+
 def main() -> None:
     """Render the cats asked for, or a sheet of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("count", type=int, nargs="?", default=64, help="cats, of the seeds from --first on")
-    parser.add_argument("-o", "--output", type=Path, default=Path("cats"), help="folder, or the sheet's file")
+    parser.add_argument("-o", "--output", type=Path, default=Path("cats"), help="folder, or the sheet's JPEG")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
     parser.add_argument("--sheet", type=int, default=0, help="so many cats on one picture instead")
     chosen = parser.parse_args()
     if chosen.sheet:
-        across = int(np.ceil(np.sqrt(chosen.sheet)))
-        sheet = Image.new("RGB", (across * chosen.size, -(-chosen.sheet // across) * chosen.size))
-        for n in range(chosen.sheet):
-            row, column = divmod(n, across)
-            sheet.paste(render(chosen.first + n, chosen.size), (column * chosen.size, row * chosen.size))
-        sheet.save(chosen.output)
+        seeds = range(chosen.first, chosen.first + chosen.sheet)
+        show([render(seed, chosen.size) for seed in seeds], chosen.output)
         return
     chosen.output.mkdir(parents=True, exist_ok=True)
     for seed in range(chosen.first, chosen.first + chosen.count):

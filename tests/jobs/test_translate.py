@@ -260,6 +260,24 @@ def test_samples_are_a_sheet_and_each_comes_alone_by_its_seed(translate):
     assert (sheet[..., y : y + 150, x : x + 200] - alone).abs().max() < 2 / 255
 
 
+def test_samples_of_a_network_with_tints_are_on_papers_of_their_seeds(translate):
+    """Without dropout the paper alone differs."""
+    config = architecture(width=4, halvings=3, norm="instance", dropout=())
+    tints = [[0.9, 0.5, 0.2], [0.1, 0.1, 0.2], [0.4, 0.8, 0.4]]
+    generator("coats", config, dropout=False, condition=EDGES, inputs="drawing", outputs="cat", tints=tints)
+    page = Image.new("RGB", (64, 64), "white")
+    page.paste((0, 0, 0), (10, 20, 50, 22))
+    page.save("sketch.png")
+    for seed in ("0", "1", "3"):
+        assert translate("sketch.png", "--seed", seed, "-o", f"{seed}.png", checkpoint="coats").code == 0
+    assert torch.equal(loaded("0.png"), loaded("3.png")) and not torch.equal(loaded("0.png"), loaded("1.png"))
+    assert translate("sketch.png", "--samples", "2", "-o", "sheet.png", checkpoint="coats").code == 0
+    sheet, y, x = loaded("sheet.png"), 8, 8 + 136
+    assert (
+        sheet[..., y : y + 128, x : x + 128].mean((2, 3)) - loaded("0.png").mean((2, 3))
+    ).abs().max() < 0.01
+
+
 def test_samples_of_what_is_transparent_are_a_sheet_that_is_not(translate):
     glass = picture("RGBA", (40, 24))
     glass.putalpha(Image.linear_gradient("L").resize((40, 24)))

@@ -48,6 +48,36 @@ def test_what_is_prepared_counts_as_work():
     assert drawn.needed(100, 100, 16) > worker().needed(100, 100, 16)
 
 
+# Paper
+
+TINTS = ((1.0, 0.5, 0.0), (0.0, 0.0, 1.0))
+
+
+def test_the_seed_chooses_the_paper():
+    drawing = torch.ones(1, 3, 20, 20)
+    drawing[..., 5, :] = 0
+    one, other, again = (Preparation(3, "picture", None, TINTS, seed)(drawing) for seed in (0, 1, 2))
+    assert one[0, :, 0, 0].tolist() == [1.0, 0.625, 0.25] and one[0, :, 5, 5].tolist() == [0, 0, 0]
+    assert other[0, :, 0, 0].tolist() == [0.25, 0.25, 1.0] and torch.equal(one, again)
+
+
+def test_a_filled_drawing_has_its_own_paper():
+    drawing = torch.ones(1, 3, 40, 40)
+    drawing[0, :, 10:30, 10:30] = torch.tensor([0.2, 0.6, 0.2])[:, None, None]
+    drawing[..., 9, 9:31] = 0
+    prepare = Preparation(3, "sketch", None, TINTS)
+    x = prepare(drawing)
+    torch.testing.assert_close(x[0, :, 0, 0], torch.tensor([0.4, 0.7, 0.4]))
+    assert torch.equal(prepare.tinted(prepare.drawn(drawing), 1), x)
+    assert torch.equal(Preparation(3, "picture", None, TINTS)(drawing), drawing)
+
+
+def test_without_tints_paper_is_as_it_is():
+    drawing = torch.ones(1, 3, 20, 20)
+    drawing[:, 0, 5:15] = 0
+    assert torch.equal(AS_IS(drawing), drawing)
+
+
 # Dropout and samples
 
 
@@ -60,7 +90,7 @@ def test_the_seed_decides_and_without_dropout_nothing_does():
 
 def test_samples_are_what_their_seeds_alone_give():
     image, translate = picture(32, 32), worker(Mode(dropout=5))
-    found = list(samples(translate, translate.prepare(image), 3))
+    found = list(samples(translate, lambda index: translate.prepare(image), 3))
     for index, sample in enumerate(found):
         assert torch.equal(sample, worker(Mode(dropout=5 + index))(image))
     assert translate.mode.dropout == 5

@@ -91,6 +91,12 @@ def test_how_styler_made_them_is_read(tmp_path):
     pairs, back = opened(tmp_path), opened(tmp_path, direction="BtoA")
     assert pairs.names == ("edges", "photo") and pairs.condition == {"name": "edges"}
     assert back.names == ("photo", "edges") and back.condition is None
+    assert list(pairs.tints) == []
+    (tmp_path / "pairs.json").write_text('{"tints": [[0, 0.5, 1]]}')
+    assert opened(tmp_path).tints == [[0, 0.5, 1]] and opened(tmp_path, direction="BtoA").tints == ()
+    for wrong in ("[[0, 2, 1]]", "[[0, 1]]", "7", '[["a", "b", "c"]]'):
+        (tmp_path / "pairs.json").write_text(f'{{"tints": {wrong}}}')
+        assert opened(tmp_path).tints == ()
     (tmp_path / "pairs.json").write_text("[")
     assert opened(tmp_path).condition is None
 

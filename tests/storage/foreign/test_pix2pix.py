@@ -194,6 +194,7 @@ def test_translations_are_checked():
         "condition": {"sigma": 1},
         "inputs": 3,
         "color": "cmyk",
+        "tints": [[0, 0.5]],
     }.items():
         with pytest.raises(ValueError, match=f"its {name} is"):
             Translation(**{name: value})
