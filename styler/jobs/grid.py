@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from styler.errors import InputError
+from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Note
 from styler.jobs.optimize import Studio, open_studio, paint_content
 from styler.jobs.records import Record, prove, recipe_of, record_of, save
@@ -103,7 +103,14 @@ def grid(
         return {**record, "output": None, "message": f"{missing} cells are left"}
     pictures = [[load_picture(cell.file).image for cell in row] for row in cells]
     image = _sheet(pictures, rows, columns)
-    save(target, image, _recipe(contents, styles, image, options), options)
+    try:
+        save(target, image, _recipe(contents, styles, image, options), options)
+    except OutputError:
+        shards = options.shard.partition("/")[2]
+        if shards == "1" or not Path(target).exists():
+            raise
+        message = f"another --shard has made {display(target)}"  # it ended at the same time
+        return {**record, "output": None, "message": message}
     return {**record, "sizes": [list(image.shape[-2:])]}
 
 

@@ -276,7 +276,7 @@ def paint_content(
 def _watch(job: Job, studio: Studio, sizes: Sequence[Size], recipe: Record) -> Watch:
     """What listens to a painting, once the files that it will write are proved."""
     options = studio.options
-    schedule = [options.coarse_steps] * (len(sizes) - 1) + [options.steps]
+    schedule = task.steps_of(options, len(sizes))
     prove_files(options, job.target, sum(schedule), [job.source, *studio.sources])
     entries = [
         ("content", recipe["content"]),
@@ -298,8 +298,10 @@ def _forecast(job: Job, studio: Studio) -> Record:
     sizes = task.sizes(size, options)
     plan = studio.plan(sizes[-1])
     shown = [f"{width} x {height}" for height, width in sizes]
-    coarse = f"{options.coarse_steps} steps at {' and '.join(shown[:-1])}, " if shown[:-1] else ""
-    steps = f"{coarse}{options.steps} steps at the last" if coarse else f"{options.steps} steps"
+    coarse = f"{options.coarse_steps} steps at {shown[0]}, " if shown[1:] else ""
+    steps = (
+        f"{coarse}{options.steps} steps at {' and '.join(shown[1:])}" if coarse else f"{options.steps} steps"
+    )
     if options.colors_only:
         steps = "colors only"
     facts = [shown[-1], steps, str(plan)]

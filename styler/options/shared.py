@@ -92,7 +92,9 @@ class SolverOptions(Options):
 
     optimizer: Optimizer = opt("lbfgs", "Optimizer: L-BFGS on the device, Adam, or SciPy's L-BFGS-B.")
     steps: int = opt(25, "Steps at the last scale.", low=1, high=1_000_000)
-    coarse_steps: int = opt(80, "Steps at each coarser scale.", low=1, high=1_000_000)
+    coarse_steps: int = opt(
+        80, "Steps at the coarsest of several scales; the others take --steps.", low=1, high=1_000_000
+    )
     history: int = opt(10, "Pairs of vectors that L-BFGS remembers.", low=1, high=1000)
     learning_rate: float = opt(
         0.02, "Step size of Adam, in units of the pixel range [0, 1].", low=1e-9, high=1e9

@@ -41,7 +41,7 @@ class TextureOptions(NetworkOptions, SolverOptions, MachineOptions, OutputOption
     )
     pooling: Pooling = again(NetworkOptions, "pooling", "average")
     steps: int = again(SolverOptions, "steps", 60)
-    coarse_steps: int = again(SolverOptions, "coarse_steps", 80)
+    coarse_steps: int = again(SolverOptions, "coarse_steps", 80, "Steps at each coarser scale.")
 
 
 @dataclass(frozen=True, kw_only=True)

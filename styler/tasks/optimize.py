@@ -110,14 +110,15 @@ def _paint(
     begun, moved = resume or Checkpoint(0, None), resume is not None
     image = begun.image if begun.image is not None else _first(content, styles, options, init)
     usual = typical(extractor, layers(options), view.walk)
+    counts = steps_of(options, len(schedule))
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
     for stage, scale in list(enumerate(schedule))[begun.stage :]:
-        last, weight = stage == len(schedule) - 1, extractor.content_weight * FADES[min(stage, 2)]
-        steps = options.steps if last else options.coarse_steps
+        weight, steps = extractor.content_weight * FADES[min(stage, 2)], counts[stage]
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
         yield Stage(f"scale {stage + 1} of {len(schedule)}", *scale, steps)
         before = resize(image, scale)
-        parameterization = _protected(parameterize(before, options, last), content, protect, scale)
+        parameter = parameterize(before, options, stage == 0 < len(schedule) - 1)
+        parameterization = _protected(parameter, content, protect, scale)
         solver = make_solver(parameterization, options, chosen.history)
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
@@ -200,6 +201,11 @@ def sizes(content: Size, options: OptimizeOptions) -> list[Size]:
     return scales(output_size(content, options), options.scales)
 
 
+def steps_of(options: OptimizeOptions, count: int) -> list[int]:
+    """Steps at each of so many scales: large forms come at the coarsest one, the others only refine them."""
+    return [options.coarse_steps if index == 0 < count - 1 else options.steps for index in range(count)]
+
+
 def style_side(options: OptimizeOptions) -> int | None:
     """Longest side in pixels that styles are looked at with, None for their own; never under the result's."""
     side = long_side(options.size)
@@ -244,11 +250,11 @@ def tinted(image: Tensor, styles: Sequence[Style]) -> Tensor:
     return image
 
 
-def parameterize(start: Tensor, options: OptimizeOptions, last: bool) -> Parameterization:
+def parameterize(start: Tensor, options: OptimizeOptions, coarsest: bool) -> Parameterization:
     """The parameterization of a scale: large forms and colors first, then luma with half the chroma."""
     if options.parameterization == "pixels":
         return PixelImage(start)
-    return HalfChromaImage(start) if last else PyramidImage(start)
+    return PyramidImage(start) if coarsest else HalfChromaImage(start)
 
 
 def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:

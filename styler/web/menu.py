@@ -122,7 +122,7 @@ class Menu:
             self._require(style, self._named("picture"))
             word = label = str(style)
         scales = task.sizes(fit(content.size, options.size), options)
-        steps = [options.coarse_steps] * (len(scales) - 1) + [options.steps]
+        steps = task.steps_of(options, len(scales))
         costs = tuple((count, height * width) for count, (height, width) in zip(steps, scales, strict=True))
         order = _order("optimize", content, label, partial(_paint, content, word, options), uses)
         return dataclasses.replace(order, costs=costs)

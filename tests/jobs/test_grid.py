@@ -147,6 +147,23 @@ def test_the_last_shard_makes_the_sheet(run, studio):
     assert run("grid", "photo.png", "style.png", *TINY, *words, "--shard", "3/2").code == 1
 
 
+def test_two_shards_that_end_together_make_one_sheet(run, studio, monkeypatch):
+    words = (*TINY, "--columns", "style-weight=1,2")
+    assert run("grid", "photo.png", "style.png", *words, "--shard", "1/2").code == 0
+    made = grid._sheet
+
+    def beaten(*arguments):
+        Path("photo-style-grid.png").write_bytes(b"the other's")
+        return made(*arguments)
+
+    monkeypatch.setattr(grid, "_sheet", beaten)
+    done = run("grid", "photo.png", "style.png", *words, "--shard", "2/2")
+    assert done.code == 0 and "another --shard has made photo-style-grid.png" in done.err
+    assert Path("photo-style-grid.png").read_bytes() == b"the other's"
+    Path("photo-style-grid.png").unlink()
+    assert run("grid", "photo.png", "style.png", *words).code == 1, "without shards it is someone else's file"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

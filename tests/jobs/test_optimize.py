@@ -522,7 +522,9 @@ def test_a_dry_run_writes_nothing_and_shows_all(paint, studio, holiday):
     before = below(studio)
     done = paints(paint, "--dry-run", "--size", "200", "--scales", "2")
     assert done.code == 0 and below(studio) == before
-    for parts in (("in/a.png -> out/a.png", "200 x 150", "80 steps at 100 x 75, 2 steps at the last", "GB"),):
+    for parts in (
+        ("in/a.png -> out/a.png", "200 x 150", "80 steps at 100 x 75, 2 steps at 200 x 150", "GB"),
+    ):
         assert all(part in done.err for part in parts)
     done = paint("--dry-run")
     assert done.code == 0 and below(studio) == before and "photo.png -> photo-style.png: 32 x 24" in done.err
