@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from styler.errors import DeviceError, StylerError
+from styler.errors import DeviceError
 from styler.options.shared import Precision
-
-_SHORTAGE = re.compile(
-    r"not enough memory|insufficient memory|out ?of ?memory|bad_alloc|alloc_failed"
-    r"|(allocate|allocation of|mmap) .*(memory|bytes|array)|failed to allocate"
-    r"|could not (create|execute) a primitive|unable to find an engine to execute",
-    re.IGNORECASE,
-)
-"""Words of errors without a class of their own: of allocators, CUDA's libraries, numpy, oneDNN and cuDNN."""
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -108,13 +99,6 @@ def room_for(memory: float, device: torch.device, share: float = 0.6) -> float:
     """Bytes that work may take: `memory` in gigabytes or, where that is 0, a share of what is free."""
     free = free_memory(device)
     return memory * 1e9 or (math.inf if free is None else share * free)
-
-
-def is_shortage(error: Exception) -> bool:
-    """Whether memory ran out; a CPU has no error class of its own for that."""
-    if isinstance(error, StylerError):
-        return False  # which says so itself, perhaps with the name of a file
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_SHORTAGE.search(str(error)))
 
 
 def gigabytes(*counts: float, decimals: int = 1) -> list[str]:

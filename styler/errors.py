@@ -1,5 +1,15 @@
 """Errors that styler raises on purpose; `ui.cli` turns each into one line and an exit code."""
 
+import re
+
+_SHORTAGE = re.compile(
+    r"not enough memory|insufficient memory|out ?of ?memory|bad_alloc|alloc_failed"
+    r"|(allocate|allocation of|mmap) .*(memory|bytes|array)|failed to allocate"
+    r"|could not (create|execute) a primitive|unable to find an engine to execute",
+    re.IGNORECASE,
+)
+"""Words of errors without a class of their own: of allocators, CUDA's libraries, numpy, oneDNN and cuDNN."""
+
 
 class StylerError(Exception):
     """Parent of all; the message is one sentence that says what to do next."""
@@ -33,3 +43,10 @@ class DivergedError(StylerError):
     def __init__(self, message: str, best: object = None) -> None:
         super().__init__(message)
         self.best = best
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether memory ran out; torch has an error class for that of some devices, and no device of a CPU."""
+    if isinstance(error, StylerError):
+        return False  # which says so itself, perhaps with the name of a file
+    return isinstance(error, MemoryError) or bool(_SHORTAGE.search(f"{type(error).__name__} {error}"))

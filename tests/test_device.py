@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from styler import device
-from styler.device import Form, is_shortage
-from styler.errors import InputError
+from styler.device import Form
+from styler.errors import InputError, is_shortage
 
 CPU = torch.device("cpu")
 

@@ -17,9 +17,8 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from styler.device import is_shortage
 from styler.engine.minimize import Evaluate, at_once
-from styler.errors import DeviceError
+from styler.errors import DeviceError, is_shortage
 from styler.losses.perceptual import WHOLE, Gather, Part, Term, Walk, objective
 from styler.options.fields import LEAST_TILE
 

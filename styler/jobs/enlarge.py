@@ -13,9 +13,11 @@ import torch
 from styler.events import Event, Note
 from styler.image.masks import bled
 from styler.image.size import Size, resize
-from styler.jobs.batch import Summary, apply, unfinished
+from styler.jobs.batch import Summary
+from styler.jobs.passes import apply, unfinished
 from styler.jobs.pictures import Session, size_of
-from styler.jobs.records import Record, prepare
+from styler.jobs.recipes import Record
+from styler.jobs.records import prepare
 from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
 from styler.options.fields import format_size
@@ -44,7 +46,7 @@ def enlarge(
         stop: asked between pictures and between frames; once true, the picture in hand is finished.
 
     Raises:
-        StylerError: as `batch.apply`; also where a network is asked for --detail or --clean that it lacks.
+        StylerError: as `passes.apply`; also where a network is asked for --detail or --clean that it lacks.
     """
     model = open_networks(options, prepare(options))
     sized = partial(task.target_size, wanted=options.size, scale=options.scale)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from styler.errors import InputError
 from styler.events import Event, Item, Note, Result
 from styler.image.size import resize
-from styler.jobs.batch import Selection, Summary, apply, prove_target, unfinished
+from styler.jobs.batch import Selection, Summary
 from styler.jobs.enlarge import larger
+from styler.jobs.passes import apply, prove_target, unfinished
 from styler.jobs.pictures import Session, check_size, open_picture, output_size, precision_name, size_of
-from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.recipes import Record, prove, record_of, source_of
+from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.styles import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
 from styler.networks.kinds import KINDS
@@ -53,7 +55,7 @@ def fast(
             learning ends, or the picture in hand is finished.
 
     Raises:
-        StylerError: as `batch.apply`.
+        StylerError: as `passes.apply`.
     """
     if options.style == ALL:
         yield Result((yield from all_styles(sources, output, options, stop)))

@@ -16,10 +16,12 @@ from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.image.masks import bled
 from styler.image.size import Size, resize
-from styler.jobs.records import Record, partial_for, prove, record_of
+from styler.jobs.recipes import Record, prove, record_of
+from styler.jobs.records import partial_for
 from styler.options.shared import PassOptions, Precision
 from styler.storage.films import animation, encode, read
 from styler.storage.films.footage import Frame
+from styler.storage.films.formats import ANIMATIONS
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
 from styler.storage.films.video import Video, ahead, readable
@@ -56,7 +58,7 @@ def apply(
     Finished segments of a video are kept beside the target (see `encode`); an animation has no `--resume`.
 
     Args:
-        target: file of an ending in `read.CONTAINERS` or `animation.FORMATS`; the two may be mixed.
+        target: file of an ending in `formats.CONTAINERS` or `formats.ANIMATIONS`; the two may be mixed.
         recipe: with the content's hash; without the size, and whether it was interrupted.
         stop: asked after each frame; once true, the frames that are done become a video that can be played,
             TARGET with -partial in its name, which is removed when the whole one is there.
@@ -69,7 +71,7 @@ def apply(
     prove(target, options.overwrite or unfinished, [str(video.path)])
     if options.resume and unfinished:
         options = replace(options, overwrite=True)
-    if options.resume and target.suffix.lower() in animation.FORMATS:
+    if options.resume and target.suffix.lower() in ANIMATIONS:
         yield Note(f"{display(target)} begins anew: the frames of an animation are written all at once")
     for note in video.footage.notes:
         yield Note(f"{display(video.path)}: {note}")
@@ -115,7 +117,7 @@ def _open_writer(
     video: Video, size: Size, target: Path, options: PassOptions, recipe: Mapping[str, Any]
 ) -> Generator[Event, None, Writer]:
     """Open the writer of the frames, which has those of an interrupted run if there was one."""
-    if target.suffix.lower() in animation.FORMATS:
+    if target.suffix.lower() in ANIMATIONS:
         return animation.AnimationWriter(target, video.footage.time_base)
     encoding = encode.encoding_for(target, video.footage, size, options.crf)
     if encoding.codec == "libx264" and encoding.pixels == "yuv444p":

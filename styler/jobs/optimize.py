@@ -24,17 +24,8 @@ from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.enlarge import larger
 from styler.jobs.pictures import open_picture, own_size, precision_name, size_of
-from styler.jobs.records import (
-    Record,
-    forecast_of,
-    partial_for,
-    prepare,
-    prove,
-    recipe_of,
-    record_of,
-    save,
-    source_of,
-)
+from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
+from styler.jobs.records import partial_for, prepare, recipe_of, save
 from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks
 from styler.jobs.watch import Watch, check_one, load_saved, prove_files
 from styler.options.fields import flag_of

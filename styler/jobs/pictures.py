@@ -15,7 +15,8 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
 from styler.image.size import SMALLEST, Size, fit, long_side, resize
-from styler.jobs.records import Record, forecast_of, recipe_of, record_of, save, source_of
+from styler.jobs.recipes import Record, forecast_of, record_of, source_of
+from styler.jobs.records import recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.shared import OutputOptions, PassOptions, Precision
 from styler.storage.inputs import STREAM, Job

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.jobs.batch import Summary, apply, unfinished
+from styler.jobs.batch import Summary
 from styler.jobs.enlarge import larger
+from styler.jobs.passes import apply, unfinished
 from styler.jobs.pictures import Session
 from styler.jobs.records import prepare
 from styler.networks.layers import norms_of
@@ -46,7 +47,7 @@ def translate(
         stop: asked between pictures and between frames; once true, the picture in hand is finished.
 
     Raises:
-        StylerError: as `batch.apply`; also where options contradict the checkpoint, or leave something open.
+        StylerError: as `passes.apply`; also where options contradict the checkpoint, or leave something open.
     """
     path = library.locate_generator(options.checkpoint)
     model = library.read_generator(path)

@@ -18,17 +18,20 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Checkpoint, Event, Note, Stage, Step
 from styler.image.levels import to_levels, to_unit
 from styler.image.size import Size, fit, resize
-from styler.jobs.records import Record, prove, save
+from styler.jobs.recipes import Record, prove
+from styler.jobs.records import save
 from styler.options.optimize import OptimizeOptions
 from styler.storage import disk, pickles
 from styler.storage.films import animation, encode
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.films.formats import CONTAINERS
 from styler.storage.films.join import join
-from styler.storage.films.read import CONTAINERS, codecs
+from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM
 from styler.storage.names import display, fit_name
 from styler.storage.pictures.chart import chart, chart_svg
-from styler.storage.pictures.save import format_of, save_picture
+from styler.storage.pictures.encode import format_of
+from styler.storage.pictures.save import save_picture
 from styler.storage.runs import Log
 
 _FRAMES, _FRAME_SIDE = 100, 480

@@ -15,18 +15,19 @@ from typing import TypeVar
 
 from styler.errors import InputError, OutputError
 from styler.storage import disk
-from styler.storage.films import animation, read
+from styler.storage.films import formats
+from styler.storage.films.formats import ANIMATIONS, CONTAINERS
 from styler.storage.names import display, fit_name, is_private
-from styler.storage.pictures.save import FORMATS, format_of
+from styler.storage.pictures.encode import FORMATS, format_of
 
 T = TypeVar("T")
 
 STREAM = "-"
-PICTURES = frozenset({*FORMATS, *animation.FORMATS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
+PICTURES = frozenset({*FORMATS, *ANIMATIONS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
 """Endings of files in a folder that are taken as pictures and animations."""
-_ANIMATIONS = animation.FORMATS.keys()
+_ANIMATIONS = ANIMATIONS.keys()
 """Endings of animations, which keep their format."""
-_FILMS = read.CONTAINERS.keys()
+_FILMS = CONTAINERS.keys()
 """Endings of videos."""
 _WILDCARDS = "*?["
 
@@ -135,7 +136,7 @@ def part(jobs: Sequence[T], shard: str, rank: int = 0, size: int = 1) -> list[T]
 def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     if source != STREAM:
         disk.open_input(source).close()
-    film = films and source != STREAM and read.is_film(source)
+    film = films and source != STREAM and formats.is_film(source)
     stem = "stdin" if source == STREAM else Path(source).stem
     if not film:
         return Job(source, picture_target(output, f"{stem}-{label}"))
@@ -233,7 +234,7 @@ def _name_of(folder: str) -> str:
 
 
 def _job(item: _Input, label: str, films: bool, ending: str) -> Job:
-    film = films and item.source != STREAM and read.is_film(item.source)
+    film = films and item.source != STREAM and formats.is_film(item.source)
     ending, name = ending or _ending(item.source, film, keep=True), item.name.name
     stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
     if item.labelled or ending != item.name.suffix:

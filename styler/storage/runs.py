@@ -13,8 +13,7 @@ from typing import Any
 import filelock
 import torch
 
-from styler.device import is_shortage
-from styler.errors import CheckpointError, OutputError
+from styler.errors import CheckpointError, OutputError, is_shortage
 from styler.storage import disk, pickles
 from styler.storage.names import STATES, display
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from styler.device import Form, form_for, is_shortage, room_for
-from styler.errors import DeviceError
+from styler.device import Form, form_for, room_for
+from styler.errors import DeviceError, is_shortage
 from styler.image.color import match_colors
 from styler.image.grain import grained
 from styler.image.size import SMALLEST, Size, fit, resize

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from styler.device import Form, form_for, gigabytes, is_shortage, room_for
-from styler.errors import DeviceError
+from styler.device import Form, form_for, gigabytes, room_for
+from styler.errors import DeviceError, is_shortage
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
 from styler.networks import strips

@@ -14,7 +14,7 @@ from typing import ClassVar
 import click
 from click.core import ParameterSource
 
-from styler.errors import DeviceError, OutputError, StylerError
+from styler.errors import DeviceError, OutputError, StylerError, is_shortage
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
 from styler.ui import help
@@ -124,19 +124,13 @@ def _is_of_stdout(error: Exception) -> bool:
     return full or isinstance(error, io.UnsupportedOperation)
 
 
-def _is_shortage(error: Exception) -> bool:
-    from styler.device import is_shortage
-
-    return is_shortage(error)
-
-
 def unexpected(error: Exception) -> StylerError:
     """The one-line error for one that nobody raised on purpose."""
     text = str(error)
     if _is_of_stdout(error):
         reason = getattr(error, "strerror", None) or "it is closed"
         return OutputError(f"standard output cannot be written: {reason}. Use > FILE")
-    if isinstance(error, MemoryError) or ("torch" in sys.modules and _is_shortage(error)):
+    if is_shortage(error):
         return DeviceError("out of memory: close other programs, or use a machine with more")
     return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from styler.errors import DeviceError, InputError, StylerError
+from styler.errors import DeviceError, InputError, StylerError, is_shortage
 from styler.options.fields import TEXT_FORMS, Files, Options, TextForm, fields_of, flag_of, plain
 from styler.storage import disk
 from styler.storage.names import display
@@ -158,7 +158,7 @@ def params_option(name: str, kind: type[Options]) -> Callable[[Command], Command
 def recipe_in(picture: str) -> Mapping[str, Any]:
     """The recipe inside a picture or a video; raises InputError if there is none."""
     from styler.storage.films import read as video
-    from styler.storage.pictures.load import read_recipe
+    from styler.storage.pictures.decode import read_recipe
 
     return (
         video.read_recipe(picture) if picture != "-" and video.has_comment(picture) else read_recipe(picture)
@@ -193,8 +193,6 @@ def _telling_shortage(names: Collection[str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as error:
-        from styler.device import is_shortage  # which loads torch, as what ran out of memory has
-
         if not is_shortage(error):
             raise
         helpful = [flag_of(name) for name in _SPARING if name in names]

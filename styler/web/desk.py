@@ -16,8 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from styler.device import is_shortage
-from styler.errors import StylerError
+from styler.errors import StylerError, is_shortage
 from styler.events import Event, Note, Result, Stage, Step
 from styler.storage.names import one_line
 from styler.storage.pictures.load import Picture

@@ -21,8 +21,8 @@ from styler.options.translate import TranslateOptions
 from styler.storage import disk
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style, Translation
+from styler.storage.pictures.encode import FORMATS
 from styler.storage.pictures.load import load_picture, read_recipe
-from styler.storage.pictures.save import FORMATS
 from styler.ui import cli
 from styler.ui.remake import command_line
 

@@ -13,7 +13,8 @@ from styler.events import Event, Result
 from styler.image.size import Size
 from styler.jobs.batch import Summary
 from styler.jobs.pictures import check_size, size_of
-from styler.jobs.records import Record, prepare, prove, recipe_of, record_of, save
+from styler.jobs.recipes import Record, prove, record_of
+from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view
 from styler.options.see import ImagineOptions
 from styler.storage.inputs import picture_target

@@ -19,7 +19,8 @@ from styler.features import Extractor
 from styler.image.color import colored
 from styler.image.size import Size, fit, resize, seen
 from styler.jobs.pictures import check_size, open_picture, output_size, size_of
-from styler.jobs.records import Record, partial_for, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.recipes import Record, prove, record_of, source_of
+from styler.jobs.records import partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.storage.inputs import STREAM, picture_target

@@ -15,7 +15,8 @@ from styler.device import free_memory, gigabytes
 from styler.errors import DeviceError, InputError, WeightsError
 from styler.events import Event
 from styler.image.size import Size
-from styler.jobs.records import Record, prepare
+from styler.jobs.recipes import Record
+from styler.jobs.records import prepare
 from styler.options.see import SeeOptions
 from styler.storage.models import classifiers, vgg
 from styler.storage.models.known import WEIGHTS

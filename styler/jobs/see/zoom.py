@@ -15,13 +15,15 @@ from styler.events import Event, Item, Result
 from styler.image.size import Size, resize
 from styler.jobs.batch import Summary
 from styler.jobs.pictures import open_picture, output_size, own_size, size_of
-from styler.jobs.records import Record, forecast_of, prove, recipe_of, record_of, source_of
+from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
+from styler.jobs.records import recipe_of
 from styler.jobs.see.dream import check, open_subject
 from styler.options.see import DreamOptions
 from styler.storage.films import animation, encode
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.films.formats import ANIMATIONS, CONTAINERS
 from styler.storage.films.join import join
-from styler.storage.films.read import CONTAINERS, codecs
+from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM, Job, is_several
 from styler.storage.names import display, fit_name
 from styler.tasks.see import dream as task
@@ -66,7 +68,7 @@ def _job(sources: Sequence[str], output: str | None) -> Job:
         raise InputError("--frames makes a video of one picture: give one, and not a folder or a pattern")
     stem = "stdin" if sources[0] == STREAM else Path(sources[0]).stem
     target = output or fit_name(f"{stem}-dream", ".gif")
-    endings = (*animation.FORMATS, *CONTAINERS)
+    endings = (*ANIMATIONS, *CONTAINERS)
     if Path(target).suffix.lower() not in endings:
         raise OutputError(f"{display(target)} is no video: it must end in one of {', '.join(endings)}")
     return Job(sources[0], target, film=True)
@@ -114,7 +116,7 @@ def _write(
     metadata = recipe if options.metadata else None
     unit = Fraction(1, RATE)
     shots = [Frame(image, index, 1) for index, image in enumerate(frames)]
-    if Path(target).suffix.lower() in animation.FORMATS:
+    if Path(target).suffix.lower() in ANIMATIONS:
         with closing(animation.AnimationWriter(target, unit)) as writer:
             for shot in shots:
                 writer.add(shot)

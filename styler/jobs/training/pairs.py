@@ -19,7 +19,8 @@ from styler.image.conditions import Pair, pair_of
 from styler.jobs import batch
 from styler.jobs.batch import Summary
 from styler.jobs.pictures import open_picture, output_size, own_size, size_of
-from styler.jobs.records import Record, forecast_of, prepare, prove, recipe_of, record_of, save, source_of
+from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
+from styler.jobs.records import prepare, recipe_of, save
 from styler.options.translate import PairsOptions
 from styler.storage import disk
 from styler.storage.datasets import find_pairs

@@ -20,8 +20,8 @@ from styler.errors import InputError
 from styler.image.levels import to_unit
 from styler.storage import disk
 from styler.storage.names import display, is_private
+from styler.storage.pictures.encode import FORMATS
 from styler.storage.pictures.load import load_levels
-from styler.storage.pictures.save import FORMATS
 
 Batch = TypeVar("Batch")
 Item = TypeVar("Item")

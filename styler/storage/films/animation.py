@@ -20,26 +20,16 @@ from styler.image.levels import from_pixels, to_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films.footage import Footage, Frame
+from styler.storage.films.formats import ANIMATIONS
 from styler.storage.names import display, one_line
 from styler.storage.pictures import modes
 from styler.storage.pictures.recipe import save_options, to_text
 
-FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
-"""The format that is written, by the ending of the file's name."""
 MILLISECOND = Fraction(1, 1000)
 _NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
 MOST_FRAMES = 10_000
 """Frames of an animation, at most: a small file can claim a million, which would be painted for weeks."""
 _CODEC = {"WEBP": {"quality": 90}}
-
-
-def is_animated(path: Path | str) -> bool:
-    """Whether this is a GIF, WebP or PNG of several frames; what cannot be opened is not."""
-    try:
-        with disk.open_input(path) as file, Image.open(file, formats=[*set(FORMATS.values())]) as image:
-            return bool(getattr(image, "is_animated", False))
-    except Exception:  # foreign bytes: Pillow raises half a dozen kinds
-        return False
 
 
 def inspect(source: Path | str, *, max_pixels: int) -> Footage:
@@ -73,7 +63,7 @@ def _opened(source: Path | str) -> Iterator[Image.Image]:
     """A file opened by Pillow; whatever it raises in the block becomes an InputError."""
     with disk.open_input(source) as file:
         try:
-            yield Image.open(file, formats=[*set(FORMATS.values())])
+            yield Image.open(file, formats=[*set(ANIMATIONS.values())])
         except Exception as error:  # foreign bytes: Pillow raises half a dozen kinds
             raise InputError(f"{display(source)} {_fault(error)}") from error
 
@@ -123,7 +113,7 @@ class AnimationWriter:
     def __init__(self, target: Path | str, time_base: Fraction) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._unit = time_base / MILLISECOND
-        self._format = FORMATS[Path(target).suffix.lower()]
+        self._format = ANIMATIONS[Path(target).suffix.lower()]
         self._modes: list[str] = []
         self._offsets: list[int] = []
         self._times: list[int] = []

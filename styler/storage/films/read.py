@@ -12,25 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from styler.errors import InputError, StylerError
+from styler.errors import InputError
 from styler.image.levels import from_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.magic import GIF, HEAD_BYTES, kind_of
+from styler.storage.films.formats import kind_at
+from styler.storage.magic import GIF
 from styler.storage.names import display, install, one_line
 from styler.storage.pictures import recipe
 
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-}
-"""The container that is written, by the ending of the file's name."""
 _READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
 CREDITS = ("title", "artist", "copyright", "date", "description")
 
@@ -47,22 +39,6 @@ def codecs() -> Any:
         return importlib.import_module("av")
     except ImportError as error:
         raise InputError(f"videos need PyAV, which is not installed: {install('video')}") from error
-
-
-def is_film(path: Path | str) -> bool:
-    """Whether this is a video or an animation: by the ending of its name, else by its first bytes.
-
-    A GIF, WebP or PNG with one frame is a picture. Whatever cannot be opened is none.
-    """
-    ending = Path(path).suffix.lower()
-    if ending in CONTAINERS:
-        return True
-    if ending in animation.FORMATS:
-        return animation.is_animated(path)
-    try:
-        return (_kind_at(path) or "").endswith("video")
-    except StylerError:
-        return False
 
 
 def inspect(source: Path | str, *, max_pixels: int) -> Footage:
@@ -177,7 +153,7 @@ def _refusals(source: Path | str) -> Iterator[None]:
         OSError,
         ValueError,
     ) as error:  # ValueError: seeking in damage
-        kind = _kind_at(source)
+        kind = kind_at(source)
         reason = display(getattr(error, "strerror", None) or str(error))
         what = kind if kind and not kind.endswith("video") else f"damaged, cut off or no video ({reason})"
         raise InputError(f"{display(source)} is {what}: give an MP4, MOV, MKV, WebM or AVI") from error
@@ -195,19 +171,13 @@ def _stream(container: Any, source: Path | str) -> Any:
 
 def has_comment(source: Path | str) -> bool:
     """Whether this is a video or a GIF, whose recipe is in the comment."""
-    kind = _kind_at(source) or ""
+    kind = kind_at(source) or ""
     return kind == GIF or kind.endswith("video")
-
-
-def _kind_at(path: Path | str) -> str | None:
-    """The kind of a file by its first bytes, None if unknown; raises InputError if it cannot be read."""
-    with disk.open_input(path) as file:
-        return kind_of(file.read(HEAD_BYTES))
 
 
 def read_recipe(source: Path | str) -> dict[str, object]:
     """The recipe in the comment of a video or a GIF; see `recipe.parse`. Raises InputError."""
-    text = animation.comment(source) if _kind_at(source) == GIF else _comment(source)
+    text = animation.comment(source) if kind_at(source) == GIF else _comment(source)
     return recipe.parse(text, display(source))
 
 

@@ -22,8 +22,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from styler.device import is_shortage
-from styler.errors import CheckpointError
+from styler.errors import CheckpointError, is_shortage
 from styler.storage import disk, magic, pickles
 from styler.storage.names import display
 

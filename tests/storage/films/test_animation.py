@@ -11,6 +11,7 @@ from PIL import Image
 from styler.errors import InputError
 from styler.storage.films import animation
 from styler.storage.films.footage import Frame
+from styler.storage.films.formats import is_animated
 from styler.storage.films.read import frames, inspect, read_recipe
 
 
@@ -88,7 +89,7 @@ def test_an_animation_of_a_million_frames_is_refused(tmp_path):
     frame = b"\x21\xf9\x04\x04\x0a\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02D\1\0"
     for count, name in ((10_000, "long.gif"), (10_001, "longer.gif")):
         (tmp_path / name).write_bytes(head + frame * count + b";")
-    assert animation.is_animated(tmp_path / "longer.gif")
+    assert is_animated(tmp_path / "longer.gif")
     assert animation.inspect(tmp_path / "long.gif", max_pixels=10**8).frames == 10_000
     with pytest.raises(InputError, match=r"has 10,001 frames, over the limit of 10,000 of an animation"):
         animation.inspect(tmp_path / "longer.gif", max_pixels=10**8)

@@ -16,7 +16,7 @@ from corpus import stored
 from PIL import Image
 
 from styler.errors import InputError
-from styler.storage.pictures import load
+from styler.storage.pictures import decode
 from styler.storage.pictures.codec import SETTINGS
 from styler.storage.pictures.load import load_picture
 
@@ -55,14 +55,14 @@ def test_threads_take_turns_since_pillows_limit_is_global(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = stored(tmp_path, corpus.encoded(corpus.picture(), "PNG"))
-    limits, limit, opened = [], Image.MAX_IMAGE_PIXELS, load._opened
+    limits, limit, opened = [], Image.MAX_IMAGE_PIXELS, decode._opened
 
     def slow(file: BinaryIO, head: bytes) -> Image.Image:
         time.sleep(0.01)
         limits.append(Image.MAX_IMAGE_PIXELS)
         return opened(file, head)
 
-    monkeypatch.setattr(load, "_opened", slow)
+    monkeypatch.setattr(decode, "_opened", slow)
     wanted = range(10_000, 10_008)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda maximum: load_picture(path, max_pixels=maximum), wanted))
@@ -73,7 +73,7 @@ def test_threads_take_turns_since_pillows_limit_is_global(
 def test_threads_with_one_limit_decode_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what another thread warns of meanwhile is not taken for the picture's."""
     path = stored(tmp_path, corpus.encoded(corpus.picture(), "PNG"))
-    both, opened, limit = threading.Barrier(2), load._opened, Image.MAX_IMAGE_PIXELS
+    both, opened, limit = threading.Barrier(2), decode._opened, Image.MAX_IMAGE_PIXELS
     told: list[str] = []
 
     def met(file: BinaryIO, head: bytes) -> Image.Image:
@@ -81,7 +81,7 @@ def test_threads_with_one_limit_decode_at_once(tmp_path: Path, monkeypatch: pyte
         warnings.warn("of this thread", UserWarning, stacklevel=1)
         return opened(file, head)
 
-    monkeypatch.setattr(load, "_opened", met)
+    monkeypatch.setattr(decode, "_opened", met)
     monkeypatch.setattr(warnings, "showwarning", lambda message, *_: told.append(str(message)))
     with ThreadPoolExecutor(2) as pool:
         for picture in pool.map(load_picture, [path, path]):

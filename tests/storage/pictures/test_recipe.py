@@ -14,8 +14,9 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from styler.errors import InputError
 from styler.storage.pictures import recipe
+from styler.storage.pictures.encode import FORMATS
 from styler.storage.pictures.load import load_picture, read_recipe
-from styler.storage.pictures.save import FORMATS, encode_picture, save_picture
+from styler.storage.pictures.save import encode_picture, save_picture
 
 RECIPE = {"command": "optimize", "seed": 3, "content": "Käthe 写真.jpg", "losses": {"content/relu4_2": 1.5}}
 CREDITS = {"copyright": "(c) Käthe", "artist": "Käthe", "description": "A view"}

@@ -18,8 +18,9 @@ from PIL import Image
 
 from styler.errors import OutputError
 from styler.storage.pictures import modes
+from styler.storage.pictures.encode import FORMATS, format_of
 from styler.storage.pictures.load import load_picture
-from styler.storage.pictures.save import FORMATS, encode_picture, format_of, save_picture
+from styler.storage.pictures.save import encode_picture, save_picture
 
 resource = pytest.importorskip("resource")  # no Windows: limits, FIFOs and sockets are tested here
 RECIPE = {"command": "optimize", "seed": 3, "content": "Käthe 写真.jpg", "losses": {"content/relu4_2": 1.5}}
