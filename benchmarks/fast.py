@@ -30,7 +30,8 @@ from styler.events import Item, Result
 from styler.features import Extractor
 from styler.jobs import fast
 from styler.networks.layers import Mode
-from styler.networks.residual import WIDTHS, ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import WIDTHS, ResidualNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
 from styler.options.fields import parse_size

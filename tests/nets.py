@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
 from styler.networks.layers import Mode, initialize, norms_of
-from styler.networks.residual import PIX2PIX, ResidualArchitecture
+from styler.networks.plans import PIX2PIX, ResidualArchitecture
 from styler.networks.unet import UNetArchitecture
 
 MIX = torch.tensor([[0.7, 0.3]])

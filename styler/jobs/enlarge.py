@@ -14,8 +14,8 @@ from styler.events import Event, Note
 from styler.image.masks import bled
 from styler.image.size import Size, resize
 from styler.jobs.batch import Summary
-from styler.jobs.passes import apply, unfinished
-from styler.jobs.pictures import Session, size_of
+from styler.jobs.passes.apply import apply, unfinished
+from styler.jobs.passes.pictures import Session, size_of
 from styler.jobs.recipes import Record
 from styler.jobs.records import prepare
 from styler.options.enlarge import EnlargeOptions

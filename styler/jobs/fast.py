@@ -16,15 +16,22 @@ from styler.events import Event, Item, Note, Result
 from styler.image.size import resize
 from styler.jobs.batch import Selection, Summary
 from styler.jobs.enlarge import larger
-from styler.jobs.passes import apply, prove_target, unfinished
-from styler.jobs.pictures import Session, check_size, open_picture, output_size, precision_name, size_of
+from styler.jobs.passes.apply import apply, prove_target, unfinished
+from styler.jobs.passes.pictures import (
+    Session,
+    check_size,
+    open_picture,
+    output_size,
+    precision_name,
+    size_of,
+)
 from styler.jobs.recipes import Record, prove, record_of, source_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.styles import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
-from styler.networks.kinds import KINDS
+from styler.networks.plans import KINDS
 from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
-from styler.storage.cards import mix, weights
+from styler.storage.cards import weights
 from styler.storage.inputs import picture_target
 from styler.storage.models import library
 from styler.storage.models.library import Model
@@ -141,7 +148,7 @@ class _Blend:
     @classmethod
     def of(cls, model: Model, path: Path, options: FastOptions) -> _Blend:
         """The blend that the options ask for; raises InputError for a style that the model does not have."""
-        shares = mix(model.card, options.style).to(prepare(options))
+        shares = library.mix(model.card, options.style).to(prepare(options))
         names = list(weights(options.style)) if options.style else [model.card.styles[0].name]
         model_name = Path(options.model).name or path.stem
         return cls(

@@ -23,7 +23,7 @@ from styler.features import Extractor
 from styler.image.size import Size
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.enlarge import larger
-from styler.jobs.pictures import open_picture, own_size, precision_name, size_of
+from styler.jobs.passes.pictures import open_picture, own_size, precision_name, size_of
 from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
 from styler.jobs.records import partial_for, prepare, recipe_of, save
 from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks

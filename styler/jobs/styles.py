@@ -14,7 +14,7 @@ from styler.errors import InputError
 from styler.events import Event
 from styler.image.masks import fits, is_colored, paired, soft
 from styler.image.size import Size, resize
-from styler.jobs.pictures import open_picture, size_of
+from styler.jobs.passes.pictures import open_picture, size_of
 from styler.options.optimize import OptimizeOptions
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture

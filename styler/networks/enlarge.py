@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
-from styler.networks.layers import PICTURE, Layer, Mode, Norm, Upsampling, bounded, listed
+from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed
+from styler.networks.plans import Upsampling, bounded
 from styler.networks.residual import Block
 
 _SLOPE = 0.05

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.networks.plans import Borders, Upsampling
 from styler.options.translate import GeneratorNorm
 
 T = TypeVar("T")
@@ -21,21 +22,6 @@ LEAK = 0.2
 """Slope below zero of pix2pix's leaky ReLUs."""
 SLOPE = 0.25
 """Slope at which a learned one begins (He et al. 2015)."""
-
-Borders = Literal["zero", "reflect", "wrap"]
-Upsampling = Literal["transposed", "resize", "shifted", "bilinear", "shuffle"]
-"""How a layer enlarges: a transposed convolution; nearest pixels and a 3x3 convolution with reflected
-borders; nearest pixels, a row and a column of zeros at the top and the left, and a 4x4 convolution; bilinear
-pixels and a convolution; or a convolution whose channels become the pixels of squares (Shi et al. 2016)."""
-
-
-def bounded(default: T, low: float, high: float) -> T:
-    """A field of a network's configuration: its default and its bounds, inclusive.
-
-    Those of a tuple are its numbers' bounds.
-    """
-    bounds: T = field(default=default, metadata={"low": low, "high": high})
-    return bounds
 
 
 class Moments(NamedTuple):

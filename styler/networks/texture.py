@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from styler.device import Form
-from styler.networks.layers import Layer, Mode, Norm, bounded, listed
+from styler.networks.layers import Layer, Mode, Norm, listed
+from styler.networks.plans import bounded
 
 PLAIN = Form()
 SLOPE = 0.01

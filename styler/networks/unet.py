@@ -9,17 +9,8 @@ from torch import Tensor, nn
 
 from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
-from styler.networks.layers import (
-    LEAK,
-    PICTURE,
-    Join,
-    Layer,
-    Mode,
-    Norm,
-    Upsampling,
-    bounded,
-    listed,
-)
+from styler.networks.layers import LEAK, PICTURE, Join, Layer, Mode, Norm, listed
+from styler.networks.plans import Upsampling, bounded
 from styler.options.translate import GeneratorNorm
 
 WIDEST = 8

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-import torch
-from torch import Tensor
-
 from styler.errors import InputError
-from styler.networks.kinds import KINDS
+from styler.networks.plans import KINDS
 from styler.options.fields import parse_weights
 from styler.storage.names import SLUG, display, nearest, slug
 
@@ -164,8 +161,8 @@ def _check_styles(styles: tuple[Style, ...], count: int) -> None:
 # Blends
 
 
-def mix(card: Card, style: str) -> Tensor:
-    """Weights [1, S] of a model's styles that sum to 1, from `waves:0.6,ink:0.4`; no number means 1.
+def shares(card: Card, style: str) -> list[float]:
+    """Weights [S] of a model's styles that sum to 1, from `waves:0.6,ink:0.4`; no number means 1.
 
     "" means the only style.
 
@@ -179,8 +176,8 @@ def mix(card: Card, style: str) -> Tensor:
     for name in given:
         if name not in names:
             raise InputError(f"the network has no style '{display(name)}'{nearest(name, names)}")
-    row = torch.tensor([[given.get(name, 0.0) for name in names]], dtype=torch.float64)
-    return (row / row.sum()).float()
+    row = [given.get(name, 0.0) for name in names]
+    return [weight / sum(row) for weight in row]
 
 
 def weights(style: str) -> dict[str, float]:

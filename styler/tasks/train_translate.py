@@ -33,7 +33,7 @@ from styler.networks.patch import (
     PatchDiscriminator,
     smallest_side,
 )
-from styler.networks.residual import PIX2PIX
+from styler.networks.plans import PIX2PIX
 from styler.networks.unet import UNetArchitecture
 from styler.options.enlarge import TrainEnlargeOptions
 from styler.options.fields import Layers

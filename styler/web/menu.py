@@ -17,7 +17,7 @@ from styler.image.size import fit
 from styler.jobs.fast import fast
 from styler.jobs.optimize import optimize
 from styler.jobs.translate import translate
-from styler.networks.kinds import KINDS
+from styler.networks.plans import KINDS
 from styler.options.fast import FastOptions
 from styler.options.fields import TEXT_FORMS, Options
 from styler.options.optimize import OptimizeOptions

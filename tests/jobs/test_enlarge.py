@@ -31,7 +31,7 @@ from styler.networks.kinds import described
 from styler.networks.layers import Mode
 from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
-from styler.storage.models import enlargers, library
+from styler.storage.models import enlargers, find, library
 from styler.storage.models.library import Card, Model
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.tasks.enlarge.enlarger import steps, target_size
@@ -64,7 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "here"
     (folder / "in" / "deep").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     for factor in (2, 4):
         installed(f"enlarge-x{factor}", gentle(factor))
         installed(f"enlarge-x{factor}-detail", gentle(factor, seed=1))

@@ -17,11 +17,12 @@ from styler.jobs.fast import Summary
 from styler.networks import strips
 from styler.networks.kinds import described
 from styler.networks.layers import Mode
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
 from styler.storage import disk
-from styler.storage.models import library
+from styler.storage.models import find, library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.ui import cli
@@ -43,7 +44,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     (folder / "in" / "deep").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     torch.manual_seed(1)
     written(
         library.folder() / "pair.safetensors",
@@ -316,7 +317,7 @@ def test_a_surprise_in_one_picture_does_not_end_the_others(here, monkeypatch):
             raise RuntimeError("what\nis this")
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.pictures.load_picture", surprising)
+    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", surprising)
     events, summary = fast("in", output="out")
     assert summary == Summary(done=1, failed=1)
     (record,) = [record for record in records(events) if record.get("error")]

@@ -17,11 +17,12 @@ from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, TrainStep
 from styler.jobs import fast as job
 from styler.networks.kinds import described
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions
 from styler.storage import disk
 from styler.storage.cards import Card, Style
-from styler.storage.models import library
+from styler.storage.models import find, library
 from styler.storage.pictures.load import load_picture, read_recipe
 
 
@@ -46,7 +47,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     (folder / "in").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     monkeypatch.setitem(LEARNING, "crop", 32)
     monkeypatch.setitem(LEARNING, "average", 0.0)  # which follows every eighth step only
     for length, steps in {"fast": 2, "normal": 4, "long": 6}.items():
@@ -290,7 +291,7 @@ def test_a_killed_learning_leaves_nothing_half_written(tmp_path):
     code = (
         "from styler.options import fast\n"
         "fast.LEARNING['crop'], fast.LEARNING_STEPS['normal'] = 32, 400\n"
-        "from styler.storage.models import library; library._bundled = lambda: None\n"
+        "from styler.storage.models import find; find._bundled = lambda: None\n"
         "from styler.ui.cli import main; main()"
     )
     words = [sys.executable, "-c", code, "fast", "photo.png", "--style", "My Painting.png", "-v"]

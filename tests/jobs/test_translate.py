@@ -16,10 +16,11 @@ from PIL import Image
 from styler.jobs import translate as translating
 from styler.networks.kinds import build, described
 from styler.networks.layers import Mode
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.options.translate import TranslateOptions
 from styler.storage import disk
-from styler.storage.models import library
+from styler.storage.models import find, library
 from styler.storage.models.library import Card, Model, Style, Translation
 from styler.storage.pictures.encode import FORMATS
 from styler.storage.pictures.load import load_picture, read_recipe
@@ -41,7 +42,7 @@ def generator(name, made=None, **about):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """The current folder with photos; the generators `maps`, and `lines`, which takes edges."""
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     monkeypatch.setattr("styler.storage.models.shelf.bundled", lambda: None)
     folder = tmp_path / "here"
     (folder / "in" / "deep").mkdir(parents=True)

@@ -14,9 +14,9 @@ from styler.device import Form
 from styler.networks import strips
 from styler.networks.enlarge import JOHNSON, SRRESNET, EnlargeArchitecture, EnlargeNetwork, mixed
 from styler.networks.flow import enlarged
-from styler.networks.kinds import check
 from styler.networks.layers import Mode
 from styler.networks.patch import DenseDiscriminator
+from styler.networks.plans import check
 
 STORED = Mode("stored")
 PLAIN = EnlargeArchitecture(inputs=3)

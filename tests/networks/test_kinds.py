@@ -5,7 +5,8 @@ import json
 import pytest
 from nets import architecture
 
-from styler.networks.kinds import ARCHITECTURES, KINDS, described, empty
+from styler.networks.kinds import ARCHITECTURES, described, empty
+from styler.networks.plans import KINDS
 from styler.networks.texture import TextureArchitecture
 
 CONFIGS = {

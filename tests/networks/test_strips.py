@@ -13,7 +13,7 @@ from styler.device import Form, peak_memory
 from styler.networks import strips
 from styler.networks.kinds import build
 from styler.networks.layers import Mode, Moments, norms_of
-from styler.networks.residual import ResidualArchitecture
+from styler.networks.plans import ResidualArchitecture
 from styler.networks.strips import Map
 from styler.networks.unet import UNetArchitecture
 

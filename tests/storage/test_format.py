@@ -13,12 +13,13 @@ from trained import INK, model, texture, translator
 
 from styler.errors import CheckpointError, OutputError, WeightsError
 from styler.networks.kinds import described
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.networks.vgg import CAFFE, VGGArchitecture, random_convolutions
-from styler.storage import format
+from styler.storage import format, header
 from styler.storage.cards import Card, Style, Translation
-from styler.storage.format import DamagedError
-from styler.storage.models import library, vgg
+from styler.storage.header import DamagedError
+from styler.storage.models import find, library, vgg
 
 DTYPES = [torch.float16, torch.float32, torch.bfloat16]
 
@@ -69,7 +70,7 @@ def test_a_model_comes_back(path, make, dtype):
         tensor = back.network.state_dict()[key]
         assert tensor.dtype == torch.float32 and torch.equal(tensor, value.to(dtype).float())
     assert dataclasses.replace(back.card, sha256="", network=network) == written.card
-    assert format.read_card(path) == format.prove_card(path) == back.card and back.origin == ""
+    assert header.read_card(path) == format.prove_card(path) == back.card and back.origin == ""
     if written.thumbnails is None:
         assert back.thumbnails is None and format.read_thumbnails(path) is None
     else:
@@ -102,7 +103,7 @@ def test_equal_networks_are_equal_bytes_and_the_seal_is_the_file_s(tmp_path, kin
         WRITE[kind](tmp_path / name)
     data = (tmp_path / "a").read_bytes()
     assert data == (tmp_path / "b").read_bytes()
-    seal = format.read_card(tmp_path / "a").sha256
+    seal = header.read_card(tmp_path / "a").sha256
     assert hashlib.sha256(data.replace(seal.encode(), b"0" * 64)).hexdigest() == seal
 
 
@@ -113,7 +114,7 @@ def test_a_file_is_plain_safetensors_with_one_key_of_metadata(path, kind):
         assert list(file.metadata()) == ["styler"]
         about = json.loads(file.metadata()["styler"])
     assert (about["format"], about["kind"]) == (2, kind) and about["information"]["steps"] == 7
-    assert format.is_ours(path)
+    assert header.is_ours(path)
 
 
 def test_a_feature_network_of_format_1_opens(path):
@@ -467,7 +468,7 @@ def put(value, place, new):
 
 @pytest.mark.parametrize("kind", ["transform", "translate"])
 def test_whatever_a_header_says_it_is_listed_or_refused_in_one_line(path, kind, monkeypatch):
-    monkeypatch.setattr(library, "_files", lambda: iter([(path, False)]))
+    monkeypatch.setattr(find, "files", lambda: iter([(path, False)]))
     FULL[kind](path)
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -493,7 +494,7 @@ def test_whatever_a_header_says_it_is_listed_or_refused_in_one_line(path, kind, 
 def test_a_header_that_is_too_large_is_not_read(path):
     path.write_bytes((2 << 20).to_bytes(8, "little") + b'{"__metadata__":{"styler":"' + b" " * (2 << 20))
     with pytest.raises(DamagedError, match="is a safetensors file, not one of styler's"):
-        format.read_card(path)
+        header.read_card(path)
 
 
 def test_a_header_nested_too_deep_is_damaged(path):
@@ -528,17 +529,17 @@ def test_a_model_is_no_feature_weights(path, make):
 )
 def test_other_files_are_refused_by_what_they_are(path, data, told):
     path.write_bytes(data)
-    assert not format.is_ours(path)
-    for read in (format.read, format.read_card, vgg.read):
+    assert not header.is_ours(path)
+    for read in (format.read, header.read_card, vgg.read):
         with pytest.raises(DamagedError, match=f"{told}, not one of styler's networks: styler models add"):
             read(path)
 
 
 def test_another_tool_s_safetensors_are_not_ours(path):
     safetensors.torch.save_file({"a": torch.ones(2)}, path)
-    assert not format.is_ours(path)
+    assert not header.is_ours(path)
     with pytest.raises(DamagedError, match="is a safetensors file, not one of styler's"):
-        format.read_card(path)
+        header.read_card(path)
 
 
 # Writing

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load, save
 
 from styler.networks.layers import Moments, norms_of
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
 from styler.storage.pictures.load import load_picture
 from styler.tasks import steady

@@ -15,10 +15,11 @@ from PIL import Image
 from theirs import save_johnson
 
 from styler.networks.kinds import described
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.storage.cards import Card, Style
-from styler.storage.models import library
+from styler.storage.models import find, library
 from styler.storage.models.known import WEIGHTS
 from styler.storage.models.library import Model
 from styler.storage.pictures.load import load_picture, read_recipe
@@ -37,7 +38,7 @@ def installed(name, network, kind, *styles):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """The current folder with photos; models with the styles ink and oil, wash, and the texture sand."""
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     monkeypatch.setattr("styler.storage.models.shelf.bundled", lambda: None)
     folder = tmp_path / "here"
     (folder / "in").mkdir(parents=True)
@@ -144,7 +145,7 @@ def test_a_dry_run_reads_headers_only_but_for_one_sample(run, here, monkeypatch)
         seen.append(source)
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.pictures.load_picture", noticed)
+    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", noticed)
     before = sorted(here.rglob("*"))
     done = run("fast", "in", "photo.png", "--style", "ink", "--dry-run", "-o", "out")
     assert done.code == 0 and "in/b.png -> out/in/b.png: 40 x 24, whole" in done.err

@@ -10,9 +10,10 @@ from theirs import save_unet
 
 from styler.networks.kinds import build, described
 from styler.networks.layers import initialize
-from styler.networks.residual import ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import ResidualArchitecture
+from styler.networks.residual import ResidualNetwork
 from styler.storage.cards import Card, Style, Translation
-from styler.storage.models import library
+from styler.storage.models import find, library
 from styler.storage.models.library import Model
 
 MADE = architecture(width=2, halvings=5)
@@ -21,7 +22,7 @@ MADE = architecture(width=2, halvings=5)
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """The current folder with a photo and junyanz's net_G.pth; the translator cats and the style ink."""
-    monkeypatch.setattr(library, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "_bundled", lambda: None)
     monkeypatch.chdir(tmp_path)
     library.folder().mkdir(parents=True)
     network = build(MADE)

@@ -13,7 +13,7 @@ from styler.errors import InputError
 from styler.events import Event
 from styler.image.size import fit, resize
 from styler.jobs.batch import Summary
-from styler.jobs.pictures import open_picture, size_of
+from styler.jobs.passes.pictures import open_picture, size_of
 from styler.jobs.recipes import Record, source_of
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view

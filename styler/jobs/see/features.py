@@ -11,7 +11,7 @@ from styler.classifiers import SCORES, Network
 from styler.errors import InputError
 from styler.events import Event, Stage, Step
 from styler.jobs.batch import Summary
-from styler.jobs.pictures import size_of
+from styler.jobs.passes.pictures import size_of
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view
 from styler.options.see import FeaturesOptions

@@ -12,7 +12,7 @@ from styler.errors import InputError
 from styler.events import Event, Result
 from styler.image.size import Size
 from styler.jobs.batch import Summary
-from styler.jobs.pictures import check_size, size_of
+from styler.jobs.passes.pictures import check_size, size_of
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view

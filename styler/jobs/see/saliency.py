@@ -13,7 +13,7 @@ from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.features import ReluRule
 from styler.jobs.batch import Summary
-from styler.jobs.pictures import size_of
+from styler.jobs.passes.pictures import size_of
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import NO_CLASSIFIER, View, open_view
 from styler.options.see import SaliencyOptions

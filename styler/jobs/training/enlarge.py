@@ -25,7 +25,7 @@ from styler.options.enlarge import TrainEnlargeOptions
 from styler.processes import Group
 from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
-from styler.storage.format import SUFFIX
+from styler.storage.header import SUFFIX
 from styler.storage.models import enlargers, library, vgg
 from styler.storage.models.library import Card, Model
 from styler.storage.names import slug

@@ -28,7 +28,7 @@ from styler.options.fast import TrainFastOptions
 from styler.processes import Group
 from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
-from styler.storage.format import SUFFIX
+from styler.storage.header import SUFFIX
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
 from styler.storage.names import file_of, slug

@@ -21,7 +21,7 @@ from styler.errors import InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.image.levels import to_levels, to_unit
 from styler.image.size import fit, long_side, resize
-from styler.jobs.pictures import size_of
+from styler.jobs.passes.pictures import size_of
 from styler.jobs.records import prepare
 from styler.jobs.training.diary import about, fixed
 from styler.jobs.training.fast import SAMPLE_SIDE, Feed, StyleTraining, moved
@@ -31,7 +31,7 @@ from styler.processes import ALONE
 from styler.storage import disk
 from styler.storage.datasets.photos import LONG_SIDE, crops, spread
 from styler.storage.films.video import open_video
-from styler.storage.format import SUFFIX
+from styler.storage.header import SUFFIX
 from styler.storage.inputs import STREAM, Job
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model

@@ -26,7 +26,7 @@ from styler.options.shared import TrainingOptions
 from styler.processes import Group
 from styler.storage import disk, runs
 from styler.storage.datasets.photos import ahead
-from styler.storage.format import read_card
+from styler.storage.header import read_card
 from styler.storage.names import display, one_line
 from styler.storage.runs import Log
 

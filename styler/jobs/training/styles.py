@@ -18,9 +18,10 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
 from styler.image.size import long_side
-from styler.networks.kinds import KINDS, described
+from styler.networks.kinds import described
 from styler.networks.layers import norms_of
-from styler.networks.residual import WIDTHS, ResidualArchitecture, ResidualNetwork
+from styler.networks.plans import KINDS, ResidualArchitecture
+from styler.networks.residual import WIDTHS, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize

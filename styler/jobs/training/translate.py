@@ -24,7 +24,7 @@ from styler.options.translate import TrainTranslateOptions
 from styler.processes import Group
 from styler.storage import disk, runs
 from styler.storage.datasets.pairs import PairSet, open_pairs, photo_pairs
-from styler.storage.format import SUFFIX
+from styler.storage.header import SUFFIX
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Card, Model, Translation, Translator
 from styler.storage.names import slug

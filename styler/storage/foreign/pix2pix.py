@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 from torch import nn
 
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, described, empty
-from styler.networks.residual import PIX2PIX, ResidualArchitecture
+from styler.networks.plans import PIX2PIX, ResidualArchitecture
 from styler.networks.unet import UNetArchitecture
 from styler.options.translate import GeneratorNorm
 from styler.storage.cards import Translation

@@ -10,7 +10,7 @@ from pathlib import Path
 from styler.classifiers import HeadedVGG, Network
 from styler.errors import InputError, WeightsError
 from styler.features import Extractor
-from styler.storage import format
+from styler.storage import header
 from styler.storage.foreign.classifier import read_head, read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.models import vgg
@@ -35,7 +35,7 @@ def load(name: str, classes: bool = False) -> Network:
     if not classes:
         return vgg.load(name)
     file = _original(name) if name in WEIGHTS else Path(name)
-    if file is None or not file.is_file() or format.is_ours(file):
+    if file is None or not file.is_file() or header.is_ours(file):
         raise WeightsError(
             f"{display(name)} has no head to score classes, as styler keeps convolutions only: leave out "
             "--network, or give the whole network's file, as in --network vgg19-dcbb9e9d.pth"
@@ -46,7 +46,7 @@ def load(name: str, classes: bool = False) -> Network:
 def _original(name: str) -> Path | None:
     """The file of a known classifier; of a VGG only the one that was published has a head."""
     file = vgg.path(name)
-    return None if file is None or (name in _HEADED and format.is_ours(file)) else file
+    return None if file is None or (name in _HEADED and header.is_ours(file)) else file
 
 
 def _whole(file: Path, name: str) -> Network:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from styler.errors import InputError, OutputError
-from styler.networks.kinds import KINDS
 from styler.networks.layers import Mode
-from styler.storage import cards
+from styler.networks.plans import KINDS
 from styler.storage.cards import Statistics
-from styler.storage.format import SUFFIX
+from styler.storage.header import SUFFIX
 from styler.storage.models import enlargers, library, onnx
 from styler.storage.models.library import Translator
 from styler.storage.models.onnx import Parity
@@ -67,7 +66,7 @@ def export(
     if statistics != "auto":
         raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     painter, card, _ = library.transform_of(path, model)
-    return onnx.export(output, painter, Mode(mix=cards.mix(card, style)), overwrite)
+    return onnx.export(output, painter, Mode(mix=library.mix(card, style)), overwrite)
 
 
 def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:

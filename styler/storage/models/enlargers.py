@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from styler.errors import CheckpointError, InputError
 from styler.networks.enlarge import EnlargeNetwork, mixed
-from styler.networks.kinds import KINDS
+from styler.networks.plans import KINDS
 from styler.options.enlarge import EnlargeOptions
 from styler.storage.cards import Card
 from styler.storage.models import library

@@ -12,7 +12,7 @@ import safetensors.torch
 
 from styler.errors import OutputError, WeightsError
 from styler.events import Event, Note
-from styler.storage import disk, format
+from styler.storage import disk, header
 from styler.storage.foreign.classifier import read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.models import vgg
@@ -89,7 +89,7 @@ def add(name: str, file: Path) -> Path:
     record = find(name)
     if not record.url:
         raise WeightsError(f"{name} is built in; use your own file with --network {display(file)}")
-    if not format.is_ours(file):
+    if not header.is_ours(file):
         return _convert(name, file)
     extractor = vgg.read(file)
     if (extractor.network, extractor.normalization) != (record.network, record.normalization):

@@ -29,11 +29,11 @@ from styler.networks.vgg import (
     convolution_names,
 )
 from styler.options.shared import Padding
-from styler.storage import disk, format
+from styler.storage import disk, format, header
 from styler.storage.cards import VGG, Card
 from styler.storage.foreign.classifier import read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
-from styler.storage.format import DamagedError
+from styler.storage.header import DamagedError
 from styler.storage.models.known import SQUEEZENET, WEIGHTS, find
 from styler.storage.names import display, user_folder
 
@@ -189,7 +189,7 @@ def choose(name: str) -> Generator[Event, None, str]:
 
 def own(name: str) -> Path:
     """The file of ours that a name's weights are kept in."""
-    return folder() / f"{name}{format.SUFFIX}"
+    return folder() / f"{name}{header.SUFFIX}"
 
 
 def is_original(name: str, file: Path) -> bool:

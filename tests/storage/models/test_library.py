@@ -11,7 +11,7 @@ from styler.errors import CheckpointError, InputError, OutputError, WeightsError
 from styler.networks.layers import Mode
 from styler.networks.vgg import random_convolutions
 from styler.storage.cards import Style
-from styler.storage.models import convert, library, vgg
+from styler.storage.models import convert, find, library, vgg
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def shelf(tmp_path, monkeypatch):
     """An empty folder in place of the bundled models'."""
     folder = tmp_path / "bundled"
     folder.mkdir()
-    monkeypatch.setattr(library, "_bundled", lambda: folder)
+    monkeypatch.setattr(find, "_bundled", lambda: folder)
     return folder
 
 

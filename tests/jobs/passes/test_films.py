@@ -14,7 +14,7 @@ from tasks.test_steady import MIX, made
 
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, Step
-from styler.jobs import films as filming
+from styler.jobs.passes import films as filming
 from styler.options.fast import FastOptions
 from styler.storage import disk
 from styler.storage.films import animation, encode, read

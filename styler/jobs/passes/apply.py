@@ -9,9 +9,9 @@ from pathlib import Path
 
 from styler.errors import InputError
 from styler.events import Event
-from styler.jobs import films, pictures
 from styler.jobs.batch import Selection, Summary, select, work
-from styler.jobs.pictures import Session
+from styler.jobs.passes import films, pictures
+from styler.jobs.passes.pictures import Session
 from styler.jobs.recipes import Record, prove
 from styler.options.shared import PassOptions
 from styler.storage import disk, inputs
