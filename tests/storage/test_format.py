@@ -19,7 +19,7 @@ from styler.networks.vgg import CAFFE, VGGArchitecture, random_convolutions
 from styler.storage import format, header
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.header import DamagedError
-from styler.storage.models import find, library, vgg
+from styler.storage.models import library, vgg
 
 DTYPES = [torch.float16, torch.float32, torch.bfloat16]
 
@@ -468,7 +468,7 @@ def put(value, place, new):
 
 @pytest.mark.parametrize("kind", ["transform", "translate"])
 def test_whatever_a_header_says_it_is_listed_or_refused_in_one_line(path, kind, monkeypatch):
-    monkeypatch.setattr(find, "files", lambda: iter([(path, False)]))
+    monkeypatch.setattr(library, "files", lambda: iter([(path, False)]))
     FULL[kind](path)
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
