@@ -377,7 +377,7 @@ def test_ctrl_c_outside_of_any_loop_is_130(run, monkeypatch, studio):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("styler.storage.pictures.load.read_recipe", interrupted)
+    monkeypatch.setattr("styler.storage.pictures.decode.read_recipe", interrupted)
     assert run("show", "photo.png").code == 130
 
 
