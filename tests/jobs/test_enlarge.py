@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from click.testing import CliRunner
 from corpus import encoded, picture
 from films import make, pictures, stream_of
-from nets import enlarger
+from nets import architecture, enlarger, small, stirred
 from PIL import Image, ImageChops
 from runs import ended
 
@@ -25,14 +26,16 @@ from styler.image.masks import bled
 from styler.image.size import resize
 from styler.jobs import enlarge as job
 from styler.jobs import fast as fast_job
+from styler.jobs import translate as translate_job
 from styler.jobs.batch import Summary
 from styler.networks.enlarge import JOHNSON, EnlargeArchitecture, EnlargeNetwork
-from styler.networks.kinds import described
+from styler.networks.kinds import build, described
 from styler.networks.layers import Mode
 from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
+from styler.options.translate import TranslateOptions
 from styler.storage.models import enlargers, find, library
-from styler.storage.models.library import Card, Model
+from styler.storage.models.library import Card, Model, Style, Translation
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.tasks.enlarge.enlarger import steps, target_size
 from styler.ui import cli
@@ -311,3 +314,54 @@ def test_other_networks_and_unknown_names_are_refused() -> None:
     with pytest.raises(InputError, match="enlarges and has no styles: styler enlarge --model enlarge-x2"):
         ended(fast_job.fast(["photo.png"], None, FastOptions(model="enlarge-x2")), [])
     assert enlargers.locate("enlarge-x2").stem == "enlarge-x2"
+
+
+# Other commands
+
+
+@pytest.fixture(params=["fast", "translate"])
+def painted(request: pytest.FixtureRequest) -> Callable[..., Summary]:
+    """`styler fast` or `styler translate`, with a tiny network of its own that is installed."""
+    path = library.folder() / "painter.safetensors"
+    if request.param == "fast":
+        network = small("johnson")
+        card = Card("transform", described(network.config), (Style("ink"), Style("oil")))
+        make = partial(_run, fast_job.fast, FastOptions, model="painter", style="ink")
+    else:
+        config = architecture(width=4, halvings=3, norm="instance")
+        network = stirred(build(config))
+        about = Translation(direction="AtoB", batch=1, dropout=False, inputs="map", outputs="photo")
+        card = Card("translate", described(config), (), "MIT", about.information)
+        make = partial(_run, translate_job.translate, TranslateOptions, checkpoint="painter")
+    library.write(path, Model(network, card), torch.float32)
+    return make
+
+
+def _run(job: Any, options: Any, *sources: str, output: str | None = None, **more: Any) -> Summary:
+    _, summary = ended(job(sources, output, options(precision="float32", **more)), [])
+    return summary  # type: ignore[no-any-return]
+
+
+def test_paintings_are_enlarged_as_styler_enlarge_does(painted: Callable[..., Summary]) -> None:
+    """But for the levels of the file between."""
+    painted("photo.png", output="small.png")
+    enlarge("small.png", output="two.png", scale=2, precision="float32")
+    painted("photo.png", output="one.png", enlarge=2)
+    assert size("one.png") == (80, 48)
+    one, two = (load_picture(name).image for name in ("one.png", "two.png"))
+    assert (one - two).abs().max() < 4 / 255 and one.std() > 0.02
+    recipe = read_recipe("one.png")
+    assert recipe["options"]["enlarge"] == 2 and recipe["size"] == [80, 48]  # type: ignore[index]
+    assert "--enlarge 2" in command_line(recipe, cli.styler.commands).line
+
+
+def test_folders_and_videos_of_paintings_are_enlarged_too(painted: Callable[..., Summary]) -> None:
+    make(Path("in/film.mp4"), pictures(3))
+    assert painted("in", output="out", enlarge=1.5).done == 3
+    assert size("out/a.png") == size("out/deep/b.jpg") == (60, 36)
+    assert stream_of("out/film.mp4")[2:] == (96, 72)
+
+
+def test_a_painting_too_large_to_write_is_refused(painted: Callable[..., Summary]) -> None:
+    with pytest.raises(InputError, match="160x96 pixels, over the limit of 5,000"):
+        painted("photo.png", enlarge=4, max_pixels=5000)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from nets import STYLED, architecture, mode_of
+from nets import STYLED, architecture, enlarger, mode_of
 
 from styler.errors import CheckpointError, InputError, OutputError
+from styler.networks.enlarge import JOHNSON, SRRESNET, EnlargeArchitecture, mixed
 from styler.networks.kinds import build
 from styler.networks.layers import Mode
 from styler.storage.models import onnx as exporting
@@ -40,6 +41,17 @@ def network(kind="johnson", **fields):
             made.last.conv.weight.mul_(0.1)
             made.last.conv.bias.fill_(0.5)
     return made
+
+
+ENLARGERS = {
+    **{
+        f"x4, {way}": EnlargeArchitecture(inputs=3, upsampling=way)
+        for way in ("shuffle", "nearest", "bilinear", "transposed")
+    },
+    "x2": EnlargeArchitecture(inputs=3, factor=2),
+    "x4 of johnson": JOHNSON,
+    "x4 of srresnet": SRRESNET,
+}
 
 
 def session(path):
@@ -80,6 +92,35 @@ def test_the_file_paints_alike_at_any_size(tmp_path, name, statistics):
         theirs = torch.from_numpy(run(None, {"image": image.numpy()})[0])
         assert theirs.shape == ours.shape and (theirs - ours).abs().max() < 1e-4
         assert ours.std() > (0.05 if "johnson" in name else 0.01)  # a picture, not a plane
+
+
+@pytest.mark.parametrize("name", ENLARGERS)
+def test_networks_that_enlarge_do_so_alike(tmp_path, name):
+    made, mode = enlarger(replace(ENLARGERS[name], width=4, blocks=2)), Mode("stored")
+    found = exporting.export(tmp_path / "net.onnx", made, mode)
+    assert len(found) == len(exporting.SIZES) and all(parity.difference < 1e-4 for parity in found)
+    file = session(tmp_path / "net.onnx")
+    for count, height, width in ((1, 18, 33), (3, 21, 40), (1, 64, 17)):
+        image = torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(width))
+        with torch.no_grad():
+            ours = made(image, mode).clamp(0, 1)
+        (theirs,) = file.run(["enlarged"], {"image": image.numpy()})
+        assert theirs.shape == (count, 3, made.scale * height, made.scale * width)
+        assert (torch.from_numpy(theirs) - ours).abs().max() < 1e-4 and ours.std() > 0.005
+
+
+def test_levels_of_detail_and_cleaning_are_baked_in(tmp_path):
+    """A file takes three channels, and the same levels make the same bytes of the same picture."""
+    config = EnlargeArchitecture(width=4, blocks=2)
+    networks = enlarger(config), enlarger(config, seed=1)
+    image, made = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0)), []
+    for levels in ((0, 0), (1, 0), (0, 1)):
+        network = mixed(*networks, *levels)
+        exporting.export(tmp_path / "net.onnx", network, Mode("stored"))
+        made += session(tmp_path / "net.onnx").run(None, {"image": image.numpy()})
+        with torch.no_grad():
+            assert abs(made[-1] - network(image).clamp(0, 1).numpy()).max() < 1e-4
+    assert all(abs(made[0] - other).max() > 0.01 for other in made[1:])
 
 
 def test_networks_that_reflect_a_map_of_one_pixel_say_how_large_pictures_must_be():
