@@ -107,11 +107,9 @@ def grid(
     try:
         save(target, image, _recipe(contents, styles, image, options), options)
     except OutputError:
-        shards = options.shard.partition("/")[2]
-        if shards == "1" or not Path(target).exists():
+        if options.shard.endswith("/1") or not Path(target).exists():
             raise
-        message = f"another --shard has made {display(target)}"  # it ended at the same time
-        return {**record, "output": None, "message": message}
+        return {**record, "output": None, "message": f"another --shard has made {display(target)}"}
     return {**record, "sizes": [list(image.shape[-2:])]}
 
 

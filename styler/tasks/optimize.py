@@ -103,26 +103,25 @@ def _paint(
     resume: Checkpoint | None,
 ) -> Generator[Event, None, Tensor]:
     """Paint with colors as they are, at the sizes of a schedule."""
-    size = schedule[-1]
+    size, last = schedule[-1], len(schedule) - 1
     extractor = _formed(extractor, options, content.device)
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
     begun, moved = resume or Checkpoint(0, None), resume is not None
     image = begun.image if begun.image is not None else _first(content, styles, options, init)
     usual = typical(extractor, layers(options), view.walk)
-    counts = steps_of(options, len(schedule))
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
-    for stage, scale in list(enumerate(schedule))[begun.stage :]:
-        weight, steps = extractor.content_weight * FADES[min(stage, 2)], counts[stage]
+    counted = zip(schedule, steps_of(options, last + 1), strict=True)
+    for stage, (scale, steps) in list(enumerate(counted))[begun.stage :]:
+        weight = extractor.content_weight * FADES[min(stage, 2)]
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
-        yield Stage(f"scale {stage + 1} of {len(schedule)}", *scale, steps)
+        yield Stage(f"scale {stage + 1} of {last + 1}", *scale, steps)
         before = resize(image, scale)
-        parameter = parameterize(before, options, stage == 0 < len(schedule) - 1)
-        parameterization = _protected(parameter, content, protect, scale)
-        solver = make_solver(parameterization, options, chosen.history)
+        picture = _protected(parameterize(before, options, stage == 0 < last), content, protect, scale)
+        solver = make_solver(picture, options, chosen.history)
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
-            run = minimize(parameterization, view.evaluation(terms), solver, steps, stop, first, every)
+            run = minimize(picture, view.evaluation(terms), solver, steps, stop, first, every)
             image = (yield from relay(run, partial(_noting, view, stage, image))).clamp(0, 1)
         except DivergedError as error:
             best = error.best if isinstance(error.best, Tensor) else image
