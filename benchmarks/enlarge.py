@@ -12,7 +12,8 @@ feature: perceptual distance through the built-in network, relative to bicubic's
 grid: spread over its places of the mean difference to the truth at each place of a grid of FACTOR pixels, in
     levels; dots and checkerboards are seen from about 1 on.
 back: mean difference to the input, in levels, when made small again; the truth's own for comparison.
-time: CPU seconds of one thread from 512 x 512 pixels, in float32 and in bfloat16.
+time: CPU seconds of one thread from 512 x 512 pixels, in float32 and, where the machine multiplies it, in
+    bfloat16; in strips, as the command works, and all at once.
 
 With --upsampling four small networks are trained, equal but for how they enlarge, and their grids printed.
 """
@@ -33,7 +34,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from styler.device import Form
+from styler.device import form_for
 from styler.events import result_of
 from styler.features import Extractor
 from styler.image.degrade import shrunk
@@ -41,8 +42,8 @@ from styler.image.levels import from_pixels, to_levels, to_pixels, to_unit
 from styler.jobs.enlarge import open_networks
 from styler.jobs.training.enlarge import train_enlarge
 from styler.losses.metrics import enlarging_scores, phase_spread
+from styler.networks import strips
 from styler.networks.enlarge import EnlargeNetwork
-from styler.networks.flow import whole
 from styler.options.enlarge import EnlargeOptions, TrainEnlargeOptions, Way
 from styler.storage.datasets.photos import find
 from styler.storage.models import enlargers, vgg
@@ -112,8 +113,7 @@ def compare(
                 f"  feature {row.feature / base.feature:.3f}  grid {row.grid:.2f}  back {row.back:.2f}",
                 flush=True,
             )
-    for form in (Form(), Form(torch.bfloat16, torch.channels_last)):
-        print(f"time in {form.dtype}: {seconds(network, form):.2f} s")
+    print(times(network))
 
 
 def pairs_of(photos: Sequence[Tensor], factor: int) -> Mapping[str, Sequence[Pair]]:
@@ -152,15 +152,29 @@ def pillow(factor: int, way: Image.Resampling) -> Enlarge:
     return enlarge
 
 
-def seconds(network: EnlargeNetwork, form: Form) -> float:
-    """CPU seconds for 512 x 512 pixels, the least of a few."""
-    image, times = torch.rand(1, 3, 512, 512), []
-    with torch.inference_mode():
-        for _ in range(ROUNDS):
-            begun = time.process_time()
-            whole(network, image, STORED, form=form)
-            times.append(time.process_time() - begun)
-    return min(times)
+def times(network: EnlargeNetwork) -> str:
+    """Line with the CPU seconds for 512 x 512 pixels, in each number type that suits the machine."""
+    image, parts = torch.rand(1, 3, 512, 512), []
+    for form in {form_for(precision, torch.device("cpu")) for precision in ("float32", "auto")}:
+        strip = strips.thinnest(network, 512, form.dtype)
+        all_at_once, in_strips = (
+            min(
+                seconds(partial(strips.paint, network, image, STORED, rows, form=form)) for _ in range(ROUNDS)
+            )
+            for rows in (512, strip)
+        )
+        parts.append(
+            f"{str(form.dtype).removeprefix('torch.')} {in_strips:.2f} s in strips of {strip} rows, as it "
+            f"does; {all_at_once:.2f} s whole, {all_at_once / in_strips:.2f} times as long"
+        )
+    return "\n".join(parts)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU seconds."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
 
 
 def upsampling(photos: Sequence[Tensor], dataset: str, steps: int) -> None:
@@ -174,7 +188,7 @@ def upsampling(photos: Sequence[Tensor], dataset: str, steps: int) -> None:
         result_of(train_enlarge(dataset, output, replace(base, upsampling=way), overwrite=True))
         network = enlargers.mixture(Path(output), 0, 0).network
         row = measured(partial(network, mode=STORED), pairs, extractor)
-        print(f"{way:<11} psnr {row.psnr:.2f}  grid {row.grid:.2f}  time {seconds(network, Form()):.2f} s")
+        print(f"{way:<11} psnr {row.psnr:.2f}  grid {row.grid:.2f}  {times(network)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Norms need statistics of the whole picture, so the work goes layer by layer. Maps at full and at half
 resolution are never stored: their rows are made, from the rows below that they need, whenever they are asked
 for. Whole are only the picture, what comes of it, and the maps at lower resolutions that are still needed.
+Networks without such norms are worked on as `stream` does.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from torch import Tensor
 from styler.device import Form
 from styler.networks.flow import EXACT, TINY, Flowing, whole
 from styler.networks.layers import Join, Layer, Mode, Moments, Norm
+from styler.networks.stream import stream
 
 LEAST = 16
 """Rows of the thinnest strips: with thinner ones most of the work would be rows at their borders."""
 STRIP = 2**26
 """Bytes of a strip at full resolution below which memory is not saved: what is freed of smaller blocks, the C
 library keeps (glibc; 12 megapixels in strips of 31 MiB take 40 % more than in strips of 62 MiB)."""
+STREAM = 2**23
+"""Bytes of a strip at full resolution where rows depend on few others; with 16 MiB it takes as long."""
 STORED = 2
 """Halvings from which on a map is stored."""
 HALO = 16
@@ -140,24 +144,16 @@ def paint(
         if rows >= height:
             return out.copy_(whole(network, image.to(device), mode, record, form))
         if network.reach is not None:
-            return _overlapping(network, image, mode, max(rows, LEAST), out, form)
+            top = 0
+            for made in stream(network, image, mode, max(rows, LEAST), form):
+                out[:, :, top : top + made.shape[2]] = made
+                top += made.shape[2]
+            return out
         run = Strips(mode, max(rows, LEAST), record)
         picture = network.flow(photo(image, device, form, network.stride), run)
         for a, b, made in strips(picture, run.strip, height):
             out[:, :, a:b] = made[..., :width]
         return out
-
-
-def _overlapping(network: Flowing, image: Tensor, mode: Mode, rows: int, out: Tensor, form: Form) -> Tensor:
-    """`paint` where each row depends on few others: strips that overlap, without any map of the whole."""
-    assert network.reach is not None
-    device, scale, height = next(network.parameters()).device, network.scale, image.shape[2]
-    for a in range(0, height, rows):
-        b = min(a + rows, height)
-        top, bottom = max(0, a - network.reach), min(height, b + network.reach)
-        made = whole(network, image[:, :, top:bottom].to(device), mode, form=form)
-        out[:, :, scale * a : scale * b] = made[:, :, scale * (a - top) : scale * (b - top)]
-    return out
 
 
 def memory(network: Flowing, height: int, width: int, rows: int, dtype: torch.dtype = torch.float32) -> int:
@@ -170,14 +166,16 @@ def memory(network: Flowing, height: int, width: int, rows: int, dtype: torch.dt
     if rows >= height:
         return pictures + at_once
     if network.reach is not None:
-        return pictures + min(at_once, int(share.whole * row * (rows + 2 * network.reach)))
+        kept = 4 * network.reach * row
+        return pictures + min(at_once, kept + int(share.whole * row * (rows + network.reach)))
     strip = max(row * (rows + HALO), STRIP)
     return pictures + min(at_once, int(share.stored * row * padded[0] + share.strips * strip))
 
 
 def thinnest(network: Flowing, width: int, dtype: torch.dtype = torch.float32) -> int:
-    """Rows of the thinnest strips that still save memory; as many overlap, where they do."""
-    return max(LEAST, 2 * (network.reach or 0), STRIP // (network.config.width * width * dtype.itemsize))
+    """Rows of the thinnest strips that still save memory or, where each row is worked on once, time."""
+    least = STRIP if network.reach is None else STREAM
+    return max(LEAST, least // (network.config.width * width * dtype.itemsize))
 
 
 # Maps

@@ -157,18 +157,16 @@ class OnePass:
         return rows, needed
 
     def rows(self, height: int, width: int) -> int:
-        """Rows of the strips: all where memory is plenty, else so few that it is spared."""
+        """Rows of the strips: all where memory is plenty, else so few that it is spared.
+
+        On a CPU, where rows depend on few others, strips are the quicker way, too.
+        """
         budget, whole = self.budget, self.needed(height, width, height)
-        if whole <= min(budget.room, budget.comfort) and height * width <= budget.largest:
+        fits = whole <= min(budget.room, budget.comfort) and height * width <= budget.largest
+        if fits and (self.network.reach is None or self.device.type != "cpu"):
             return height
-        return max(
-            LEAST,
-            int(
-                min(
-                    strips.thinnest(self.network, width, self.form.dtype), budget.largest // width, height - 1
-                )
-            ),
-        )
+        thin, most = strips.thinnest(self.network, width, self.form.dtype), height if fits else height - 1
+        return max(LEAST, int(min(thin, budget.largest // width, most)))
 
     def needed(self, height: int, width: int, rows: int) -> int:
         """Bytes that the work takes at its peak; the input is prepared before the network runs."""

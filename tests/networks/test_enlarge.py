@@ -160,3 +160,16 @@ def test_the_sides_of_the_last_kernel_are_in_large_pixels() -> None:
     """Of a kernel of 9 at four times the size, a ninth of which is one small pixel."""
     net = EnlargeNetwork(JOHNSON)
     assert net.reach is not None and net.reach >= 4 + 8 + math.ceil(4 / 4)
+
+
+@EACH
+@pytest.mark.parametrize("height", [16, 39, 100])
+def test_strips_work_on_each_row_once(kind: str, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the few that a layer needs of its neighbors; strips that overlap do many of them twice."""
+    net, image, counts = network(kind), torch.rand(1, 3, height, 20), list[int]()
+    flow = net.flow
+    monkeypatch.setattr(net, "flow", lambda x, run: (counts.append(x.shape[2]), flow(x, run))[1])
+    whole = net(image, STORED)
+    made = strips.paint(net, image, STORED, 16)
+    assert (made - whole).abs().max() < 1e-5
+    assert sum(counts[1:]) == height and max(counts[1:]) <= 16 + (net.reach or 0)

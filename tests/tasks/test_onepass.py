@@ -10,8 +10,10 @@ from nets import MIX, picture, psnr, small
 from styler.device import Form
 from styler.errors import DeviceError
 from styler.networks import strips
+from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.options.fast import FastOptions
 from styler.tasks import onepass
+from styler.tasks.enlarge.enlarger import enlarger
 from styler.tasks.fast import painter
 from styler.tasks.onepass import COMFORT, Budget, OnePass, budgeted, formed
 from styler.tasks.steady import followed
@@ -206,3 +208,17 @@ def test_bfloat16_is_near(paint):
     image = picture(64, 64)
     rough = replace(paint, form=Form(torch.bfloat16, torch.channels_last))
     assert 25 < psnr(rough(image), paint(image)) < 100
+
+
+def test_a_network_that_sees_few_rows_works_in_strips_on_a_cpu():
+    """Not for memory, of which there is plenty, but for time; a small picture is one strip."""
+    network = EnlargeNetwork(EnlargeArchitecture(inputs=3, blocks=2)).eval()
+    enlarge = enlarger({4: network}, 4, lambda size: (4 * size[0], 4 * size[1]))
+    rows, needed = enlarge.plan(512, 512)
+    assert 16 <= rows < 128 and needed < enlarge.needed(512, 512, 512) / 2
+    assert enlarge.plan(24, 32)[0] == 24
+    image = picture(150, 512)
+    with torch.no_grad():
+        right = network(image, enlarge.mode).clamp(0, 1)
+    assert enlarge.rows(150, 512) < 150
+    torch.testing.assert_close(enlarge(image), right, atol=1e-5, rtol=0)
