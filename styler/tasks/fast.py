@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from styler.device import Form, form_for, room_for
 from styler.errors import DeviceError, is_shortage
 from styler.image.color import match_colors
-from styler.image.grain import grained
+from styler.image.grain import with_grain
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
@@ -42,8 +42,8 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
         photo = resize(photo, stroked((photo.shape[-2], photo.shape[-1]), options.style_scale))
         if options.color == "content-to-style" and not options.colors_only:
             # A network brings no picture of its style; what it paints has the colors of one.
-            photo = match_colors(photo, plain.run(grained(shrunk(photo), grain)).clamp_(0, 1))
-        return grained(photo, grain)
+            photo = match_colors(photo, plain.run(with_grain(shrunk(photo), grain)).clamp_(0, 1))
+        return with_grain(photo, grain)
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
         painted = resize(painted.clamp_(0, 1), (photo.shape[-2], photo.shape[-1]))

@@ -15,6 +15,7 @@ from styler.image.grain import grained
 from styler.image.size import resize
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
+from styler.storage.models import library
 from styler.storage.pictures.save import save_picture
 from styler.tasks import fast
 from styler.tasks.onepass import Budget, OnePass
@@ -64,6 +65,18 @@ def test_grain_is_the_same_each_time_in_whole_pictures_and_in_strips() -> None:
     assert thin.rows(64, 48) == 16
     assert torch.equal(thin(image), replace(painter(), budget=thin.budget)(grained(image, 0.1)))
     assert torch.equal(fast.painter(grainy, MIX, FastOptions(strength=0))(image), image)
+
+
+@pytest.mark.parametrize("style", ["stained-glass", "starry-night"])
+def test_a_white_sheet_is_painted_in_the_style(style: str) -> None:
+    """Without a contrast of its own it would come out in one color."""
+    model = library.read(library.locate("", style))
+    paint = fast.painter(model.network, torch.ones(1, 1), FastOptions())
+    white = torch.ones(1, 3, 96, 128)
+    painted = paint(white)
+    assert float(painted.mean(1).std()) > 0.1
+    thin = replace(paint, budget=Budget(largest=24 * 128))
+    assert thin.rows(96, 128) == 24 and (thin(white) - painted).abs().max() < 1e-3
 
 
 def test_what_was_given_is_not_changed() -> None:

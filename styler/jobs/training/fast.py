@@ -17,7 +17,7 @@ from torch import Tensor
 from styler.engine.watch import likely_cause
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.grain import grained
+from styler.image.grain import with_grain
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of, network_for, open_styles
@@ -200,7 +200,7 @@ class StyleTraining:
         row = torch.tensor([count - len(self.styles) + style])
         mode = Mode(mix=F.one_hot(row, count).float().to(device))
         if isinstance(inputs, Tensor) and isinstance(self.kept, ResidualNetwork):
-            inputs = grained(inputs, self.kept.config.grain)
+            inputs = with_grain(inputs, self.kept.config.grain)
         painted: Tensor = self.kept(moved(inputs, device), mode)
         return painted.float().clamp(0, 1).cpu()
 
