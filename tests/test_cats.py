@@ -149,3 +149,15 @@ def test_pairs_can_be_trained_on(tmp_path, monkeypatch):
     assert np.abs(paper - (0.25 + 0.75 * np.array(render_cats.coat(31).tint))).max() < 0.06
     cat = Image.open(tmp_path / "cats" / "00031.png")
     assert np.abs(held.targets[0].permute(1, 2, 0).numpy() - pixels(cat)).max() < 0.01
+
+
+def test_drawings_that_no_renderer_made_are_thirty_different_ones():
+    import draw_cats
+
+    drawings = [pixels(drawing) for drawing in draw_cats.cats()]
+    assert len(drawings) == 30 and all(drawing.shape == (256, 256) for drawing in drawings)
+    ink = np.array([np.abs(drawing - np.median(drawing)).mean() for drawing in drawings])
+    assert ink.min() > 0.005 and ink.max() < 0.2
+    assert all(np.abs(a - b).mean() > 0.003 for n, a in enumerate(drawings) for b in drawings[:n])
+    again = pixels(draw_cats.cats()[4])
+    assert np.array_equal(again, drawings[4])
