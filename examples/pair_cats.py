@@ -16,7 +16,7 @@ import torch
 from cat_shapes import shape
 from cat_sketches import sketch
 from PIL import Image
-from render_cats import coat, tints
+from render_cats import coat, tints, write
 
 from styler.image import conditions, edges
 from styler.options.translate import EdgeOptions
@@ -64,7 +64,7 @@ def main() -> None:
         for number in range(1 if held else chosen.drawings):
             target = folder / f"{seed:05d}-{number}.png"
             if not target.exists():
-                pair(Image.open(path).convert("RGB"), seed, number).save(target)
+                write(pair(Image.open(path).convert("RGB"), seed, number), target)
     about = {"layout": "side-by-side", "names": ["drawing", "cat"], "condition": record, "tints": tints()}
     write_record(chosen.output, about)
 

@@ -566,6 +566,12 @@ def blank(cat: Shape, side: int) -> Layers:
     )
 
 
+def write(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all."""
+    picture.save(part := path.with_suffix(".part"), "PNG")
+    part.replace(path)
+
+
 def show(pictures: list[Image.Image], path: Path, across: int = 8) -> None:
     """Write a sheet of square pictures as a JPEG of 128 pixels a picture."""
     side, rows = pictures[0].width, -(-len(pictures) // across)
@@ -592,7 +598,7 @@ def main() -> None:
     for seed in range(chosen.first, chosen.first + chosen.count):
         path = chosen.output / f"{seed:05d}.png"
         if not path.exists():  # so that a broken run goes on
-            render(seed, chosen.size).save(path)
+            write(render(seed, chosen.size), path)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ WIDTHS, WIDER = (1 / 50, 1 / 16), 2.5
 SAMPLES, FITS = 96, 6
 """Fit of the paper's brightness: points along the long side, and rounds."""
 
-PALEST = 0.25
+PALEST = 0.6
 """Brightness of the paper whose color is black."""
 _COLORED, _FILLED = 0.15, 0.02
 """Difference of channels from which a pixel has a color, and the share of such pixels in a filled drawing."""
