@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Literal, TypedDict
 
-from styler.options.fast import Length
+from styler.options.fast import Engine, Length
 from styler.options.fields import Files, Layers, Numbers, OutputSize, TileSide
 from styler.options.shared import Coloring, ContentLoss, Optimizer, Padding, Pooling, Precision, StyleLoss
 
@@ -66,6 +66,7 @@ class FastKeywords(TypedDict, total=False):
     model: str | os.PathLike[str]
     style_scale: float
     strength: float
+    engine: Engine
     protect: str | os.PathLike[str]
     color: Coloring
     colors_only: bool

@@ -9,36 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from styler.errors import InputError
-from styler.options.fields import SMALLEST as SMALLEST
-from styler.options.fields import OutputSize
-
-Size = tuple[int, int]
-"""(height, width) in pixels."""
+from styler.image.fit import SMALLEST as SMALLEST
+from styler.image.fit import Size as Size
+from styler.image.fit import fit as fit
+from styler.image.fit import long_side as long_side
 
 _COARSEST = 192
 """Long side in pixels below which no third scale goes: a face there is too small for the content to hold."""
-
-
-def fit(size: Size, target: OutputSize) -> Size:
-    """The size of the same aspect with that long side, or the largest in that box; no side under 1."""
-    if target is None:
-        return size
-    height, width = size
-    box = (target, target) if isinstance(target, int) else target
-    if height * box[1] > width * box[0]:  # the height is what limits it
-        return box[0], max(1, round(width * (box[0] / height)))
-    return max(1, round(height * (box[1] / width))), box[1]
 
 
 def seen(size: Size, side: int) -> Size:
     """A picture's size shrunk to a long side of `side` pixels, but no side under what a VGG can look at."""
     least = math.ceil(SMALLEST * max(size) / min(size))
     return fit(size, min(max(size), max(side, least)))
-
-
-def long_side(target: OutputSize) -> int | None:
-    """The longest side in pixels that an output of that size can have, None for the input's own."""
-    return max(target) if isinstance(target, tuple) else target
 
 
 def resize(image: Tensor, size: Size) -> Tensor:

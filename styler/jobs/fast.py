@@ -14,18 +14,12 @@ from torch import Tensor, nn
 from styler.errors import InputError
 from styler.events import Event, Item, Note, Result
 from styler.image.size import resize
+from styler.jobs import onnx
 from styler.jobs.batch import Selection, Summary
 from styler.jobs.enlarge import larger
 from styler.jobs.passes.apply import apply, prove_target, unfinished
-from styler.jobs.passes.pictures import (
-    Session,
-    check_size,
-    open_picture,
-    output_size,
-    precision_name,
-    size_of,
-)
-from styler.jobs.recipes import Record, prove, record_of, source_of
+from styler.jobs.passes.pictures import Session, open_picture, precision_name, size_of
+from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.styles import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
@@ -64,6 +58,8 @@ def fast(
     Raises:
         StylerError: as `passes.apply`.
     """
+    if options.engine == "onnx":
+        return (yield from onnx.fast(sources, output, options, stop))
     if options.style == ALL:
         yield Result((yield from all_styles(sources, output, options, stop)))
         return Summary(done=1)

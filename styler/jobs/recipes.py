@@ -1,4 +1,4 @@
-"""Recipes of pictures, records of results, and forecasts, as plain data."""
+"""Recipes of pictures, records of results and forecasts as plain data, and what an output has to be."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from styler.options.shared import MachineOptions
+from styler.errors import InputError
+from styler.image.fit import SMALLEST, Size, fit
+from styler.options.fields import OutputSize
+from styler.options.shared import MachineOptions, OutputOptions
 from styler.storage import disk
 from styler.storage.inputs import STREAM, Job
 from styler.storage.names import display
 from styler.version import __version__
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 Record = dict[str, Any]
 """Plain data about a result, by `console.JSON_KEYS`."""
 
@@ -91,3 +92,21 @@ def forecast_of(
 def prove(target: str | Path, overwrite: bool, sources: Iterable[str]) -> None:
     """Raise OutputError unless `target` can be written and is none of the sources; streams are ignored."""
     disk.prove_writable(target, overwrite=overwrite, inputs=[name for name in sources if name != STREAM])
+
+
+def output_size(size: Size, wanted: OutputSize, options: OutputOptions) -> Size:
+    """(height, width) of a picture's output; raises InputError if it is too thin or too large."""
+    output = fit(size, wanted)
+    check_size(output, options)
+    return output
+
+
+def check_size(size: Size, options: OutputOptions) -> None:
+    """Raise InputError for a (height, width) that is too thin for a network, or over the limit."""
+    shown = f"the output would be {size[1]}x{size[0]} pixels"
+    if min(size) < SMALLEST:
+        raise InputError(f"{shown}, and {SMALLEST} a side is the least: use a larger --size")
+    if size[0] * size[1] > options.max_pixels:
+        raise InputError(
+            f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
+        )

@@ -218,6 +218,20 @@ class ResidualPlan(NamedTuple):
         """All layers."""
         return [*self.down, *(layer for block in self.blocks for layer in block), *self.up, self.last]
 
+    def shapes(self, config: ResidualArchitecture) -> dict[str, tuple[int, ...]]:
+        """The shapes of all values by key; of the norms' without stored moments."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        rows = (config.styles,) if config.styles else ()
+        for layer in self.layers():
+            before, after = layer.channels
+            sides = (before, after) if layer.up == "transposed" else (after, before)
+            shapes[f"{layer.key}.conv.weight"] = (*sides, layer.kernel, layer.kernel)
+            if layer.normed:
+                shapes |= {f"{layer.key}.norm.{name}": (*rows, after) for name in ("weight", "bias")}
+            else:
+                shapes[f"{layer.key}.conv.bias"] = (after,)
+        return shapes
+
 
 class Pair(Protocol[L_co]):
     """A block of two layers."""

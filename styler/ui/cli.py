@@ -130,6 +130,11 @@ def unexpected(error: Exception) -> StylerError:
     if _is_of_stdout(error):
         reason = getattr(error, "strerror", None) or "it is closed"
         return OutputError(f"standard output cannot be written: {reason}. Use > FILE")
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return StylerError(
+            "torch is not installed: pip install torch torchvision; pictures in trained styles need none, "
+            "with styler fast --engine onnx"
+        )
     if is_shortage(error):
         return DeviceError("out of memory: close other programs, or use a machine with more")
     return StylerError(f"{type(error).__name__}: {text}. This is a bug in styler; --debug shows where")

@@ -157,12 +157,13 @@ def params_option(name: str, kind: type[Options]) -> Callable[[Command], Command
 
 def recipe_in(picture: str) -> Mapping[str, Any]:
     """The recipe inside a picture or a video; raises InputError if there is none."""
-    from styler.storage.films import read as video
-    from styler.storage.pictures.decode import read_recipe
+    from styler.storage.films import formats
 
-    return (
-        video.read_recipe(picture) if picture != "-" and video.has_comment(picture) else read_recipe(picture)
-    )
+    if picture != "-" and formats.has_comment(picture):
+        from styler.storage.films.read import read_recipe
+    else:
+        from styler.storage.pictures.decode import read_recipe
+    return read_recipe(picture)
 
 
 def recipe_defaults(

@@ -19,7 +19,7 @@ from styler.image.size import Size, resize
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import partial_for
 from styler.options.shared import PassOptions, Precision
-from styler.storage.films import animation, encode, read
+from styler.storage.films import animation, encode, formats, read
 from styler.storage.films.footage import Frame
 from styler.storage.films.formats import ANIMATIONS
 from styler.storage.films.join import join
@@ -106,7 +106,7 @@ def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
     """The part of the same video that an interrupted run wrote, None if there is none."""
     path = target.with_name(fit_name(f"{target.stem}-partial", target.suffix))
     try:
-        left = read.read_recipe(path) if read.has_comment(path) else read_picture_recipe(path)
+        left = read.read_recipe(path) if formats.has_comment(path) else read_picture_recipe(path)
     except InputError:
         return None
     same = left.get("interrupted") is True and left.get("content") == recipe.get("content")

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from styler.device import gigabytes
-from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
-from styler.image.size import SMALLEST, Size, fit, long_side, resize
-from styler.jobs.recipes import Record, forecast_of, record_of, source_of
+from styler.image.size import Size, long_side, resize
+from styler.jobs.recipes import Record, check_size, forecast_of, output_size, record_of, source_of
 from styler.jobs.records import recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.shared import OutputOptions, PassOptions, Precision
@@ -155,24 +154,6 @@ def own_size(source: str, options: OutputOptions) -> Size:
 def size_of(image: Tensor) -> Size:
     """(height, width) of an Image [1, 3, H, W]."""
     return image.shape[-2], image.shape[-1]
-
-
-def output_size(size: Size, wanted: OutputSize, options: OutputOptions) -> Size:
-    """(height, width) of a picture's output; raises InputError if it is too thin or too large."""
-    output = fit(size, wanted)
-    check_size(output, options)
-    return output
-
-
-def check_size(size: Size, options: OutputOptions) -> None:
-    """Raise InputError for a (height, width) that is too thin for a network, or over the limit."""
-    shown = f"the output would be {size[1]}x{size[0]} pixels"
-    if min(size) < SMALLEST:
-        raise InputError(f"{shown}, and {SMALLEST} a side is the least: use a larger --size")
-    if size[0] * size[1] > options.max_pixels:
-        raise InputError(
-            f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
-        )
 
 
 # Dry runs

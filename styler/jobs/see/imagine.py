@@ -12,8 +12,8 @@ from styler.errors import InputError
 from styler.events import Event, Result
 from styler.image.size import Size
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import check_size, size_of
-from styler.jobs.recipes import Record, prove, record_of
+from styler.jobs.passes.pictures import size_of
+from styler.jobs.recipes import Record, check_size, prove, record_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view
 from styler.options.see import ImagineOptions

@@ -18,8 +18,8 @@ from styler.events import Event
 from styler.features import Extractor
 from styler.image.color import colored
 from styler.image.size import Size, fit, resize, seen
-from styler.jobs.passes.pictures import check_size, open_picture, output_size, size_of
-from styler.jobs.recipes import Record, prove, record_of, source_of
+from styler.jobs.passes.pictures import open_picture, size_of
+from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.synthesis import InvertOptions, TextureOptions

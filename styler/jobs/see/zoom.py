@@ -14,8 +14,8 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Result
 from styler.image.size import Size, resize
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import open_picture, output_size, own_size, size_of
-from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
+from styler.jobs.passes.pictures import open_picture, own_size, size_of
+from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
 from styler.jobs.records import recipe_of
 from styler.jobs.see.dream import check, open_subject
 from styler.options.see import DreamOptions

@@ -8,7 +8,7 @@ from PIL import Image
 
 from styler.errors import StylerError
 from styler.storage import disk
-from styler.storage.magic import HEAD_BYTES, kind_of
+from styler.storage.magic import GIF, HEAD_BYTES, kind_of
 
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 """The format of an animation that is written, by the ending of the file's name."""
@@ -52,3 +52,9 @@ def kind_at(path: Path | str) -> str | None:
     """The kind of a file by its first bytes, None if unknown; raises InputError if it cannot be read."""
     with disk.open_input(path) as file:
         return kind_of(file.read(HEAD_BYTES))
+
+
+def has_comment(source: Path | str) -> bool:
+    """Whether this is a video or a GIF, whose recipe is in the comment."""
+    kind = kind_at(source) or ""
+    return kind == GIF or kind.endswith("video")

@@ -169,12 +169,6 @@ def _stream(container: Any, source: Path | str) -> Any:
     return streams[0]
 
 
-def has_comment(source: Path | str) -> bool:
-    """Whether this is a video or a GIF, whose recipe is in the comment."""
-    kind = kind_at(source) or ""
-    return kind == GIF or kind.endswith("video")
-
-
 def read_recipe(source: Path | str) -> dict[str, object]:
     """The recipe in the comment of a video or a GIF; see `recipe.parse`. Raises InputError."""
     text = animation.comment(source) if kind_at(source) == GIF else _comment(source)

@@ -9,10 +9,11 @@ from styler.networks.layers import Mode
 from styler.networks.plans import KINDS
 from styler.storage.cards import Statistics
 from styler.storage.header import SUFFIX
-from styler.storage.models import enlargers, library, onnx
+from styler.storage.models import enlargers, library
 from styler.storage.models.library import Translator
-from styler.storage.models.onnx import Parity
 from styler.storage.names import display
+from styler.storage.onnx import export as onnx
+from styler.storage.onnx.export import Parity
 
 
 def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:

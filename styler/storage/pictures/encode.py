@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from styler.errors import OutputError
+from styler.storage import disk
 from styler.storage.names import display
 from styler.storage.pictures.modes import srgb_profile
 from styler.storage.pictures.recipe import save_options
@@ -33,6 +34,14 @@ def format_of(path: Path | str) -> str:
     if ending not in FORMATS:
         raise OutputError(f"{display(path)} must end in one of {', '.join(FORMATS)}, after a name")
     return FORMATS[ending]
+
+
+def put(target: Path | str, data: bytes, overwrite: bool) -> None:
+    """Write a file whole or not at all; "-" is standard output. Raises OutputError."""
+    if str(target) == "-":
+        disk.send(data)
+    else:
+        disk.write(target, data, overwrite=overwrite)
 
 
 def encode(

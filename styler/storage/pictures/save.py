@@ -10,8 +10,7 @@ from torch import Tensor
 
 from styler.image.levels import to_pixels
 from styler.image.size import resize
-from styler.storage import disk
-from styler.storage.pictures.encode import encode, format_of
+from styler.storage.pictures.encode import encode, format_of, put
 
 
 def save_picture(
@@ -33,10 +32,7 @@ def save_picture(
     data = encode_picture(
         image, format_of(ending), alpha=alpha, recipe=recipe, credits=credits, quality=quality
     )
-    if str(target) == "-":
-        disk.send(data)
-    else:
-        disk.write(target, data, overwrite=overwrite)
+    put(target, data, overwrite)
 
 
 def encode_picture(

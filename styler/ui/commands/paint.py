@@ -167,7 +167,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     A painting is learned first, on what is to be painted, in about a minute; the next time it is known.
     Ctrl-C paints with what was learned until then. For one photo `styler optimize` takes as long and is
     better; for many, or a video, take this. A network of textures needs no INPUT: it paints --size WxH from
-    noise.
+    noise. Pictures in trained styles need no torch, with --engine onnx.
     """
     styles = shelf.styles()
     require_inputs(inputs, lambda word: f"it is a style: add --style {word}" if word in styles else "")
@@ -177,9 +177,11 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
             f"Missing option '--style': choose from {', '.join(styles)}, or give a painting's file, as in "
             "--style painting.jpg. --style all shows them all on one sheet."
         )
-    from styler.jobs import fast as job
-
-    return run_batch(settings, output, lambda interrupt: job.fast(inputs, output, options, interrupt))
+    if options.engine == "onnx":
+        from styler.jobs.onnx import fast as job
+    else:
+        from styler.jobs.fast import fast as job
+    return run_batch(settings, output, lambda interrupt: job(inputs, output, options, interrupt))
 
 
 @click.command(cls=help.Command)

@@ -11,7 +11,7 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.enlarge import JOHNSON, SRRESNET, EnlargeArchitecture, mixed
 from styler.networks.kinds import build
 from styler.networks.layers import Mode
-from styler.storage.models import onnx as exporting
+from styler.storage.onnx import export as exporting
 
 NETWORKS = {
     "johnson": {"kind": "johnson", "styles": 2},
@@ -61,19 +61,20 @@ def session(path):
 @pytest.fixture(autouse=True)
 def extra(request):
     if "without" not in request.node.name:
-        pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
 
 
 @pytest.mark.parametrize("statistics", ["picture", "stored"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_file_paints_alike_at_any_size(tmp_path, name, statistics):
+    onnx = pytest.importorskip("onnx")
     made = network(**{"kind": "unet", **NETWORKS[name]})
     mode = mode_of(made, statistics=statistics)
     found = exporting.export(tmp_path / "net.onnx", made, replace(mode, dropout=1))
     least = exporting.smallest_side(made)
     sizes = {tuple(max(side, least) for side in size) for size in exporting.SIZES}
     assert {parity[:2] for parity in found} == sizes and all(parity.difference < 1e-4 for parity in found)
+    onnx.checker.check_model(onnx.load(tmp_path / "net.onnx"), full_check=True)
     run = session(tmp_path / "net.onnx").run
     # All remainders of 4, others than its own.
     for count, height, width in (
@@ -175,6 +176,6 @@ def test_an_existing_file_is_kept(tmp_path):
 
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(InputError, match=r"pip install 'onnx>=1.17'"):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match=r"pip install 'onnxruntime>=1.20'"):
         exporting.export(tmp_path / "net.onnx", network(), STYLED)
