@@ -1,9 +1,9 @@
-"""What painting with a trained network takes without torch: size of the packages, time, and the same pixels.
+"""What painting without torch takes: size of the packages, time, memory, and the same pixels.
 
     python benchmarks/onnx.py [STYLE] [PHOTO]
 
-Installs onnxruntime, NumPy and Pillow into a temporary folder, so it needs pip and the packages' index;
-paints with `examples/paint_with_onnx.py` from there alone, and with `styler fast --precision float32`.
+Installs this checkout without what it asks for, and what `styler fast --engine onnx` needs, into a temporary
+folder, so it needs pip and the packages' index; paints from there alone, and with torch from here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("onnxruntime", "numpy", "pillow")
-SCRIPT = str(ROOT / "examples" / "paint_with_onnx.py")
+PACKAGES = ("onnxruntime", "numpy", "pillow", "click", "rich")
 
 
 def megabytes(folder: Path) -> float:
@@ -29,31 +28,34 @@ def megabytes(folder: Path) -> float:
 
 
 def timed(command: list[str], path: str) -> str:
-    """Run Python on a command with `path` as its packages; returns the seconds that it took."""
+    """Run Python on a command with `path` as its packages; returns its time and memory."""
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     used, begun = os.times(), time.monotonic()
-    subprocess.run([sys.executable, *command], check=True, env=environment, capture_output=True)
+    process = subprocess.Popen([sys.executable, *command], env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(process.returncode)
     now, seconds = os.times(), time.monotonic() - begun
     cpu = now.children_user + now.children_system - used.children_user - used.children_system
-    return f"{cpu:.1f} s of the processor, {seconds:.1f} s by the clock"
+    return f"{cpu:.1f} s of the processor, {seconds:.1f} s by the clock, {usage.ru_maxrss / 1e6:.2f} GB"
 
 
 def main(style: str = "wave", photo: str = str(ROOT / "examples" / "lake.jpg")) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        packages, model = folder / "packages", str(folder / "model.onnx")
+        packages = folder / "packages"
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-compile", "--target", str(packages)]
-        subprocess.run([*pip, *PACKAGES], check=True, stderr=subprocess.DEVNULL)
-        print(f"{', '.join(PACKAGES)} with what they need: {megabytes(packages):.0f} MB")
-        ours = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        exporting = timed(["-m", "styler", "-q", "models", "export", style, model], ours)
-        print(f"export: {exporting}; the file has {Path(model).stat().st_size / 1e6:.1f} MB")
+        for words in (PACKAGES, ("--no-deps", str(ROOT))):
+            subprocess.run([*pip, *words], check=True, stderr=subprocess.DEVNULL)
+            print(f"with {', '.join(words)}: {megabytes(packages):.0f} MB")
         small, whole = str(folder / "small.png"), str(folder / "whole.png")
+        fast = ["-m", "styler", "-q", "fast", photo, "--style", style, "-o"]
         # -S leaves out the environment's own packages, torch among them
-        print(f"onnxruntime alone: {timed(['-S', SCRIPT, model, photo, small], str(packages))}")
-        fast = ["-m", "styler", "-q", "fast", photo, "--style", style, "--precision", "float32", "-o", whole]
-        print(f"styler fast: {timed(fast, ours)}")
+        print(f"--engine onnx: {timed(['-S', *fast, small, '--engine', 'onnx'], str(packages))}")
+        ours = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        print(f"--engine torch: {timed([*fast, whole, '--precision', 'float32'], ours)}")
         first, second = (np.asarray(Image.open(path)).astype(int) for path in (small, whole))
         difference = np.abs(first - second)
         print(f"{first.shape[1]} x {first.shape[0]} pixels: largest difference {difference.max()} of 255")

@@ -1,5 +1,7 @@
 """Paint a photo with an exported network, without torch and without styler: onnxruntime, NumPy and Pillow.
 
+With styler, but without torch, it is `styler fast photo.jpg --style wave --engine onnx`.
+
     styler models export wave wave.onnx              # once, where styler is installed
     pip install onnxruntime numpy pillow             # where it is to paint: about 160 MB
     python paint_with_onnx.py wave.onnx photo.jpg painted.png
