@@ -30,11 +30,11 @@ from styler.events import Item, Result
 from styler.features import Extractor
 from styler.jobs import fast
 from styler.networks.layers import Mode
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import WIDTHS, ResidualNetwork
 from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.fast import FAST_PRESETS, FastOptions, TrainFastOptions
 from styler.options.fields import parse_size
+from styler.plans import ResidualArchitecture
 from styler.storage.models import vgg as weights
 from styler.storage.pictures.save import save_picture
 from styler.tasks.train_fast import make_targets, train_fast

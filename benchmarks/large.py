@@ -21,8 +21,8 @@ import torch
 from styler.losses.metrics import psnr
 from styler.networks import strips
 from styler.networks.layers import Mode
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.load import load_picture

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, build
 from styler.networks.layers import Mode, initialize, norms_of
-from styler.networks.plans import PIX2PIX, ResidualArchitecture
 from styler.networks.unet import UNetArchitecture
+from styler.plans import PIX2PIX, ResidualArchitecture
 
 MIX = torch.tensor([[0.7, 0.3]])
 STYLED = Mode(mix=MIX)

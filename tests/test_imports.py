@@ -18,7 +18,7 @@ import styler
 # has a rank; in other folders what is not named stands last. Files of one rank do not know each other.
 ORDER = {
     "": [
-        *("errors version", "events signals options", "device processes image", "networks", "features"),
+        *("errors version", "events signals options", "device processes image plans", "networks", "features"),
         *(
             "classifiers",
             "losses",

@@ -6,9 +6,9 @@ import torch
 from nets import architecture
 
 from styler.networks.kinds import build, described
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.models.library import Model
 

@@ -23,8 +23,8 @@ from styler.jobs.recipes import Record, check_size, output_size, prove, record_o
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.styles import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
-from styler.networks.plans import KINDS
 from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
+from styler.plans import KINDS
 from styler.storage.cards import weights
 from styler.storage.inputs import picture_target
 from styler.storage.models import library

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
 from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed
-from styler.networks.plans import Upsampling, bounded
 from styler.networks.residual import Block
+from styler.plans import Upsampling, bounded
 
 _SLOPE = 0.05
 """Of our leaky ReLUs below zero."""

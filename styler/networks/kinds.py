@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
-from styler.networks.plans import KINDS, ResidualArchitecture, check, tuples
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.unet import UNet, UNetArchitecture
+from styler.plans import KINDS, ResidualArchitecture, check, tuples
 
 PictureArchitecture = ResidualArchitecture | UNetArchitecture
 PictureNetwork = ResidualNetwork | UNet

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.networks.plans import Borders, Upsampling
 from styler.options.translate import GeneratorNorm
+from styler.plans import Borders, Upsampling
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)

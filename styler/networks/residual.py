@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
 from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed
-from styler.networks.plans import JOHNSON, LayerPlan, ResidualArchitecture, ResidualPlan, residual_flow
+from styler.plans import JOHNSON, LayerPlan, ResidualArchitecture, ResidualPlan, residual_flow
 
 WIDTHS = {"full": 32, "small": 16, "tiny": 8}
 """Channels at full resolution by `--model-size`."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from styler.device import Form
 from styler.networks.layers import Layer, Mode, Norm, listed
-from styler.networks.plans import bounded
+from styler.plans import bounded
 
 PLAIN = Form()
 SLOPE = 0.01

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from styler.device import Form
 from styler.networks.flow import Memory, Run, X, whole
 from styler.networks.layers import LEAK, PICTURE, Join, Layer, Mode, Norm, listed
-from styler.networks.plans import Upsampling, bounded
 from styler.options.translate import GeneratorNorm
+from styler.plans import Upsampling, bounded
 
 WIDEST = 8
 """Channels of the deepest layers of U-Net and discriminator, relative to the first's."""

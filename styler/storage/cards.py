@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from styler.errors import InputError
-from styler.networks.plans import KINDS
 from styler.options.fields import parse_weights
+from styler.plans import KINDS
 from styler.storage.names import SLUG, display, nearest, slug
 
 VGG = "vgg"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styler.errors import CheckpointError, WeightsError
-from styler.networks.plans import JOHNSON, PIX2PIX
+from styler.plans import JOHNSON, PIX2PIX
 from styler.storage import disk, magic
 from styler.storage.cards import VGG, Card
 from styler.storage.names import display

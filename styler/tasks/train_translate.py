@@ -33,11 +33,11 @@ from styler.networks.patch import (
     PatchDiscriminator,
     smallest_side,
 )
-from styler.networks.plans import PIX2PIX
 from styler.networks.unet import UNetArchitecture
 from styler.options.enlarge import TrainEnlargeOptions
 from styler.options.fields import Layers
 from styler.options.translate import AdversarialOptions, TrainTranslateOptions
+from styler.plans import PIX2PIX
 from styler.processes import ALONE, Group
 
 Losses = dict[str, Tensor]

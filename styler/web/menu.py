@@ -17,12 +17,12 @@ from styler.image.size import fit
 from styler.jobs.fast import fast
 from styler.jobs.optimize import optimize
 from styler.jobs.translate import translate
-from styler.networks.plans import KINDS
 from styler.options.fast import FastOptions
 from styler.options.fields import TEXT_FORMS, Options
 from styler.options.optimize import OptimizeOptions
 from styler.options.translate import TranslateOptions
 from styler.options.web import WebOptions
+from styler.plans import KINDS
 from styler.storage.cards import Translation
 from styler.storage.models import library
 from styler.storage.names import display, fit_name, slug

@@ -18,10 +18,10 @@ from styler.jobs.fast import Summary
 from styler.networks import strips
 from styler.networks.kinds import described
 from styler.networks.layers import Mode
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
+from styler.plans import ResidualArchitecture
 from styler.storage import disk
 from styler.storage.models import find, library
 from styler.storage.models.library import Card, Model, Style

@@ -17,9 +17,9 @@ from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, TrainStep
 from styler.jobs import fast as job
 from styler.networks.kinds import described
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions
+from styler.plans import ResidualArchitecture
 from styler.storage import disk
 from styler.storage.cards import Card, Style
 from styler.storage.models import find, library

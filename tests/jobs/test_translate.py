@@ -16,9 +16,9 @@ from PIL import Image
 from styler.jobs import translate as translating
 from styler.networks.kinds import build, described
 from styler.networks.layers import Mode
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.options.translate import TranslateOptions
+from styler.plans import ResidualArchitecture
 from styler.storage import disk
 from styler.storage.models import find, library
 from styler.storage.models.library import Card, Model, Style, Translation

@@ -16,7 +16,7 @@ from styler.networks.enlarge import JOHNSON, SRRESNET, EnlargeArchitecture, Enla
 from styler.networks.flow import enlarged
 from styler.networks.layers import Mode
 from styler.networks.patch import DenseDiscriminator
-from styler.networks.plans import check
+from styler.plans import check
 
 STORED = Mode("stored")
 PLAIN = EnlargeArchitecture(inputs=3)

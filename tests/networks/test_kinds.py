@@ -6,8 +6,8 @@ import pytest
 from nets import architecture
 
 from styler.networks.kinds import ARCHITECTURES, described, empty
-from styler.networks.plans import KINDS
 from styler.networks.texture import TextureArchitecture
+from styler.plans import KINDS
 
 CONFIGS = {
     "johnson": ("transform", architecture("johnson", width=8, styles=3)),

@@ -15,8 +15,8 @@ from torch import nn
 from styler.networks.flow import whole
 from styler.networks.kinds import build
 from styler.networks.layers import Mode, Moments, layers_of, norms_of
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
+from styler.plans import ResidualArchitecture
 
 FORMS = [
     (torch.float32, torch.channels_last),

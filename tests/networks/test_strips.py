@@ -13,9 +13,9 @@ from styler.device import Form, peak_memory
 from styler.networks import strips
 from styler.networks.kinds import build
 from styler.networks.layers import Mode, Moments, norms_of
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.strips import Map
 from styler.networks.unet import UNetArchitecture
+from styler.plans import ResidualArchitecture
 
 SIDES = st.integers(16, 70)
 LAYOUTS = (torch.contiguous_format, torch.channels_last)

@@ -13,9 +13,9 @@ from trained import INK, model, texture, translator
 
 from styler.errors import CheckpointError, OutputError, WeightsError
 from styler.networks.kinds import described
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.networks.vgg import CAFFE, VGGArchitecture, random_convolutions
+from styler.plans import ResidualArchitecture
 from styler.storage import format, header
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.header import DamagedError

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load, save
 
 from styler.networks.layers import Moments, norms_of
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
+from styler.plans import ResidualArchitecture
 from styler.storage.pictures.load import load_picture
 from styler.tasks import steady
 from styler.tasks.fast import painter

@@ -13,11 +13,11 @@ from styler.image.grain import COARSE
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import grid_pattern, out_of_range
 from styler.networks.layers import Mode
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.networks.vgg import random_convolutions
 from styler.options.fast import FAST_PRESETS, TrainFastOptions
+from styler.plans import ResidualArchitecture
 from styler.tasks.train_fast import (
     draw_styles,
     fault_of,

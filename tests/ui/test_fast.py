@@ -15,9 +15,9 @@ from PIL import Image
 from theirs import save_johnson
 
 from styler.networks.kinds import described
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.cards import Card, Style
 from styler.storage.models import find, library
 from styler.storage.models.known import WEIGHTS

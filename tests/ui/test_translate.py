@@ -10,8 +10,8 @@ from theirs import save_unet
 
 from styler.networks.kinds import build, described
 from styler.networks.layers import initialize
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.cards import Card, Style, Translation
 from styler.storage.models import find, library
 from styler.storage.models.library import Model

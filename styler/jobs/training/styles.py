@@ -20,11 +20,11 @@ from styler.image.levels import to_levels
 from styler.image.size import long_side
 from styler.networks.kinds import described
 from styler.networks.layers import norms_of
-from styler.networks.plans import KINDS, ResidualArchitecture
 from styler.networks.residual import WIDTHS, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
+from styler.plans import KINDS, ResidualArchitecture
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, file_of, slug
 from styler.storage.pictures.load import load_picture

@@ -12,9 +12,9 @@ from typing import NamedTuple, cast
 from torch import nn
 
 from styler.networks.kinds import PictureArchitecture, PictureNetwork, described, empty
-from styler.networks.plans import PIX2PIX, ResidualArchitecture
 from styler.networks.unet import UNetArchitecture
 from styler.options.translate import GeneratorNorm
+from styler.plans import PIX2PIX, ResidualArchitecture
 from styler.storage.cards import Translation
 from styler.storage.foreign import read
 from styler.storage.foreign.adopt import (

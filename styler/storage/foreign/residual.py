@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.foreign import read
 from styler.storage.foreign.adopt import Endings, ForeignLayout, ForeignNorms, LayerNames, fill
 from styler.storage.foreign.read import Refusal, StateDict, complain

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from styler.errors import InputError, OutputError
 from styler.networks.layers import Mode
-from styler.networks.plans import KINDS
+from styler.plans import KINDS
 from styler.storage.cards import Statistics
 from styler.storage.header import SUFFIX
 from styler.storage.models import enlargers, library

@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 
 from styler.errors import CheckpointError, InputError
 from styler.networks.enlarge import EnlargeNetwork, mixed
-from styler.networks.plans import KINDS
 from styler.options.enlarge import EnlargeOptions
+from styler.plans import KINDS
 from styler.storage.cards import Card
 from styler.storage.models import library
 from styler.storage.models.library import Model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from styler.errors import CheckpointError, StylerError
-from styler.networks.plans import KINDS
+from styler.plans import KINDS
 from styler.storage.cards import VGG, Card, weights
 from styler.storage.header import SUFFIX, read_card, sealed
 from styler.storage.names import bundled as _bundled

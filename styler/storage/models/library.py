@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.kinds import PictureNetwork, described, empty
-from styler.networks.plans import KINDS
 from styler.networks.residual import ResidualNetwork
+from styler.plans import KINDS
 from styler.storage import disk, format, header
 from styler.storage.cards import VGG, Card, Style, Translation, shares
 from styler.storage.foreign import pix2pix, residual

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from styler.networks.plans import Borders, Upsampling
+from styler.plans import Borders, Upsampling
 from styler.storage.onnx import encoding
 from styler.storage.onnx.encoding import Attribute
 from styler.version import __version__

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styler.errors import CheckpointError, DeviceError, InputError, is_shortage
-from styler.networks.plans import (
+from styler.plans import (
     KINDS,
     LayerPlan,
     ResidualArchitecture,

@@ -12,8 +12,8 @@ from studio import notes, options, same, train, weights
 
 from styler.errors import InputError, OutputError
 from styler.jobs.training.styles import extended, file_of
-from styler.networks.plans import ResidualArchitecture
 from styler.networks.residual import ResidualNetwork
+from styler.plans import ResidualArchitecture
 from styler.storage.models import library
 
 
