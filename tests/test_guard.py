@@ -219,12 +219,12 @@ def fingerprint():
 
 
 def renew(case, found):
-    """Entry of a case in guard.json; where this machine's hash changed, other machines' are left out."""
+    """Entry of a case in guard.json; other machines' hashes stay where this machine's is what it was."""
     kept, here = json.loads(KEPT.read_text()) if KEPT.exists() else {}, fingerprint()
     for name, new in found.items():
         if digest := new.pop("hash", None):
             old = kept.get(case, {}).get(name, {}).get("hashes", {})
-            new["hashes"] = {**(old if old.get(here, digest) == digest else {}), here: digest}
+            new["hashes"] = {**(old if old.get(here) == digest else {}), here: digest}
     kept = {name: outputs for name, outputs in {**kept, case: found}.items() if name in CASES}
     KEPT.write_text(re.sub(r' ?("[^"]*": )(?=\{"(?!torch))', r"\n\1", json.dumps(kept)) + "\n")
 
