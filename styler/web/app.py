@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from styler.errors import StylerError
+from styler.errors import InputError, StylerError
 from styler.storage.pictures.load import read_recipe
 from styler.web.desk import Desk, FullError, Work, clean
 from styler.web.guard import Guard
@@ -74,6 +74,8 @@ class Api:
             raise HTTPException(400, "this is no JSON") from error
         if not isinstance(wish, Mapping):
             raise HTTPException(400, "a wish is a JSON object")
+        if "result" in wish:
+            wish = {**wish, "content": await run_in_threadpool(self._shelved, wish["result"])}
         work = self.desk.submit(self.menu.order(wish, self.shelf), wish.get("draft") is True)
         return JSONResponse({"id": work.id}, 202)
 
@@ -116,6 +118,13 @@ class Api:
         """Stop an order; its picture is kept."""
         self.desk.stop(self._work(request))
         return Response(status_code=204)
+
+    def _shelved(self, identity: object) -> str:
+        """A finished picture among those that were dropped, so that it can be worked on; its id there."""
+        work = self.desk.get(identity) if isinstance(identity, str) else None
+        if work is None or work.file is None:
+            raise InputError("this picture is no longer here: paint it once more")
+        return self.shelf.add(work.order.name, work.file.read_bytes(), self.desk.in_use()).id
 
     def _work(self, request: Request) -> Work:
         work = self.desk.get(request.path_params["id"])

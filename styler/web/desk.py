@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from styler.errors import StylerError, is_shortage
-from styler.events import Event, Note, Result, Stage, Step
+from styler.events import Event, Note, Result, Stage, Step, TrainStep
 from styler.storage.names import one_line
 from styler.storage.pictures.load import Picture
 from styler.web.menu import Order
@@ -207,9 +207,10 @@ class Desk:
         if isinstance(event, Stage):
             work.stage = event.name
             work.size = [event.width, event.height]
-        elif isinstance(event, Step):
+        elif isinstance(event, Step | TrainStep):
             work.share = _share(work, event)
-            changed = event.image is not None and self._show(work, event.image)
+            image = event.image if isinstance(event, Step) else event.preview
+            changed = image is not None and self._show(work, image)
         elif isinstance(event, Note):
             work.notes.append(self._clean(event.text))
         elif isinstance(event, Result) and (sizes := event.record.get("sizes")):
@@ -235,7 +236,7 @@ class Desk:
         return clean(text, self._folder)
 
 
-def _share(work: Work, step: Step) -> float:
+def _share(work: Work, step: Step | TrainStep) -> float:
     """How much of an order is done after a step, by the pixels that all steps see."""
     costs = work.order.costs
     if not costs:

@@ -14,9 +14,11 @@ from styler.errors import InputError, StylerError
 from styler.events import Event
 from styler.image.levels import to_unit
 from styler.image.size import fit
+from styler.jobs.enlarge import enlarge
 from styler.jobs.fast import fast
 from styler.jobs.optimize import optimize
 from styler.jobs.translate import translate
+from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
 from styler.options.fields import TEXT_FORMS, Options
 from styler.options.optimize import OptimizeOptions
@@ -37,10 +39,13 @@ _THUMBNAIL = 256
 
 ALLOWED: dict[str, tuple[type[Options], tuple[str, ...]]] = {
     "optimize": (OptimizeOptions, ("size", "style_weight", "style_scale", "color", "steps", "seed")),
-    "fast": (FastOptions, ("size", "strength", "color", "seed")),
+    "fast": (FastOptions, ("size", "strength", "color", "learn", "seed")),
     "translate": (TranslateOptions, ("size", "from_photo", "from_sketch", "samples", "seed")),
+    "enlarge": (EnlargeOptions, ("scale", "detail")),
 }
 """The commands of the page, and which of their options it may set: none that names a file."""
+_SCALES = (2, 4)
+"""How many times the page offers to enlarge a picture."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,14 @@ class Menu:
         """As the page gets it."""
         styles = [{"name": style.name, "kind": style.kind} for style in self.styles.values()]
         colors = typing.get_args(typing.get_type_hints(FastOptions)["color"])
-        return {"styles": styles, "translators": list(self.translators.values()), "colors": colors}
+        scales = _SCALES if library.cards("small") else ()
+        return {
+            "styles": styles,
+            "translators": list(self.translators.values()),
+            "colors": colors,
+            "scales": scales,
+            "most": self._fixed["max_pixels"],
+        }
 
     def order(self, wish: Mapping[str, Any], shelf: Shelf) -> Order:
         """Check a wish; raises InputError for what is unknown or out of bounds."""
@@ -104,12 +116,24 @@ class Menu:
         if command == "optimize":
             return self._optimize(content, style, wish.get("painting"), OptimizeOptions.of(given), shelf)
         if command == "fast":
-            self._require(style, self._named("trained"))
-            options = FastOptions.of({**given, "style": style})
-            return _order(command, content, str(style), partial(_fast, content, options))
+            return self._fast(content, style, wish.get("painting"), given, shelf)
+        if command == "enlarge":
+            return _larger(content, EnlargeOptions.of(given))
         self._require(style, self.translators)
         chosen = TranslateOptions.of({**given, "checkpoint": style})
         return _order(command, content, str(style), partial(_translate, content, chosen))
+
+    def _fast(
+        self, content: Upload, style: object, painting: object, given: Mapping[str, Any], shelf: Shelf
+    ) -> Order:
+        """A trained style, or a painting that was dropped, which is learned first."""
+        if painting is None:
+            self._require(style, self._named("trained"))
+            options = FastOptions.of({**given, "style": style})
+            return _order("fast", content, str(style), partial(_fast, content, options))
+        dropped = shelf[painting]
+        options = FastOptions.of({**given, "style": str(dropped.path)})
+        return _order("fast", content, dropped.path.stem, partial(_fast, content, options), (dropped.id,))
 
     def _optimize(
         self, content: Upload, style: object, painting: object, options: OptimizeOptions, shelf: Shelf
@@ -140,7 +164,7 @@ class Menu:
         command, found = (recipe or {}).get("command"), (recipe or {}).get("options")
         if not recipe or not isinstance(command, str) or not isinstance(found, Mapping):
             return None
-        if command not in ALLOWED:
+        if command not in ALLOWED or command == "enlarge":
             return None
         kind, allowed = ALLOWED[command]
         options = {name: found[name] for name in allowed if name in found and _valid(kind, name, found[name])}
@@ -183,6 +207,11 @@ def _order(command: str, content: Upload, label: str, begin: Begin, uses: tuple[
     return Order(command, label, content, name, begin, (content.id, *uses))
 
 
+def _larger(content: Upload, options: EnlargeOptions) -> Order:
+    order = _order("enlarge", content, f"x{options.scale:g}", partial(_enlarge, content, options))
+    return dataclasses.replace(order, label=f"enlarged {options.scale:g} times")
+
+
 # Jobs
 
 
@@ -202,6 +231,12 @@ def _translate(
     content: Upload, options: TranslateOptions, target: str, stop: Callable[[], bool]
 ) -> Generator[Event, None, object]:
     return translate([str(content.path)], target, options, stop)
+
+
+def _enlarge(
+    content: Upload, options: EnlargeOptions, target: str, stop: Callable[[], bool]
+) -> Generator[Event, None, object]:
+    return enlarge([str(content.path)], target, options, stop)
 
 
 # What is installed

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from styler.options.fast import LEARNING_STEPS
 from styler.options.web import WebOptions
 from styler.storage.pictures.load import read_recipe
 from styler.web.server import serve
@@ -103,6 +104,28 @@ def test_drop_paint_watch_slide_stop_download(page, tmp_path):
     page.locator("#status", has_text="settings of cat-the-scream.png are filled in").wait_for()
     assert page.locator("input[value='trained:the-scream']").is_checked()
     assert page.locator("#size").input_value() == "256"
+
+
+def test_enlarge_a_result_and_learn_a_painting_of_ones_own(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("STYLER_HOME", str(tmp_path))
+    monkeypatch.setitem(LEARNING_STEPS, "normal", 4)
+    page.set_input_files("#photo-file", CAT)
+    page.set_input_files("#painting-file", CAT.with_name("still_life.jpg"))
+    assert page.locator("#dial").get_attribute("max") == "100"
+    page.select_option("#way", "learn")
+    assert page.locator("#dial").get_attribute("max") == "0"  # a pass of a network has no more than all
+    page.select_option("#size", "256")
+    page.locator("#paint-button").click()
+    page.locator("#caption", has_text="learning still").wait_for()
+    page.locator("#caption", has_text="256 \u00d7 192").wait_for()
+    page.get_by_role("button", name="Enlarge 2 times").click()
+    page.locator("#caption", has_text="512 \u00d7 384").wait_for()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    download.value.save_as(tmp_path / download.value.suggested_filename)
+    with Image.open(tmp_path / "cat-still_life-x2.png") as enlarged:
+        assert enlarged.size == (512, 384)
+    assert page.locator("#strip li").count() == 2 and page.locator("#again").is_hidden()
 
 
 def test_draw_and_see_it_translated(page, tmp_path):

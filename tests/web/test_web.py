@@ -20,9 +20,11 @@ from starlette.testclient import TestClient
 
 from styler.errors import OutputError
 from styler.events import result_of
+from styler.jobs.enlarge import enlarge
 from styler.jobs.fast import fast
 from styler.jobs.optimize import optimize
-from styler.options.fast import FastOptions
+from styler.options.enlarge import EnlargeOptions
+from styler.options.fast import LEARNING_STEPS, FastOptions
 from styler.options.optimize import OptimizeOptions
 from styler.options.web import WebOptions
 from styler.storage.models import library
@@ -356,6 +358,66 @@ def test_a_painting_that_is_stopped_keeps_its_picture(page, api):
     assert ended(api, answer).state == "stopped" and work.file
     assert read_recipe(work.file)["interrupted"] is True
     assert page.get(f"/api/jobs/{waiting.id}/picture").status_code == 404
+
+
+def test_a_dropped_painting_is_learned_and_the_next_photo_painted_at_once(page, api, monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLER_HOME", str(tmp_path))
+    monkeypatch.setitem(LEARNING_STEPS, "fast", 3)
+    painting = dropped(page, encoded(picture(size=(70, 60)), "PNG"), "my painting.png")
+    wish = {"command": "fast", "painting": painting, "options": {"size": "48", "learn": "fast"}}
+    work = ended(api, wished(page, **wish, content=dropped(page)))
+    assert work.state == "done" and work.order.name == "photo-my painting.png"
+    assert work.stage.startswith("learning") and work.share == 1 and work.views and work.size == [48, 36]
+    recipe = read_recipe(work.file)
+    assert recipe["command"] == "fast" and recipe["options"]["style"] == "my painting.png"
+    assert str(api.folder) not in json.dumps(recipe)
+    again = ended(api, wished(page, **wish, content=dropped(page)))
+    assert again.file.read_bytes() == work.file.read_bytes()
+    assert again.stage == "" and "was learned before" in again.notes[0]
+    assert str(api.folder) not in json.dumps(again.plain(0))
+
+
+def test_a_learning_that_is_stopped_paints_what_was_learned(page, api, monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLER_HOME", str(tmp_path))
+    monkeypatch.setitem(LEARNING_STEPS, "normal", 400)
+    wish = {"command": "fast", "painting": dropped(page, name="art.png"), "options": {"size": "48"}}
+    answer = wished(page, **wish, content=dropped(page))
+    work = api.desk.get(answer.json()["id"])
+    until(lambda: work.share)
+    page.delete(f"/api/jobs/{work.id}")
+    assert ended(api, answer).state == "stopped" and work.size == [48, 36]
+    assert read_recipe(work.file)["model"]["interrupted"] is True
+
+
+@pytest.mark.parametrize("command", ["fast", "optimize"])
+def test_a_painting_is_named_by_the_id_of_a_drop_and_by_nothing_else(page, command):
+    for painting in (__file__, "../painting.png", 7, ["a"], {}):
+        answer = wished(page, command=command, content=dropped(page), painting=painting)
+        assert answer.status_code == 400 and "no longer here" in answer.json()["message"]
+
+
+def test_a_result_is_enlarged_as_by_the_command(page, api, tmp_path):
+    options = {"size": "40", "strength": 0.5}
+    first = ended(api, wished(page, command="fast", content=dropped(page), style="wave", options=options))
+    answer = wished(page, command="enlarge", result=first.id, options={"scale": 2})
+    work = ended(api, answer)
+    assert work.state == "done" and work.size == [80, 60] and work.order.name == "photo-wave-x2.png"
+    (tmp_path / "photo-wave.png").write_bytes(first.file.read_bytes())
+    chosen = EnlargeOptions.of({"scale": 2, "threads": 1})
+    result_of(enlarge([str(tmp_path / "photo-wave.png")], str(tmp_path / "own.png"), chosen))
+    assert work.file.read_bytes() == (tmp_path / "own.png").read_bytes()
+    # what is shown beside it is the picture before it was enlarged, which stays while it is needed
+    assert page.get(f"/api/pictures/{work.order.content.id}").content.startswith(b"\xff\xd8")
+    assert api.menu.settings(read_recipe(work.file)) is None
+
+
+@pytest.mark.parametrize("result", ["0123", __file__, 7, None, ["a"]])
+def test_what_is_no_result_is_not_enlarged(page, api, result):
+    answer = wished(page, command="enlarge", result=result, options={"scale": 2})
+    assert answer.status_code == 400 and "no longer here" in answer.json()["message"]
+    for scale in (1, 17, "2", True):
+        answer = wished(page, command="enlarge", content=dropped(page), options={"scale": scale})
+        assert answer.status_code == 400
 
 
 def test_lines_are_translated(page, api):

@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const PREVIEW = "256";
 const ENDED = ["done", "stopped", "failed"];
 
-let styles = [], translators = [];
+let styles = [], translators = [], scales = [], most = 0;
 let photo = null;         // {id, name, url, ratio}
 let own = null;           // the painting that was dropped: {id, name, url}
 let chosen = null;        // {kind: "trained" | "picture" | "own" | "translator", name}
@@ -47,6 +47,7 @@ async function attempt(action) {
 // The dial: from 0.3 to 3, and 1 in the middle; trained styles end at 1
 
 const turned = () => (+$("dial").value < 0 ? 0.3 ** (-$("dial").value / 100) : 3 ** ($("dial").value / 100));
+const learns = () => chosen?.kind === "own" && $("way").value === "learn";
 const dialled = () => Number(turned().toPrecision(2));
 
 function turn(value) {
@@ -109,6 +110,7 @@ function fill(made, name) {
     input.checked = true;
     choose(kind, style);
   }
+  if (command !== "translate") $("way").value = command === "fast" && !style ? "learn" : "optimize";
   turn(options.strength ?? options.style_weight);
   if (options.color) $("color").value = options.color;
   else $("color").value = "style";
@@ -246,8 +248,9 @@ async function hangStyles() {
 function choose(kind, name) {
   const before = chosen;
   chosen = kind === "own" && !own ? null : { kind, name };
-  const pass = kind === "trained" || kind === "translator";
-  $("dial").max = kind === "trained" ? 0 : 100;
+  const pass = kind === "trained" || kind === "translator" || learns();
+  $("dial").max = kind === "trained" || learns() ? 0 : 100;
+  $("way-row").hidden = kind !== "own";
   $("dial-row").hidden = $("color-row").hidden = kind === "translator";
   $("reading-row").hidden = !translators.some((one) => kind === "translator" && one.name === name && one.from_photo);
   for (const option of $("size").options) if ("pass" in option.dataset) option.disabled = option.hidden = !pass;
@@ -310,6 +313,11 @@ function controls(work, caption) {
   $("progress").hidden = !work || ended;
   $("stop").hidden = !work || ended;
   $("download").hidden = $("again").hidden = $("made").hidden = !kept;
+  if (work?.command === "enlarge") $("again").hidden = true;
+  for (const button of enlargers()) {
+    const scale = +button.dataset.scale;
+    button.hidden = !kept || !scales.includes(scale) || work.size[0] * work.size[1] * scale ** 2 > most;
+  }
   if (work && !ended) $("progress").value = work.share;
   $("all").hidden = !$("wall").hidden;
   $("stop").textContent = work?.state === "queued" ? "Do not paint it" : "Stop and keep it";
@@ -415,6 +423,8 @@ function entry(work) {
 
 // What a person does
 
+const enlargers = () => document.querySelectorAll("[data-scale]");
+
 function wish() {
   const size = $("size").value, color = $("color").value, content = photo.id;
   const { kind, name } = chosen;
@@ -423,6 +433,7 @@ function wish() {
     const reading = $("reading-row").hidden ? "" : $("reading").value;
     return { command: "translate", content, style: name, options: { size, ...(reading ? { [reading]: true } : {}) } };
   }
+  if (learns()) return { command: "fast", content, painting: own.id, options: { size, color, strength: Math.min(1, dialled()) } };
   const options = { size, color, style_weight: dialled() };
   return { command: "optimize", content, options, ...(kind === "own" ? { painting: own.id } : { style: name }) };
 }
@@ -430,7 +441,11 @@ function wish() {
 async function paintIt(event) {
   event.preventDefault();
   if (!photo || !chosen) return;
-  const id = await attempt(() => api.order(wish()));
+  await order(wish());
+}
+
+async function order(wanted) {
+  const id = await attempt(() => api.order(wanted));
   if (!id) return;
   shown = id;
   $("slide").value = 0;
@@ -468,7 +483,7 @@ function receive(element, taken) {
 }
 
 export function start(told) {
-  ({ styles, translators } = told);
+  ({ styles, translators, scales, most } = told);
   hangStyles();
   receive($("paint"), take);
   $("photo-file").addEventListener("change", ({ target }) => { if (target.files[0]) take(target.files[0]); target.value = ""; });
@@ -478,6 +493,10 @@ export function start(told) {
   $("stop").addEventListener("click", () => attempt(() => api.stop(shown)));
   $("download").addEventListener("click", () => api.save(thumbs.get(shown), works.get(shown).name));
   $("all").addEventListener("click", showAll);
+  for (const button of enlargers()) {
+    button.addEventListener("click", () => order({ command: "enlarge", result: shown, options: { scale: +button.dataset.scale } }));
+  }
+  $("way").addEventListener("change", () => choose(chosen.kind, chosen.name));
   $("size").addEventListener("change", () => { sized = true; });
   $("again").addEventListener("click", useAgain);
   $("slide").addEventListener("input", slide);
