@@ -120,6 +120,8 @@ def test_enlarge_a_result_and_learn_a_painting_of_ones_own(page, tmp_path, monke
     page.locator("#caption", has_text="256 \u00d7 192").wait_for()
     page.get_by_role("button", name="Enlarge 2 times").click()
     page.locator("#caption", has_text="512 \u00d7 384").wait_for()
+    shape = page.locator("#compare").bounding_box()
+    assert abs(shape["width"] / shape["height"] - 4 / 3) < 0.02
     with page.expect_download() as download:
         page.locator("#download").click()
     download.value.save_as(tmp_path / download.value.suggested_filename)

@@ -98,6 +98,7 @@ async function takePainting(file) {
   card.querySelector(".name").textContent = told.name;
   card.querySelector("input").checked = true;
   choose("own", "");
+  card.scrollIntoView({ block: "nearest" });
   say(photo ? "" : "Now drop a photo to paint.");
 }
 
@@ -280,6 +281,8 @@ async function put(work) {
     caption = `${title(chosen.name)}, a small preview. Paint makes it in full.`;
   } else if (photo && !chosen) {
     caption = "Choose one of these, or a painting.";
+  } else if (photo && chosen.kind !== "trained") {
+    caption = "Paint begins, and the picture appears here.";
   }
   if (mine !== turnOf) return;
   const before = work ? await beforeOf(work) : photo;
@@ -299,11 +302,17 @@ async function put(work) {
 
 const befores = new Map();
 
+async function ratioOf(url) {
+  const image = picture(url);
+  await image.decode().catch(() => {});
+  return image.naturalWidth / image.naturalHeight || 1.5;
+}
+
 async function beforeOf(work) {
   if (photo?.id === work.content) return photo;
   if (!befores.has(work.content)) {
     const url = await api.image(`/api/pictures/${work.content}`).catch(() => "");
-    befores.set(work.content, { id: work.content, name: "", url, ratio: work.size[0] / work.size[1] || 1.5 });
+    befores.set(work.content, { id: work.content, name: "", url, ratio: await ratioOf(url) });
   }
   return befores.get(work.content);
 }
@@ -386,9 +395,9 @@ function told(work) {
 // After a reload the server knows more than the page.
 async function adopt(work) {
   const url = await api.image(`/api/pictures/${work.content}`).catch(() => "");
+  const ratio = await ratioOf(url);
   if (!url || photo) return;
-  const [width, height] = work.size.length ? work.size : [3, 2];
-  photo = { id: work.content, name: "", url, ratio: width / height };
+  photo = { id: work.content, name: "", url, ratio };
   shown = work.id;
   $("drop").hidden = true;
   $("easel").hidden = false;
