@@ -75,7 +75,7 @@ class Api:
         if not isinstance(wish, Mapping):
             raise HTTPException(400, "a wish is a JSON object")
         if "result" in wish:
-            wish = {**wish, "content": await run_in_threadpool(self._shelved, wish["result"])}
+            wish = {**wish, "content": await run_in_threadpool(self._kept, wish["result"])}
         work = self.desk.submit(self.menu.order(wish, self.shelf), wish.get("draft") is True)
         return JSONResponse({"id": work.id}, 202)
 
@@ -119,7 +119,7 @@ class Api:
         self.desk.stop(self._work(request))
         return Response(status_code=204)
 
-    def _shelved(self, identity: object) -> str:
+    def _kept(self, identity: object) -> str:
         """A finished picture among those that were dropped, so that it can be worked on; its id there."""
         work = self.desk.get(identity) if isinstance(identity, str) else None
         if work is None or work.file is None:
