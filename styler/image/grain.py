@@ -1,17 +1,13 @@
-"""Gray grain on photos: something to paint in flat areas, where a network would weave."""
+"""Gray grain on photos: something to paint in flat areas, where a network would weave. NumPy alone."""
 
 from __future__ import annotations
 
 import functools
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage
-from torch import Tensor
 
-from styler.image.size import Size
+from styler.image.fit import Size
 
 Floats = NDArray[np.float32]
 
@@ -27,92 +23,92 @@ FLAT = 1 / 255
 """Local contrast below which a photo is flat, and standard deviation of the grain that makes up for it."""
 _ROWS, _AROUND = 256, 4
 """Rows that are looked at at once, and rows around them that their contrast depends on."""
+_BANDS = 9
+"""Bands of grain that are kept for the next frame of a video: those of 4K."""
 
 
-def grained(images: Tensor, amount: float, seed: int = 0, first: int = 0) -> Tensor:
-    """Images [N, 3, H, W] plus `amount` times grain; that of picture i depends on `seed` and `first` + i."""
-    if not amount:
-        return images
-    noise = [grain((images.shape[-2], images.shape[-1]), seed, first + i) for i in range(len(images))]
-    return images + amount * torch.cat(noise).to(images)
+def noise_for(photo: Floats, amount: float) -> Floats:
+    """What comes to a photo [3, H, W] that a network paints, [H, W]: its grain; without any, `lacking`."""
+    size = photo.shape[1], photo.shape[2]
+    return np.float32(amount) * grain(size, 0, 0) if amount else lacking(photo)
 
 
-def with_grain(image: Tensor, amount: float) -> Tensor:
-    """An Image [1, 3, H, W] as a network of that grain paints it; without any, flat places get some."""
-    return grained(image, amount) if amount else roughened(image)
+def noise_anew(photo: Floats, amount: float, *seed: int) -> Floats:
+    """As `noise_for`, in training: other noise for each seed, [H, W]."""
+    size = photo.shape[1], photo.shape[2]
+    if amount:
+        return np.float32(amount) * grain(size, *seed)
+    lack = flatness(photo)
+    draw = np.random.default_rng((*seed, _STREAM))
+    move = [int(draw.integers(side)) for side in size]
+    moved: Floats = np.float32(FLAT) * lack * np.roll(_sheet(size), move, (0, 1)) if lack.any() else lack
+    return moved
 
 
-def roughened(image: Tensor) -> Tensor:
-    """An Image [1, 3, H, W] with as much grain as its flat places lack; itself where there are none.
+def lacking(photo: Floats) -> Floats:
+    """The grain that the flat places of a photo [3, H, W] lack, [H, W]; 0 elsewhere.
 
     Networks normalize what they see: of a place without contrast they make nothing, and of an even ramp
     bands. Half a level of noise, less than a camera's, is enough for them to paint.
     """
-    height, width = image.shape[-2:]
-    made = image
+    height, width = photo.shape[1:]
+    noise = np.zeros((height, width), np.float32)
     for index, top in enumerate(range(0, height, _ROWS)):
         above, bottom = max(0, top - _AROUND), min(height, top + _ROWS)
-        lack = flatness(image[..., above : bottom + _AROUND, :])[..., top - above :, :][
-            ..., : bottom - top, :
-        ]
+        lack = flatness(photo[:, above : bottom + _AROUND])[top - above :][: bottom - top]
         if lack.any():
-            made = image.clone() if made is image else made
-            made[..., top:bottom, :] += FLAT * lack * _band(index, bottom - top, width).to(image)
-    return made
-
-
-def roughened_anew(images: Tensor, seed: int, first: int) -> Tensor:
-    """As `roughened`, of images [N, 3, H, W] in training: the grain of each is `grain` moved at random."""
-    size = (images.shape[-2], images.shape[-1])
-    noise, draws = (
-        _sheet(size),
-        [np.random.default_rng((seed, first + i, _STREAM)) for i in range(len(images))],
-    )
-    moves = [[int(draw.integers(side)) for side in size] for draw in draws]
-    return images + FLAT * flatness(images) * torch.cat([noise.roll(move, (2, 3)) for move in moves]).to(
-        images
-    )
+            noise[top:bottom] = np.float32(FLAT) * lack * _band(index, width)[: bottom - top]
+    return noise
 
 
 @functools.lru_cache(1)
-def _sheet(size: Size) -> Tensor:
+def _sheet(size: Size) -> Floats:
     """Grain that repeats itself without a seam."""
     return grain(size)
 
 
-def flatness(images: Tensor) -> Tensor:
-    """How far each pixel is from having contrast around it, from 1 for none to 0, [N, 1, H, W].
+def flatness(photo: Floats) -> Floats:
+    """How far each pixel of a photo [3, H, W] is from having contrast around it, [H, W].
 
-    Of an even ramp it is 1.
+    1 without any, also on an even ramp; 0 from `FLAT` on.
     """
-    gray = images.mean(1, keepdim=True)
-    contrast = _around((gray - _around(gray, 1)).square_(), _AROUND - 1).sqrt_()
-    return (1 - contrast / FLAT).clamp_min_(0)
+    gray = photo.mean(0)
+    contrast = np.sqrt(_around(np.square(gray - _around(gray, 1)), _AROUND - 1))
+    lack: Floats = np.maximum(0, 1 - contrast / np.float32(FLAT))
+    return lack
 
 
-def _around(x: Tensor, reach: int) -> Tensor:
-    """Means over squares that reach so many pixels far."""
-    return F.avg_pool2d(F.pad(x, (reach,) * 4, mode="replicate"), 2 * reach + 1, stride=1)
+def _around(x: Floats, reach: int) -> Floats:
+    """Means of [H, W] over squares that reach so many pixels far; the border is replicated."""
+    height, width = x.shape
+    padded, side = np.pad(x, reach, mode="edge"), 2 * reach + 1
+    rows, total = np.zeros((height, width + 2 * reach), np.float32), np.zeros_like(x)
+    for shift in range(side):
+        rows += padded[shift : shift + height]
+    for shift in range(side):
+        total += rows[:, shift : shift + width]
+    mean: Floats = total / np.float32(side * side)
+    return mean
 
 
-def _band(index: int, rows: int, width: int) -> Tensor:
+@functools.lru_cache(_BANDS)
+def _band(index: int, width: int) -> Floats:
     """Rows of an endless sheet of grain, from row `index` * 256 on, which are the same at every height."""
     draws = [np.random.default_rng((number, _STREAM)) for number in range(index, index + 3)]
     whites = [draw.standard_normal((2, _ROWS, width), np.float32) for draw in draws]
     white, other = np.concatenate(whites, 1)
-    band = slice(_ROWS, _ROWS + rows)
-    smooth = _smooth(other[_ROWS - _REACH : 2 * _ROWS + _REACH])[_REACH : _REACH + rows]
-    return torch.from_numpy(white[band] + np.float32(COARSE) * smooth)
+    smooth = _smooth(other[_ROWS - _REACH : 2 * _ROWS + _REACH])[_REACH : _REACH + _ROWS]
+    return white[_ROWS : 2 * _ROWS] + np.float32(COARSE) * smooth
 
 
-def grain(size: Size, *seed: int) -> Tensor:
-    """White noise plus 1.5 times smooth noise of the same variance, [1, 1, H, W]; equal for equal seeds.
+def grain(size: Size, *seed: int) -> Floats:
+    """White noise plus 1.5 times smooth noise of the same variance, [H, W]; equal for equal seeds.
 
     The standard deviation is 1 before the smooth part comes to it.
     """
     draw = np.random.default_rng((*seed, _STREAM))
     white, other = (draw.standard_normal(size, np.float32) for _ in range(2))
-    return torch.from_numpy(white + np.float32(COARSE) * _smooth(other))[None, None]
+    return white + np.float32(COARSE) * _smooth(other)
 
 
 def _smooth(white: Floats) -> Floats:
@@ -120,6 +116,16 @@ def _smooth(white: Floats) -> Floats:
     offsets = np.arange(-_REACH, _REACH + 1)
     bell = np.exp(-0.5 * (offsets / _BLUR) ** 2)
     bell /= np.sqrt(np.square(bell).sum())  # so that variances stay
-    columns = ndimage.correlate1d(white, bell, 0, mode="wrap")
-    smooth: Floats = ndimage.correlate1d(columns, bell, 1, mode="wrap")
-    return smooth
+    for axis in (0, 1):
+        white = _filtered(white, bell.astype(np.float32), axis)
+    return white
+
+
+def _filtered(x: Floats, bell: Floats, axis: int) -> Floats:
+    """Rows or columns of [H, W] weighed with their neighbors; periodic."""
+    reach, count = len(bell) // 2, x.shape[axis]
+    around = np.take(x, np.arange(-reach, count + reach) % count, axis)
+    made: Floats = np.zeros_like(x)
+    for shift, weight in enumerate(bell):
+        made += weight * (around[shift : shift + count] if axis == 0 else around[:, shift : shift + count])
+    return made

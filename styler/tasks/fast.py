@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from styler.device import Form, form_for, room_for
 from styler.errors import DeviceError, is_shortage
 from styler.image.color import match_colors
-from styler.image.grain import with_grain
+from styler.image.grain import noise_for
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
@@ -56,6 +56,11 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
     plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
     return replace(plain, prepare=prepare, preparing=_GRAINING if grain else 0)
+
+
+def with_grain(image: Tensor, amount: float) -> Tensor:
+    """An Image [1, 3, H, W] as a network of that grain paints it; without any, flat places get some."""
+    return image + torch.from_numpy(noise_for(image[0].float().cpu().numpy(), amount)).to(image)
 
 
 def stroked(size: Size, scale: float) -> Size:

@@ -22,7 +22,7 @@ from styler.engine.fit import TrainingState, fit, update_average
 from styler.engine.terms import typical
 from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
-from styler.image.grain import grained, roughened_anew
+from styler.image.grain import noise_anew
 from styler.image.size import fit as fitted
 from styler.image.size import resize, seen
 from styler.image.warp import displaced, displacement
@@ -300,7 +300,9 @@ def _formed(inputs: Inputs, form: Form) -> Inputs:
 def _grained(network: nn.Module, inputs: Tensor, seed: int, first: int) -> Tensor:
     """Photos with the grain that the network is to see, new at each step."""
     amount = network.config.grain if isinstance(network, ResidualNetwork) else 0.0
-    return grained(inputs, amount, seed, first) if amount else roughened_anew(inputs, seed, first)
+    photos = inputs.float().cpu().numpy()
+    noises = [noise_anew(photo, amount, seed, first + i) for i, photo in enumerate(photos)]
+    return inputs + torch.from_numpy(np.stack(noises)[:, None]).to(inputs)
 
 
 def _noisy(images: Tensor, seed: int, first: int) -> Tensor:

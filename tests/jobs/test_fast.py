@@ -12,7 +12,6 @@ from runs import ended
 
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Item, Note, Result
-from styler.image.grain import roughened
 from styler.jobs import fast as stylizing
 from styler.jobs.fast import Summary
 from styler.networks import strips
@@ -26,6 +25,7 @@ from styler.storage import disk
 from styler.storage.models import find, library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.load import load_picture, read_recipe
+from styler.tasks.fast import with_grain
 from styler.ui import cli
 from styler.ui.remake import command_line
 
@@ -109,7 +109,7 @@ def test_it_is_the_networks_picture(here):
     network = library.read(library.folder() / "pair.safetensors").network
     with torch.inference_mode():
         wanted = network(
-            roughened(load_picture("photo.png").image), Mode(mix=torch.tensor([[1.0, 0.0]]))
+            with_grain(load_picture("photo.png").image, 0.0), Mode(mix=torch.tensor([[1.0, 0.0]]))
         ).clamp(0, 1)
     assert (load_picture("photo-ink.png").image - wanted).abs().max() < 1 / 255
 

@@ -15,8 +15,12 @@ from styler.errors import CheckpointError, InputError
 from styler.events import result_of
 from styler.jobs import fast as torch_job
 from styler.jobs import onnx as job
+from styler.networks.kinds import described
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import FastOptions
+from styler.plans import ResidualArchitecture
 from styler.storage.models import library
+from styler.storage.models.library import Card, Model, Style
 from styler.storage.pictures.decode import read_recipe
 
 WITHOUT_TORCH = """
@@ -96,6 +100,22 @@ def test_options_do_what_they_do_in_torch(tmp_path, photo, options, blend):
         result_of(torch_job.fast([photo], str(tmp_path / f"{engine}.png"), chosen))
     pictures = [levels(tmp_path / f"{engine}.png") for engine in ("torch", "onnx")]
     assert pictures[0].shape == pictures[1].shape and abs(pictures[0] - pictures[1]).max() <= 1
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.05])
+def test_it_adds_the_same_grain_as_torch(tmp_path, grain):
+    """A white sheet, which gets some from either engine, or from networks that want more."""
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "white.png")
+    network = ResidualNetwork(ResidualArchitecture(width=4, blocks=1, grain=grain))
+    library.write(
+        tmp_path / "net.safetensors",
+        Model(network, Card("transform", described(network.config), (Style("a"),))),
+    )
+    for engine in ("torch", "onnx"):
+        chosen = FastOptions(model=str(tmp_path / "net.safetensors"), precision="float32", engine=engine)
+        result_of(torch_job.fast([str(tmp_path / "white.png")], str(tmp_path / f"{engine}.png"), chosen))
+    pictures = [levels(tmp_path / f"{engine}.png") for engine in ("torch", "onnx")]
+    assert abs(pictures[0] - pictures[1]).max() <= 1 and pictures[0].std((0, 1)).max() > 1
 
 
 def test_transparency_stays_and_white_is_under_a_jpeg(tmp_path, photo):

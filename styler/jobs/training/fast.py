@@ -17,7 +17,6 @@ from torch import Tensor
 from styler.engine.watch import likely_cause
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.grain import with_grain
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of, network_for, open_styles
@@ -35,6 +34,7 @@ from styler.storage.names import file_of, slug
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task
+from styler.tasks.fast import with_grain
 from styler.tasks.train_fast import MORE, Inputs, fault_of, make_targets
 
 _FEW = 500

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styler.errors import CheckpointError, DeviceError, InputError, is_shortage
+from styler.image.grain import noise_for
 from styler.plans import (
     KINDS,
     LayerPlan,
@@ -75,7 +76,8 @@ class StyleNetwork:
 
         def paint(image: Array) -> Array:
             try:
-                painted: Array = session.run([OUTPUT], {INPUT: image})[0]
+                noise = noise_for(image[0], self.config.grain)
+                painted: Array = session.run([OUTPUT], {INPUT: image + noise})[0]
             except Exception as error:  # its classes are those of a C extension
                 if not is_shortage(error):
                     raise
@@ -115,9 +117,8 @@ def _prove(path: Path | str, header: Header) -> None:
         raise CheckpointError(f"{shown} is no network of styles, and --engine onnx paints with no other")
     try:
         config = _config(card)
-        if config.norm == "batch" or config.grain:
-            what = "adds grain to photos" if config.grain else "has batch norms"
-            raise CheckpointError(f"{shown} {what}, and --engine onnx cannot: leave it out")
+        if config.norm == "batch":
+            raise CheckpointError(f"{shown} has batch norms, and --engine onnx cannot: leave it out")
         expected = ResidualPlan.of(config).shapes(config)
         shapes = {own: header.entries[key].shape for key, own in header.keys.items() if own != THUMBNAILS}
         if odd := sorted(key for key in expected.keys() | shapes if expected.get(key) != shapes.get(key)):
