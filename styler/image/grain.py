@@ -98,7 +98,8 @@ def _band(index: int, width: int) -> Floats:
     whites = [draw.standard_normal((2, _ROWS, width), np.float32) for draw in draws]
     white, other = np.concatenate(whites, 1)
     smooth = _smooth(other[_ROWS - _REACH : 2 * _ROWS + _REACH])[_REACH : _REACH + _ROWS]
-    return white[_ROWS : 2 * _ROWS] + np.float32(COARSE) * smooth
+    band: Floats = white[_ROWS : 2 * _ROWS] + np.float32(COARSE) * smooth
+    return band
 
 
 def grain(size: Size, *seed: int) -> Floats:

@@ -54,7 +54,8 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
         return torch.lerp(photo, painted, options.strength)
 
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
-    plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures)
+    level = network.config.norm == "instance"
+    plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures, level=level)
     return replace(plain, prepare=prepare, preparing=_GRAINING if grain else 0)
 
 

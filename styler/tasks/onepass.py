@@ -62,6 +62,9 @@ class OnePass:
         prepare: from an Image, float32 [1, 3, H, W] on the CPU, to the network's input [1, C, H, W].
         finish: from that Image and the network's output, float32 [1, C', H, W], to the Image to save.
         measures: whether the output depends on statistics of the whole picture.
+        level: whether a constant in the network's input makes no difference to its output, as before a norm
+            by the picture's own statistics. It is taken away then: beside it the little contrast of a flat
+            picture is lost in rounding, in bfloat16 all of it.
         preparing: bytes for each pixel that `prepare` takes at its peak.
         form: number type and memory format.
         budget: memory; copies of a pass share it.
@@ -75,6 +78,7 @@ class OnePass:
     prepare: Callable[[Tensor], Tensor]
     finish: Callable[[Tensor, Tensor], Tensor]
     measures: bool = True
+    level: bool = False
     preparing: int = 0
     form: Form = EXACT
     budget: Budget = field(default_factory=Budget)
@@ -116,6 +120,8 @@ class OnePass:
         """
         for network in self.earlier:
             x = replace(self, network=network, earlier=()).run(x).clamp_(0, 1)
+        if self.level and moments is None and collected is None:
+            x = x - x.mean((2, 3), keepdim=True)
         height, width = x.shape[2:]
         while True:
             rows, _ = self._plan(height, width)

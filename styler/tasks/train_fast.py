@@ -299,9 +299,12 @@ def _formed(inputs: Inputs, form: Form) -> Inputs:
 
 def _grained(network: nn.Module, inputs: Tensor, seed: int, first: int) -> Tensor:
     """Photos with the grain that the network is to see, new at each step."""
-    amount = network.config.grain if isinstance(network, ResidualNetwork) else 0.0
+    assert isinstance(network, ResidualNetwork)
+    config = network.config
     photos = inputs.float().cpu().numpy()
-    noises = [noise_anew(photo, amount, seed, first + i) for i, photo in enumerate(photos)]
+    noises = [noise_anew(photo, config.grain, seed, first + i) for i, photo in enumerate(photos)]
+    if config.norm == "instance":  # which takes a constant away, and rounding would take more: see OnePass
+        inputs = inputs - inputs.mean((2, 3), keepdim=True)
     return inputs + torch.from_numpy(np.stack(noises)[:, None]).to(inputs)
 
 

@@ -114,6 +114,15 @@ def test_it_is_the_networks_picture(here):
     assert (load_picture("photo-ink.png").image - wanted).abs().max() < 1 / 255
 
 
+def test_a_white_sheet_is_painted_alike_in_every_number_type(here):
+    """Its grain is a two-hundredth of what it lies on, and would be lost in rounding."""
+    Image.new("RGB", (96, 80), "white").save("white.png")
+    for precision in ("float32", "bfloat16"):
+        fast("white.png", precision=precision, output=f"{precision}.png")
+    one, other = (load_picture(f"{precision}.png").image for precision in ("float32", "bfloat16"))
+    assert one.std() > 0.02 and (one - other).abs().mean() < 0.02
+
+
 def test_equal_runs_give_equal_files(here):
     for output in ("a.png", "b.png"):
         fast("photo.png", output=output)

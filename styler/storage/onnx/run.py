@@ -76,8 +76,10 @@ class StyleNetwork:
 
         def paint(image: Array) -> Array:
             try:
-                noise = noise_for(image[0], self.config.grain)
-                painted: Array = session.run([OUTPUT], {INPUT: image + noise})[0]
+                given = image + noise_for(image[0], self.config.grain)
+                if self.config.norm == "instance":  # which takes a constant away: see `tasks.onepass`
+                    given -= given.mean((2, 3), keepdims=True)
+                painted: Array = session.run([OUTPUT], {INPUT: given})[0]
             except Exception as error:  # its classes are those of a C extension
                 if not is_shortage(error):
                     raise
