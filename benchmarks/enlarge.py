@@ -1,6 +1,6 @@
 """How well networks enlarge photos that they never saw: beside bicubic and Lanczos, and in which time.
 
-    python benchmarks/enlarge.py PHOTOS [--factor 4] [--clean 0.3] [--count 21] [--detail 0 1]
+    python benchmarks/enlarge.py PHOTOS [--factor 4] [--clean 0.3] [--count 21] [--detail 0 1] [--slim MODELS]
     python benchmarks/enlarge.py --upsampling PHOTOS --train MORE_PHOTOS [--steps 300]
 
 PHOTOS is a folder that was kept out of training; we use the 21 photos of the Kodak set in ours, of 384 x 576
@@ -15,12 +15,15 @@ back: mean difference to the input, in levels, when made small again; the truth'
 time: CPU seconds of one thread from 512 x 512 pixels, in float32 and, where the machine multiplies it, in
     bfloat16; in strips, as the command works, and all at once.
 
+With --slim FOLDER the networks of UpscalerJS are compared, too, which are small and under the MIT licence
+as ours are: the folder `models` of what `npm pack @upscalerjs/esrgan-slim` fetches.
 With --upsampling four small networks are trained, equal but for how they enlarge, and their grids printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +34,7 @@ from typing import get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -77,6 +81,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=21)
     parser.add_argument("--model", default="")
     parser.add_argument("--detail", type=float, nargs="+", default=[0.0, 0.5, 1.0])
+    parser.add_argument("--slim", type=Path)
     parser.add_argument("--upsampling", action="store_true")
     parser.add_argument("--train", default="")
     parser.add_argument("--steps", type=int, default=300)
@@ -86,17 +91,24 @@ def main() -> None:
     if words.upsampling:
         upsampling(photos, words.train, words.steps)
     else:
-        compare(photos, words.factor, words.model, words.clean, words.detail)
+        others = {"slim": slim(words.slim / f"x{words.factor}")} if words.slim else {}
+        compare(photos, words.factor, words.model, words.clean, words.detail, others)
 
 
 def compare(
-    photos: Sequence[Tensor], factor: int, model: str, clean: float, details: Sequence[float]
+    photos: Sequence[Tensor],
+    factor: int,
+    model: str,
+    clean: float,
+    details: Sequence[float],
+    others: Mapping[str, Enlarge],
 ) -> None:
     """Table of all ways to enlarge."""
     extractor = vgg.load("compact")
     ways: dict[str, Enlarge] = {
         "bicubic": pillow(factor, Image.Resampling.BICUBIC),
         "Lanczos": pillow(factor, Image.Resampling.LANCZOS),
+        **others,
     }
     for detail in details:
         options = EnlargeOptions(model=model, detail=detail, clean=clean)
@@ -148,6 +160,41 @@ def pillow(factor: int, way: Image.Resampling) -> Enlarge:
         picture = Image.fromarray(to_pixels(small))
         size = (factor * picture.width, factor * picture.height)
         return from_pixels(np.asarray(picture.resize(size, way)))
+
+    return enlarge
+
+
+def slim(folder: Path) -> Enlarge:
+    """The network in a folder of UpscalerJS (MIT), a graph of Keras, layer by layer."""
+    about = json.loads((folder / "model.json").read_text())
+    data, weights, start = b"", dict[str, Tensor](), 0
+    for group in about["weightsManifest"]:
+        data += b"".join((folder / name).read_bytes() for name in group["paths"])
+        for entry in group["weights"]:
+            values = np.frombuffer(data, np.float32, int(np.prod(entry["shape"])), start)
+            weights[entry["name"]] = torch.from_numpy(values.reshape(entry["shape"]).copy())
+            start += values.nbytes
+
+    def enlarge(small: Tensor) -> Tensor:
+        maps: dict[str, Tensor] = {}
+        for layer in about["modelTopology"]["model_config"]["config"]["layers"]:
+            name, config = layer["name"], layer["config"]
+            given = [maps[node[0]] for node in layer["inbound_nodes"][0]] if layer["inbound_nodes"] else []
+            match layer["class_name"]:
+                case "InputLayer":
+                    maps[name] = small
+                case "Conv2D":
+                    kernel = weights[f"{name}/kernel"].permute(3, 2, 0, 1)
+                    maps[name] = F.conv2d(given[0], kernel, weights[f"{name}/bias"], padding="same")
+                case "Activation":
+                    maps[name] = given[0].relu()
+                case "Concatenate":
+                    maps[name] = torch.cat(given, 1)
+                case "Add":
+                    maps[name] = given[0] + given[1]
+                case "UpSampling2D":
+                    maps[name] = F.interpolate(given[0], scale_factor=config["size"][0], mode="nearest")
+        return maps[name]
 
     return enlarge
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -171,6 +172,17 @@ class EnlargeNetwork(nn.Module):
 
 
 @torch.no_grad()
+def between(start: EnlargeNetwork, end: EnlargeNetwork, share: float) -> EnlargeNetwork:
+    """A network with the weights of `start` at a share of 0 and of `end`, of the same shape, at 1."""
+    network, others = copy.deepcopy(start), end.state_dict()
+    weights = {
+        name: torch.lerp(value, others[name].to(value), share) for name, value in start.state_dict().items()
+    }
+    network.load_state_dict(weights)
+    return network
+
+
+@torch.no_grad()
 def mixed(
     faithful: EnlargeNetwork, detailed: EnlargeNetwork | None, detail: float, clean: float
 ) -> EnlargeNetwork:
@@ -183,10 +195,7 @@ def mixed(
         clean: the level, of a network that has it as a fourth channel. The same everywhere, it is no more
             than a bias: exactly so, as borders are reflected.
     """
-    weights = dict(faithful.state_dict())
-    if detailed is not None:
-        others = detailed.state_dict()
-        weights = {name: torch.lerp(value, others[name], detail) for name, value in weights.items()}
+    weights = dict((faithful if detailed is None else between(faithful, detailed, detail)).state_dict())
     if faithful.config.inputs == 4:
         first = weights["first.conv.weight"]
         weights["first.conv.weight"] = first[:, :3].contiguous()

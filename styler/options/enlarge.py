@@ -89,6 +89,12 @@ class TrainEnlargeOptions(DegradationOptions, AdversarialOptions, LossNetworkOpt
     grid_weight: float = weight(
         0.0, "Weight against patterns in step with the enlarged pixels, as dots on flat color."
     )
+    blend: float = opt(
+        1.0,
+        "Share of the trained weights in the network that is written; the others are those of --start-from.",
+        low=0,
+        high=1,
+    )
     steps: int = again(TrainingOptions, "steps", 3000)
     batch: int = again(TrainingOptions, "batch", 8)
     warmup: int = again(TrainingOptions, "warmup", 100)
@@ -97,11 +103,21 @@ class TrainEnlargeOptions(DegradationOptions, AdversarialOptions, LossNetworkOpt
 ENLARGE_PRESETS: dict[str, dict[str, Any]] = {
     "laptop": {},
     "detail": {
-        "steps": 800,
-        "learning_rate": 2e-4,
+        "steps": 600,
+        "batch": 4,
+        "learning_rate": 4e-4,
         "warmup": 20,
-        "perceptual_weight": 0.1,
-        "grid_weight": 1000.0,
+        "average": 0.99,
+        "perceptual_weight": 0.5,
+        "perceptual_layers": (
+            ("relu1_1", 1.0),
+            ("relu2_1", 1.0),
+            ("relu3_1", 1.0),
+            ("relu4_1", 0.5),
+            ("relu5_1", 0.15),
+        ),
+        "grid_weight": 3000.0,
+        "blend": 0.65,
     },
     "johnson": {
         "network": "johnson",

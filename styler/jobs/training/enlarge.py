@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from styler.image.conditions import Pair
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
 from styler.losses.metrics import PERCEPTUAL_LAYERS
-from styler.networks.enlarge import EnlargeNetwork
+from styler.networks.enlarge import EnlargeNetwork, between
 from styler.networks.kinds import described
 from styler.options.enlarge import TrainEnlargeOptions
 from styler.processes import Group
@@ -81,6 +82,8 @@ def _make_training(
     pictures = Pictures(dataset, options.seed, shrink=options.shrink, hold_out=_HELD)
     networks, seal = _networks(options, start_from)
     networks.to(device)
+    if options.blend < 1 and not start_from:
+        raise InputError("--blend is under 1, and there is nothing to blend with: name it by --start-from")
     samples = _samples(pictures, options, networks.generator.config.inputs)
     work = EnlargeTraining(networks, pictures, samples, options)
     if group.main and len(pictures) < _FEW:
@@ -148,6 +151,7 @@ class EnlargeTraining:
     Attributes:
         samples: pairs to validate on, by kind.
         extractor: the loss network, as soon as it is loaded.
+        start: the network as it was before the training.
         scores: those of the last validation.
     """
 
@@ -158,15 +162,21 @@ class EnlargeTraining:
     extractor: Extractor | None = None
     scores: Mapping[str, Mapping[str, float]] | None = None
 
+    def __post_init__(self) -> None:
+        """Keep the start, if a share of it comes into the network."""
+        blended = self.options.blend < 1
+        self.start = copy.deepcopy(self.networks.generator).requires_grad_(False) if blended else None
+
     @property
     def network(self) -> EnlargeNetwork:
-        """The network with averaged weights."""
-        return self.networks.averaged
+        """The network that is written: of averaged weights, and those of the start."""
+        averaged = self.networks.averaged
+        return averaged if self.start is None else between(self.start, averaged, self.options.blend)
 
     def batch(self, group: Group, device: torch.device, step: int) -> Pair:
         """This process's part of a batch, on its device."""
         options, first = self.options, group.rank * self.options.batch
-        inputs = self.network.config.inputs
+        inputs = self.networks.generator.config.inputs
         side = int(options.factor) * options.crop
         images = self.pictures.batch(step, options.batch, side, first)
         draws = [np.random.default_rng((options.seed, 1, step, first + i)) for i in range(options.batch)]
@@ -199,19 +209,19 @@ class EnlargeTraining:
     @torch.inference_mode()
     def preview(self) -> Tensor:
         """Sheet of the same few small pictures, enlarged bicubic and by the network, and the true ones."""
-        device = self.networks.accuracy.device
+        device, network = self.networks.accuracy.device, self.network
         rows = []
         for pair in [pair for some in self.samples.values() for pair in some[: _SHOWN // 2]]:
-            ours = self.network(pair.inputs.to(device), STORED).clamp(0, 1).cpu()
-            rows.append([bicubic(pair.inputs[:, :3], self.network.scale), ours, pair.targets])
+            ours = network(pair.inputs.to(device), STORED).clamp(0, 1).cpu()
+            rows.append([bicubic(pair.inputs[:, :3], network.scale), ours, pair.targets])
         return sheet(rows, column_labels=["bicubic", "network", "target"], cell=SIDE)
 
     def write(self, path: Path, training: Mapping[str, Any]) -> Iterator[Note]:
         """Write the averaged weights with their scores; gives these."""
         for kind, scores in (self.scores or {}).items():
             yield Note(f"{kind}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
-        network = EnlargeNetwork(self.network.config)
-        network.load_state_dict(self.network.state_dict())
+        network, written = EnlargeNetwork(self.networks.generator.config), self.network
+        network.load_state_dict(written.state_dict())
         information = {"training": training, "validation": self.scores or {}}
         card = Card("enlarge", described(network.config), (), "", information)
         library.write(path, Model(network.eval(), card))
