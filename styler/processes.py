@@ -96,6 +96,16 @@ def launched() -> bool:
     return dist.is_torchelastic_launched() and "RANK" in os.environ
 
 
+def restarts() -> int:
+    """How often torchrun has started its processes again; 0 without it."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) if launched() else 0
+
+
+def is_main() -> bool:
+    """Whether this process is the first of those that torchrun started, or alone."""
+    return not launched() or os.environ["RANK"] == "0"
+
+
 @contextmanager
 def join(device: torch.device) -> Iterator[Group]:
     """Join the group of processes that torchrun started, until the block ends; ALONE without torchrun.
@@ -108,15 +118,15 @@ def join(device: torch.device) -> Iterator[Group]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    again = restarts()
     # DistributedDataParallel imports it: after the start, its default arguments would keep the group and the
     # group's threads, and one that is busy while the interpreter ends aborts the process.
     importlib.import_module("torch.distributed.nn.functional")
     store, rank, size = next(rendezvous("env://"))
     # Without --standalone torchrun keeps its store over a restart, with the addresses of those who died.
-    fresh = dist.PrefixStore(f"restart {restarts}", store)  # type: ignore[attr-defined]  # it is there
+    fresh = dist.PrefixStore(f"restart {again}", store)  # type: ignore[attr-defined]  # it is there
     dist.init_process_group(_BACKENDS[device.type], store=fresh, rank=rank, world_size=size)
     try:
-        yield Group(rank, size, restarts)
+        yield Group(rank, size, again)
     finally:
         dist.destroy_process_group()

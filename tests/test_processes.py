@@ -60,14 +60,14 @@ def start(*command: str, **more: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    """What it printed, once it has ended well; if it hangs, it is ended with all that it has started."""
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    """What it printed, once it has ended with that code; if it hangs, all that it has started is ended."""
     try:
         out, _ = process.communicate(timeout=200)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
-    assert process.returncode == 0, out
+    assert process.returncode == code, out
     return out
 
 
@@ -77,11 +77,11 @@ def free_port() -> str:
         return str(one.getsockname()[1])
 
 
-def launch(*words: str) -> str:
+def launch(*words: str, code: int = 0) -> str:
     """Two processes of `two.py` under torchrun, started again once."""
     where = ("--master-addr", "127.0.0.1", "--master-port", free_port(), "--monitor-interval", "0.1")
     how = ("--nproc-per-node", "2", "--max-restarts", "1")
-    return finish(start("-m", "torch.distributed.run", *where, *how, str(SCRIPT), *words))
+    return finish(start("-m", "torch.distributed.run", *where, *how, str(SCRIPT), *words), code)
 
 
 def events(rank: int) -> list[str]:
@@ -121,6 +121,15 @@ def test_processes_diverge_together_and_one_keeps_the_best_network(studio: Path)
     assert "--learning-rate 1 is 1000 times" in said[0] and said[0].endswith("of step 0")
     assert said[1] == "0 events and no error"  # one line is enough
     assert library.read(Path("wild.safetensors")).card.information["training"]["diverged"][0] == 0
+
+
+def test_a_training_that_diverged_does_not_begin_again_when_torchrun_restarts_it(studio: Path) -> None:
+    """With --overwrite it would take as long, and diverge once more; a new start by hand does begin."""
+    for starts in (2, 4):
+        launch("train", "transform", "twice.safetensors", "again", code=1)
+        lines = [line.split(" events; ") for line in Path("said.txt").read_text().splitlines()]
+        assert [int(count) > 0 for count, _ in lines] == [True, False] * (starts // 2)
+        assert len({said for _, said in lines}) == 1 and "of step 0" in lines[0][1]
 
 
 def test_what_a_group_says(studio: Path) -> None:

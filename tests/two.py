@@ -1,6 +1,7 @@
 """What tests start as one of two processes.
 
-two.py train KIND OUTPUT [die|diverge]    trains on the current folder; "die" kills rank 1 in its fourth step
+two.py train KIND OUTPUT [die|diverge|again]    trains on the current folder; "die" kills rank 1 in its fourth
+                                  step, "again" diverges and fails, so that torchrun starts it again
 two.py group                      writes what the group says to said-RANK.json
 """
 
@@ -29,23 +30,33 @@ def options(kind: str, batch: int) -> Any:
     return studio.options(kind, batch=batch, learning_rate=2e-5, device="cpu", **chosen)
 
 
-def diverge(kind: str, output: str) -> None:
-    """Train at a rate that no network stands; what is said goes to said-RANK.json."""
+def diverge(kind: str, output: str, again: bool = False) -> None:
+    """Train at a rate that no network stands; what is said goes to said-RANK.json.
+
+    With `again` the number of events and what is said are a line more in said.txt, and failures are failures.
+    """
     import studio
 
+    events: list[Any] = []
     try:
-        events = list(studio.begin(kind, output, studio.options(kind, device="cpu", **studio.WILD[kind])))
+        chosen = studio.options(kind, device="cpu", **studio.WILD[kind])
+        for event in studio.begin(kind, output, chosen, overwrite=again):
+            events.append(event)
         said = f"{len(events)} events and no error"
     except DivergedError as error:
         said = str(error)
+        if again:
+            with Path("said.txt").open("a") as file:
+                file.write(f"{len(events)} events; {said}\n")
+            sys.exit(1)
     Path(f"said-{os.environ['RANK']}.json").write_text(json.dumps(said))
 
 
 def train(kind: str, output: str, die: str = "") -> None:
     import studio
 
-    if die == "diverge":
-        return diverge(kind, output)
+    if die in ("diverge", "again"):
+        return diverge(kind, output, die == "again")
     first, steps = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0", 0
     with interruptible() as interrupt:
 

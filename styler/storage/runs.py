@@ -21,6 +21,8 @@ LAST, PREVIOUS = "last.pt", "previous.pt"
 """States: the last one and the one before, so that a broken write never costs the run."""
 LOCK, OWNER = ".lock", ".pid"
 LOG = "log.jsonl"
+_END = ".diverged"
+"""What a training that diverged leaves for the processes that torchrun starts again."""
 
 Entry = Mapping[str, Any]
 
@@ -103,6 +105,25 @@ def remove_states(folder: Path | str) -> None:
         (Path(folder) / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not there, or something else is in it
         Path(folder).rmdir()
+
+
+def note_end(folder: Path | str, message: str) -> None:
+    """Leave word for processes of the same parent that the training in `folder` has diverged."""
+    disk.write(Path(folder) / _END, json.dumps([os.getppid(), message]).encode())
+
+
+def noted_end(folder: Path | str) -> str:
+    """The message of `note_end` by a process of the same parent; "" without one."""
+    try:
+        parent, message = json.loads((Path(folder) / _END).read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(message) if parent == os.getppid() else ""
+
+
+def forget_end(folder: Path | str) -> None:
+    """Remove the word that `note_end` left."""
+    (Path(folder) / _END).unlink(missing_ok=True)
 
 
 def load_state(folder: Path | str) -> dict[str, Any]:

@@ -123,6 +123,10 @@ def train(make: _MakeTraining, request: Request) -> Generator[Event, None, dict[
     """
     if record := _finished(request):
         return record
+    if processes.restarts() and (message := runs.noted_end(request.folder)):
+        if not processes.is_main():
+            return {}
+        raise DivergedError(message)  # torchrun would have it diverge once more
     device = processes.placed(choose(request.options.device))
     with processes.join(device) as group, _claim(request, group):
         with contextlib.closing(_train(make, request, group, device)) as run:
@@ -202,6 +206,8 @@ def _keep_best(
     finally:
         group.barrier()
     message = f"{error}; {display(request.output)} is the best network so far, of step {step}"
+    if processes.launched():
+        runs.note_end(request.folder, message)
     raise DivergedError(message, step) from error
 
 
@@ -220,6 +226,8 @@ def _claim(request: Request, group: Group) -> Iterator[None]:
     again = request.resume and _is_whole(request)  # the file is this run's own
     disk.prove_writable(request.output, overwrite=request.overwrite or again, inputs=request.inputs)
     with runs.lock(request.folder):
+        if not group.restarts:
+            runs.forget_end(request.folder)
         if not request.resume and not group.restarts:
             start_anew(request.folder, request.overwrite)
         yield
