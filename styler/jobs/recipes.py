@@ -110,3 +110,8 @@ def check_size(size: Size, options: OutputOptions) -> None:
         raise InputError(
             f"{shown}, over the limit of {options.max_pixels:,}: use a smaller --size, or raise --max-pixels"
         )
+
+
+def check_sheet(rows: int, columns: int, cell: Size, options: OutputOptions) -> None:
+    """Raise InputError for a sheet whose cells of (height, width) alone are over the limit."""
+    check_size((rows * cell[0], columns * cell[1]), options)

@@ -20,7 +20,7 @@ from styler.storage.pictures.sheet import sheet
 from styler.tasks.see.feature_maps import FeatureMap, traced
 from styler.tasks.see.gradients import CAVEAT, shown
 
-_CELL = 128
+_CELL = 160
 
 
 def features(
@@ -89,7 +89,7 @@ def _sheet(
     image: Tensor, rows: dict[str, list[tuple[FeatureMap, Tensor, Tensor]]], options: FeaturesOptions
 ) -> Tensor:
     """The photo, then two rows for each layer: what excites its maps, and the photo there."""
-    note = "" if options.method == "gradient" else CAVEAT.replace(", ", ",\n")
+    note = "" if options.method == "gradient" else CAVEAT
     cells, labels, captions = [[image]], [str(options.method)], [[note]]
     for layer, row in rows.items():
         cells += [[traced for _, traced, _ in row], [patch for _, _, patch in row]]

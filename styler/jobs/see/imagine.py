@@ -13,7 +13,7 @@ from styler.events import Event, Result
 from styler.image.size import Size
 from styler.jobs.batch import Summary
 from styler.jobs.passes.pictures import size_of
-from styler.jobs.recipes import Record, check_size, prove, record_of
+from styler.jobs.recipes import Record, check_sheet, check_size, prove, record_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view
 from styler.options.see import ImagineOptions
@@ -46,6 +46,9 @@ def imagine(
     units = (
         [view.class_of(view.find_class(options.class_))] if options.class_ else view.units(options.channel)
     )
+    if len(units) > 1:
+        columns = _columns(units)
+        check_sheet(math.ceil(len(units) / columns), columns, size, options)
     images = list[Tensor]()
     for unit in units:
         prepare(options)
@@ -61,12 +64,6 @@ def imagine(
     return Summary(done=1)
 
 
-def _units(view: View, options: ImagineOptions) -> list[Unit]:
-    if options.class_:
-        return [view.class_of(view.find_class(options.class_))]
-    return view.units(options.channel)
-
-
 def _size(options: ImagineOptions) -> Size:
     """(height, width) of a picture; raises InputError for one that it cannot have."""
     size = options.size
@@ -77,8 +74,13 @@ def _size(options: ImagineOptions) -> Size:
     return height_width
 
 
+def _columns(units: list[Unit]) -> int:
+    """Of a sheet that is as high as wide, or nearly."""
+    return math.ceil(math.sqrt(len(units)))
+
+
 def _sheet(images: list[Tensor], units: list[Unit], size: Size) -> Tensor:
-    columns = math.ceil(math.sqrt(len(units)))
+    columns = _columns(units)
     rows = range(0, len(images), columns)
     return sheet(
         [images[row : row + columns] for row in rows],

@@ -14,6 +14,7 @@ from styler.events import Event, Note, Stage, Step
 from styler.features import ReluRule
 from styler.jobs.batch import Summary
 from styler.jobs.passes.pictures import size_of
+from styler.jobs.recipes import check_sheet
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import NO_CLASSIFIER, View, open_view
 from styler.options.see import SaliencyOptions
@@ -26,6 +27,8 @@ from styler.tasks.see.units import Unit
 
 _COLUMNS = ("max |gradient|", "positive", "negative")
 _TOP = 5
+_CELL = 160
+"""Least sides in pixels of the sheet's cells, so that what stands below can be read."""
 DEEPEST = "relu5_1"
 """What is looked at without a classifier: the last layer of the built-in network."""
 
@@ -66,10 +69,11 @@ def _look(
     picture: Picture, image: Tensor, view: View, unit: Unit | None, options: SaliencyOptions
 ) -> Generator[Event, None, Sight]:
     """A row for each method: the photo, then the gradient in three forms; raw are the gradients."""
+    methods: tuple[ReluRule, ...] = METHODS if options.method == "all" else (options.method,)
+    check_sheet(len(methods), 1 + len(_COLUMNS), size_of(image), options)
     view.require_memory([unit.layer if unit else SCORES], size_of(image))
     top = _top_classes(view, image) if view.network.classes else []
     unit = unit or view.score_of(top[0][0])
-    methods: tuple[ReluRule, ...] = METHODS if options.method == "all" else (options.method,)
     yield Stage(f"saliency of {unit}", *size_of(image), len(methods))
     gradients = list[Tensor]()
     for index, method in enumerate(methods, 1):
@@ -82,7 +86,7 @@ def _look(
         row_labels=methods,
         column_labels=(str(unit), *_COLUMNS),
         captions=[["\n".join(filter(None, _lines(view, method, top)))] for method in methods],
-        cell=size_of(image),
+        cell=(max(_CELL, image.shape[-2]), max(_CELL, image.shape[-1])),
     )
     entries = {"unit": str(unit), "top": [name for name, _ in _named(view, top)]}
     return Sight(made, entries, torch.cat(gradients) if options.raw else None)

@@ -19,7 +19,7 @@ from styler.features import Extractor
 from styler.image.color import colored
 from styler.image.size import Size, fit, resize, seen
 from styler.jobs.passes.pictures import open_picture, size_of
-from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
+from styler.jobs.recipes import Record, check_sheet, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.synthesis import InvertOptions, TextureOptions
@@ -116,6 +116,8 @@ def texture(
     network, names = bench.extractor, task.depths(bench.extractor, options.up_to)
     size = task.texture_size(size_of(bench.image), options)
     check_size(size, options)
+    if options.sheet:
+        check_sheet(1, 1 + len(names), size, options)
     _check_memory(bench, size, options)
     style = _shrunk(bench.image, options.style_size)
     textures, captions = list[Tensor](), list[str]()
@@ -162,6 +164,7 @@ def invert(
         raise InputError("image is no layer to invert: name layers such as relu3_1")
     bench = yield from _open(source, output, options, options.size, lambda network: set(layers))
     image = resize(bench.image, output_size(size_of(bench.image), options.size, options))
+    check_sheet(options.seeds + (options.seeds > 1), 1 + len(layers), size_of(image), options)
     walk = inversion.walk_of(bench.extractor, options)
     with torch.no_grad():
         features = dict(walk(image, set(layers)))

@@ -102,5 +102,6 @@ def find_class(text: str, count: int) -> int:
         return names.index(text.casefold())
     inside = [name for name in names if text.casefold() in name.split()]
     if inside:
-        raise InputError(f"no class is called '{display(text)}'; there are {', '.join(inside[:8])}")
+        likely = [name for name in class_names() if name.casefold() in inside]
+        raise InputError(f"no class is called '{display(text)}'; did you mean {' or '.join(likely[:8])}?")
     raise InputError(f"no class is called '{display(text)}'{nearest(text.casefold(), names)}")

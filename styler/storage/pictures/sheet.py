@@ -33,11 +33,12 @@ def sheet(
 
     `cell` is the side of square ones in pixels, or height and width. Every picture keeps its aspect and is as
     large as fits into its cell; rows may differ in length.
-    `captions`, if there are any, stand under each picture, of several lines if they have any. A line that is
-    too long is cut, with an ellipsis.
+    `captions`, if there are any, stand under each picture, of several lines if they have any or are too long
+    for one. A word or a label that is too long is cut, with an ellipsis.
     """
     high, wide = (cell, cell) if isinstance(cell, int) else cell
-    font = ImageFont.load_default(size=max(10, max(high, wide) // 14))
+    font = ImageFont.load_default(size=max(10, min(max(high, wide) // 14, wide // 9)))
+    captions = [[_wrapped(text, wide, font) for text in row] for row in captions]
     columns = max((len(row) for row in rows), default=0)
     names = [_cut(label, _LABEL_CELLS * wide, font) for label in row_labels]
     left = GAP + (max(round(font.getlength(name)) for name in names) + GAP if names else 0)
@@ -94,6 +95,20 @@ def _write(canvas: Tensor, text: str, x: int, y: int, font: _Font) -> None:
 def _line(font: _Font) -> int:
     """The height of a line with ascenders and descenders."""
     return round(font.getbbox("Ågjp|")[3]) + 2
+
+
+def _wrapped(text: str, width: float, font: _Font) -> str:
+    """A text in lines that are no longer than `width`, as far as words allow."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        lines.append("")
+        for word in paragraph.split(" "):
+            longer = f"{lines[-1]} {word}" if lines[-1] else word
+            if lines[-1] and font.getlength(_plain(longer)) > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+    return "\n".join(lines)
 
 
 def _plain(label: str) -> str:

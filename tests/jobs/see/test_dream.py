@@ -71,6 +71,19 @@ def test_a_guide_and_a_channel(run, studio):
     assert (pixels("guided.png") != pixels("channel.png")).any()
 
 
+def test_a_picture_of_sixteen_bits_is_dreamed_of_in_eight(run, studio):
+    """With no steps each value is the nearest of 256; an upright photo stays upright."""
+    levels = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    Image.fromarray(levels).save("deep.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture("RGB", (64, 48)).save("turned.jpg", exif=turned.tobytes(), quality=95)
+    assert run("dream", "deep.png", "--steps", "0", "-o", "deep-0.png").code == 0
+    assert np.abs(pixels("deep-0.png")[..., 0].astype(float) - levels / 257).max() <= 0.51
+    assert run("dream", "turned.jpg", "--steps", "0", "-o", "upright.png").code == 0
+    assert pixels("upright.png").shape == (64, 48, 3)
+
+
 @pytest.mark.parametrize("ending", ["gif", "webp", "mp4"])
 def test_a_film_of_dreams_within_dreams(run, studio, ending):
     if ending == "mp4":

@@ -48,7 +48,7 @@ def test_the_class_with_the_highest_score(run, studio, squeezenet):
 def test_one_class_by_number_and_one_method(run, studio, squeezenet):
     assert run("saliency", "photo.png", "--class", "7", "--method", "guided", "--size", "48").code == 0
     with Image.open(studio / "photo-saliency.png") as sheet:
-        assert sheet.height < 100
+        assert sheet.height < 300  # one row of three
     done = run("saliency", "photo.png", "--class", "10", "-o", "x.png")
     assert done.code == 1 and "from 0 to 9" in done.err
 
@@ -128,3 +128,14 @@ def test_a_picture_that_is_too_large_for_the_memory_is_refused(run, studio, monk
     monkeypatch.setattr("styler.jobs.see.view.free_memory", lambda device: 10_000_000)
     done = run(command, "photo.png", "--layer", "relu4_1", "--size", "512")
     assert done.code == 1 and "use --size" in done.err and len(done.err.splitlines()) == 1
+
+
+def test_a_sheet_that_would_be_too_large_is_refused_before_the_work(run, studio, squeezenet):
+    """Of 64 x 48 pixels there are twelve cells."""
+    limit = ("--size", "full", "--max-pixels", str(11 * 64 * 48))
+    done = run("saliency", "photo.png", *limit)
+    assert done.code == 1 and "the output would be 256x144" in done.err and "saliency of" not in done.err
+    assert run("saliency", "photo.png", *limit, "--method", "guided").code == 0
+    words = ("imagine", "--channel", "conv4_2:0-8", "--size", "100", "--steps", "1")
+    done = run(*words, "--max-pixels", "80000")
+    assert done.code == 1 and "the output would be 300x300" in done.err and "conv4_2" not in done.err

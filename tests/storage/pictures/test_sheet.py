@@ -39,3 +39,16 @@ def test_a_label_that_the_font_cannot_draw_is_spelled_out() -> None:
 
 def test_an_empty_sheet_is_white() -> None:
     assert (sheet([]) == 1).all()
+
+
+def test_a_caption_that_is_too_long_goes_on_in_the_next_line() -> None:
+    """A note under a narrow picture is not cut; nor do large letters of a high cell fill a narrow one."""
+    tall = torch.full((1, 3, 320, 240), 0.5)
+    note = "shows features, not evidence"
+    whole = sheet([[tall]], captions=[["shows features, not\nevidence"]], cell=(320, 240))
+    assert torch.equal(sheet([[tall]], captions=[[note]], cell=(320, 240)), whole)
+    wide = sheet([[tall]], captions=[[note]], cell=(320, 640))
+    assert wide.shape[2] < whole.shape[2]
+    narrow = sheet([[tall]], column_labels=["max |gradient|"], cell=(700, 160))
+    cut = sheet([[tall]], column_labels=["max |gradient..."], cell=(700, 160))
+    assert not torch.equal(narrow, cut) and narrow.shape[2] < 700 + 50

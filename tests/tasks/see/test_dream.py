@@ -75,7 +75,8 @@ def test_half_the_squares_and_their_mean_give_the_same_step(image, network):
 
 def test_octaves_that_are_too_small_are_left_out(image, network):
     _, events = dreamed(image, value_of(network, Unit("relu1_1")), steps=1, octaves=4)
-    assert any(isinstance(event, Note) and "2 of 4 octaves" in event.text for event, _ in events) is False
+    notes = [event.text for event, _ in events if isinstance(event, Note)]
+    assert notes == ["1 of 4 octaves: others would be under 64 pixels"]
     assert octaves((80, 100), DreamOptions(octaves=4)) == [(80, 100)]
     assert octaves((40, 50), DreamOptions(octaves=3)) == [(40, 50)]
     assert octaves((200, 300), DreamOptions(octaves=3, octave_scale=2)) == [(100, 150), (200, 300)]
