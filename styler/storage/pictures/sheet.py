@@ -28,16 +28,18 @@ def sheet(
     column_labels: Sequence[str] = (),
     captions: Sequence[Sequence[str]] = (),
     cell: int | Size = 256,
+    letters: int = 0,
 ) -> Tensor:
     """Lay out pictures, each [1, 3, h, w] in [0, 1], as one [1, 3, H, W] of cells.
 
     `cell` is the side of square ones in pixels, or height and width. Every picture keeps its aspect and is as
-    large as fits into its cell; rows may differ in length.
+    large as fits into its cell; rows may differ in length. `letters` is the size of the font in pixels, 0 for
+    one that suits the cells.
     `captions`, if there are any, stand under each picture, of several lines if they have any or are too long
     for one. A word or a label that is too long is cut, with an ellipsis.
     """
     high, wide = (cell, cell) if isinstance(cell, int) else cell
-    font = ImageFont.load_default(size=max(10, min(max(high, wide) // 14, wide // 9)))
+    font = ImageFont.load_default(size=letters or max(10, min(max(high, wide) // 14, wide // 9)))
     captions = [[_wrapped(text, wide, font) for text in row] for row in captions]
     columns = max((len(row) for row in rows), default=0)
     names = [_cut(label, _LABEL_CELLS * wide, font) for label in row_labels]

@@ -47,7 +47,7 @@ def test_a_caption_that_is_too_long_goes_on_in_the_next_line() -> None:
     note = "shows features, not evidence"
     whole = sheet([[tall]], captions=[["shows features, not\nevidence"]], cell=(320, 240))
     assert torch.equal(sheet([[tall]], captions=[[note]], cell=(320, 240)), whole)
-    wide = sheet([[tall]], captions=[[note]], cell=(320, 640))
+    wide = sheet([[tall]], captions=[[note]], cell=(320, 330))
     assert wide.shape[2] < whole.shape[2]
     narrow = sheet([[tall]], column_labels=["max |gradient|"], cell=(700, 160))
     cut = sheet([[tall]], column_labels=["max |gradient..."], cell=(700, 160))
