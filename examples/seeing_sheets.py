@@ -1,4 +1,4 @@
-"""Remake the sheets of docs/seeing.md, in about ten minutes.
+"""Remake the sheets of docs/seeing.md, in about twenty minutes.
 
     python examples/seeing_sheets.py [features] [saliency] [imagine] [dream]
 
@@ -21,12 +21,19 @@ from styler.ui.cli import styler
 
 HERE = Path(__file__).parent
 QUALITY = 75
-MAPS = "features examples/cat.jpg --size 320 --top 4 --layer relu2_2,relu3_3,relu4_3"
+MAPS = "features examples/cat.jpg --size 400 --top 4 --layer relu2_2,relu3_3,relu4_3"
+LOOK = "saliency examples/cat.jpg --size 224"
 EXCITED = "imagine --size 160 --steps 128 --channel"
 DREAM = "dream examples/harbour.jpg --size 400"
 ROWS = {
     "features": [[("built in", MAPS), ("VGG-19", f"{MAPS} --network vgg19")]],
-    "saliency": [[("", "saliency examples/cat.jpg --size 224")]],
+    "saliency": [
+        [("SqueezeNet, tabby", LOOK), ("SqueezeNet, goldfish", f"{LOOK} --class goldfish")],
+        [
+            ("built in, relu5_1", f"{LOOK} --layer relu5_1"),
+            ("VGG-19, relu5_1", f"{LOOK} --layer relu5_1 --network vgg19"),
+        ],
+    ],
     "imagine": [
         [
             ("conv4_2:18", f"{EXCITED} conv4_2:18"),
@@ -35,10 +42,16 @@ ROWS = {
             ("conv4_4:3, --plain", f"{EXCITED} conv4_4:3 --plain"),
         ],
         [
+            ("VGG-19, conv4_2:18", f"{EXCITED} conv4_2:18 --network vgg19"),
             ("VGG-19, conv4_4:3", f"{EXCITED} conv4_4:3 --network vgg19"),
             ("VGG-19, conv4_4:5", f"{EXCITED} conv4_4:5 --network vgg19"),
+            ("VGG-19, --plain", f"{EXCITED} conv4_4:5 --network vgg19 --plain"),
+        ],
+        [
             ("goldfish", "imagine --class goldfish"),
             ("tabby", "imagine --class tabby"),
+            ("goldfish, --plain", "imagine --class goldfish --plain"),
+            ("tabby, --plain", "imagine --class tabby --plain"),
         ],
     ],
     "dream": [
@@ -48,14 +61,20 @@ ROWS = {
             ("relu5_1", f"{DREAM} --layer relu5_1"),
         ],
         [
+            ("VGG-19, relu3_3", f"{DREAM} --network vgg19 --layer relu3_3"),
             ("VGG-19, relu4_4", f"{DREAM} --network vgg19"),
-            ("goldfish", f"{DREAM} --class goldfish --steps 20"),
+            ("VGG-19, relu5_1", f"{DREAM} --network vgg19 --layer relu5_1"),
+        ],
+        [
+            ("SqueezeNet, goldfish", f"{DREAM} --class goldfish --steps 20"),
             ("guide: the cat", f"{DREAM} --guide examples/cat.jpg --layer relu4_2"),
+            ("VGG-19, guide: the cat", f"{DREAM} --guide examples/cat.jpg --layer relu4_2 --network vgg19"),
         ],
     ],
 }
-CELLS = {"features": (760, 560), "saliency": (610, 820), "imagine": 180, "dream": (188, 250)}
+CELLS = {"features": (880, 560), "saliency": (460, 600), "imagine": 180, "dream": (188, 250)}
 """Of each sheet, in pixels."""
+LETTERS = 16
 
 
 def main() -> None:
@@ -64,7 +83,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             pictures = [[made(words, Path(folder, "made.png")) for _, words in row] for row in ROWS[name]]
         captions = [[caption for caption, _ in row] for row in ROWS[name]]
-        image = sheet(pictures, captions=captions, cell=CELLS[name])
+        image = sheet(pictures, captions=captions, cell=CELLS[name], letters=LETTERS)
         save_picture(HERE / f"{name}_sheet.jpg", image, overwrite=True, quality=QUALITY)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from styler.errors import InputError, OutputError, StylerError
-from styler.storage.names import NAME_BYTES, cut, display
+from styler.storage.names import NAME_BYTES, cut, display, is_users
 
 if sys.platform != "win32":
     import fcntl
@@ -370,7 +370,10 @@ def _refusal(path: Path | str, error: Exception, need: int) -> str:
     """A sentence on why `path` cannot be written; on a full disk with the space needed and free."""
     if getattr(error, "errno", None) not in FULL:
         reason = getattr(error, "strerror", None) or error
-        return f"{display(path)} cannot be written: {reason}. Choose another place with --output"
+        advice = (
+            "Set STYLER_HOME to another folder" if is_users(path) else "Choose another place with --output"
+        )
+        return f"{display(path)} cannot be written: {reason}. {advice}"
     if getattr(error, "errno", None) == errno.EFBIG:
         return f"{display(path)} cannot be written: {_largest()}"
     folder = Path(path).resolve().parent

@@ -103,6 +103,12 @@ def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
     return root / "styler" / name
 
 
+def is_users(path: Path | str) -> bool:
+    """Whether a file lies in a folder that styler keeps for the user, and that no option names."""
+    folders = (user_folder("data", "models"), user_folder("cache", "learned"), user_folder("cache", "weights"))
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
 def first_time(what: str) -> bool:
     """Whether this is the first time that a user meets something; remembered in the folder for caches."""
     mark = user_folder("cache", "met") / what

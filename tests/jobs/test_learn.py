@@ -185,6 +185,7 @@ def test_where_nothing_can_be_kept_it_is_painted_all_the_same(tmp_path):
     library.learned_folder().write_text("in the way")
     events, summary = fast("photo.png")
     assert summary.done == 1 and "is not kept" in notes(events)
+    assert "Set STYLER_HOME to another folder" in notes(events) and "--output" not in notes(events)
 
 
 def test_what_is_refused_is_refused_before_anything_is_learned():

@@ -86,6 +86,8 @@ def _center(canvas: Tensor, label: str, x: int, y: int, wide: int, font: _Font) 
 
 def _write(canvas: Tensor, text: str, x: int, y: int, font: _Font) -> None:
     """Draw one line of black text with its top left corner at (x, y), as far as it is on the canvas."""
+    if not text:
+        return  # its white ground would lie on what is there
     size = (max(1, round(font.getlength(text)) + 2), _line(font))
     ink = Image.new("L", size, 255)
     ImageDraw.Draw(ink).text((0, 0), text, fill=0, font=font)

@@ -37,6 +37,11 @@ def test_a_label_that_the_font_cannot_draw_is_spelled_out() -> None:
     assert torch.equal(one, other)
 
 
+def test_an_empty_caption_leaves_the_next_row_alone() -> None:
+    grey = torch.full((1, 3, 32, 32), 0.5)
+    assert torch.equal(sheet([[grey], [grey]], captions=[[""], [""]]), sheet([[grey], [grey]]))
+
+
 def test_an_empty_sheet_is_white() -> None:
     assert (sheet([]) == 1).all()
 
