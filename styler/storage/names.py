@@ -105,7 +105,11 @@ def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
 
 def is_users(path: Path | str) -> bool:
     """Whether a file lies in a folder that styler keeps for the user, and that no option names."""
-    folders = (user_folder("data", "models"), user_folder("cache", "learned"), user_folder("cache", "weights"))
+    folders = (
+        user_folder("data", "models"),
+        user_folder("cache", "learned"),
+        user_folder("cache", "weights"),
+    )
     return any(Path(path).is_relative_to(folder) for folder in folders)
 
 
