@@ -119,7 +119,7 @@ def open_networks(options: EnlargeOptions, device: torch.device) -> _Model:
     models = [enlargers.mixture(path, detail, clean) for path in paths]
     entry = {
         "name": ",".join(path.stem for path in paths),
-        "sha256": ",".join(model.card.sha256 for model in models),
+        "sha256": ",".join(model.sha256 for model in models),
     }
     networks = {model.network.scale: model.network.to(device) for model in models}
     return _Model(networks, entry, models[-1].detail, models[-1].clean)

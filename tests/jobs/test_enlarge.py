@@ -174,6 +174,14 @@ def test_sizes_are_those_of_the_scale_or_the_box() -> None:
 # Files
 
 
+def test_the_recipe_names_the_file_that_detail_came_from() -> None:
+    files = [library.folder() / f"enlarge-x4{end}.safetensors" for end in ("", "-detail")]
+    hashes = [library.read_card(file).sha256 for file in files]
+    for name, detail, wanted in (("a.png", 0.5, "+".join(hashes)), ("b.png", 0, hashes[0])):
+        enlarge("photo.png", output=name, model="enlarge-x4", detail=detail)
+        assert read_recipe(name)["model"] == {"name": "enlarge-x4", "sha256": wanted}
+
+
 def test_the_recipe_makes_it_again() -> None:
     enlarge("photo.png", scale=3, clean=0.8)
     recipe = read_recipe("photo-x3.png")

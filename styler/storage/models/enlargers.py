@@ -21,12 +21,16 @@ DETAIL = "-detail"
 
 
 class Enlarger(NamedTuple):
-    """A network that enlarges, its card, and how it is mixed: see `networks.enlarge.mixed`."""
+    """A network that enlarges, its card, and how it is mixed: see `networks.enlarge.mixed`.
+
+    `sha256` is that of its file and, after a plus, of the one with more detail that is mixed in.
+    """
 
     network: EnlargeNetwork
     card: Card
     detail: float = 0.0
     clean: float = 0.0
+    sha256: str = ""
 
 
 def locate(model: str) -> Path:
@@ -58,7 +62,8 @@ def mixture(path: Path, detail: float | None = None, clean: float | None = None)
         CheckpointError: as `read`.
     """
     model, beside = read(path), path.with_name(f"{path.stem}{DETAIL}{path.suffix}")
-    detailed = read(beside).network if beside.is_file() else None
+    other = read(beside) if beside.is_file() else None
+    detailed = other.network if other else None
     able, cleans = detailed is not None, model.network.config.inputs == 4
     if detailed and detailed.config != model.network.config:
         raise CheckpointError(f"{display(beside)} has another shape than {display(path)}: train it from that")
@@ -66,11 +71,13 @@ def mixture(path: Path, detail: float | None = None, clean: float | None = None)
         raise InputError(f"{display(path)} has no {display(path.stem)}{DETAIL} beside it: leave out --detail")
     if clean and not cleans:
         raise InputError(f"{display(path)} was not trained for levels of cleaning: leave out --clean")
-    levels = [
+    details, cleaning = (
         (default if level is None else level) if can else 0.0
         for level, default, can in (
             (detail, EnlargeOptions().detail, able),
             (clean, EnlargeOptions().clean, cleans),
         )
-    ]
-    return Enlarger(mixed(model.network, detailed, *levels), model.card, *levels)
+    )
+    sources = [model.card.sha256, *([other.card.sha256] if other and details else [])]
+    network = mixed(model.network, detailed, details, cleaning)
+    return Enlarger(network, model.card, details, cleaning, "+".join(sources))
