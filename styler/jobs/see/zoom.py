@@ -19,6 +19,7 @@ from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_
 from styler.jobs.records import recipe_of
 from styler.jobs.see.dream import check, open_subject
 from styler.options.see import DreamOptions
+from styler.storage import disk
 from styler.storage.films import animation, encode
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.films.formats import ANIMATIONS, CONTAINERS
@@ -67,7 +68,9 @@ def _job(sources: Sequence[str], output: str | None) -> Job:
     if len(sources) != 1 or is_several(sources[0]):
         raise InputError("--frames makes a video of one picture: give one, and not a folder or a pattern")
     stem = "stdin" if sources[0] == STREAM else Path(sources[0]).stem
-    target = output or fit_name(f"{stem}-dream", ".gif")
+    target = output or ""
+    if not output or disk.means_folder(output):
+        target = str(Path(target) / fit_name(f"{stem}-dream", ".gif"))
     endings = (*ANIMATIONS, *CONTAINERS)
     if Path(target).suffix.lower() not in endings:
         raise OutputError(f"{display(target)} is no video: it must end in one of {', '.join(endings)}")

@@ -104,6 +104,7 @@ def test_a_film_is_a_gif_by_default_and_a_dry_run_writes_nothing(run, studio):
     assert dry.code == 0 and "photo-dream.gif" in dry.err and "2 frames" in dry.err
     assert not (studio / "photo-dream.gif").exists()
     assert run(*TINY, "--frames", "1").code == 0 and (studio / "photo-dream.gif").exists()
+    assert run(*TINY, "--frames", "1", "-o", "new/").code == 0 and (studio / "new/photo-dream.gif").exists()
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(run, studio, monkeypatch):
