@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, Unpack
 
 from styler.api.arguments import PictureLike, Source, options_from, source_of
@@ -74,7 +75,7 @@ def painting(
 
 def fast(
     photo: PictureLike,
-    style: str = "",
+    style: PictureLike = "",
     *,
     progress: bool = True,
     **options: Unpack[FastKeywords],
@@ -84,17 +85,20 @@ def fast(
     Args:
         photo: as for `paint`.
         style: one of `styles().names("trained")`, or several of one network, as "wave:0.6,ink:0.4"; or a
-            painting's file, which is learned on the photo first.
+            painting, as for `paint`, which is learned on the photo first.
         progress: as for `paint`.
         options: those of `styler fast`, as strength=0.7, color="photo", model="mine.safetensors".
     """
-    values = {"style": style, **options}
+    named = isinstance(style, str)  # which may be a blend of names as well
+    values = {"style": style if named else "", **options}
     chosen = options_from("fast", FastOptions, values, {*FastKeywords.__annotations__, "style"})
+    sources = [source_of(photo, "photo"), *([] if named else [source_of(style, "style")])]
 
     def begin(files: Sequence[str], target: str, stop: Callable[[], bool]) -> Generator[Event, None, object]:
-        return fast_job.fast(files, target, chosen, stop)
+        wanted = chosen if named else replace(chosen, style=files[1])
+        return fast_job.fast(files[:1], target, wanted, stop)
 
-    return finish(Painting(begin, [source_of(photo, "photo")]), progress)
+    return finish(Painting(begin, sources), progress)
 
 
 def translate(

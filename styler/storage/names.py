@@ -146,9 +146,9 @@ EXTRAS = {
 def install(extra: str) -> str:
     """The command that installs an extra's packages beside this styler, however that was installed."""
     packages = " ".join(f"'{package}'" for package in EXTRAS[extra])
-    folders = Path(sys.prefix).parts
-    if "pipx" in folders:
+    prefix = Path(sys.prefix)
+    if (prefix / "pipx_metadata.json").exists():
         return f"pipx inject styler {packages}"
-    if folders[-3:-1] == ("uv", "tools"):  # which has no pip of its own
+    if (prefix / "uv-receipt.toml").exists():  # of uv tool, which gives it no pip of its own
         return f"uv pip install --python {shlex.quote(sys.executable)} {packages}"
     return f"pip install {packages}"

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 import styler
 from styler.api import keywords
+from styler.options.fast import LEARNING_STEPS
 from styler.options.optimize import OptimizeOptions
 
 TINY = {"network": "net.safetensors", "size": 32, "steps": 2, "precision": "float32", "progress": False}
@@ -121,6 +122,18 @@ def test_fast_and_translate(studio):
     drawing[20:22, 10:50] = 0
     colored = styler.translate(drawing, "edges2photo", progress=False)
     assert colored.recipe["command"] == "translate" and colored.size == (64, 48)
+
+
+def test_fast_learns_a_painting_of_any_kind(studio, monkeypatch, tmp_path):
+    monkeypatch.setenv("STYLER_HOME", str(tmp_path))
+    monkeypatch.setitem(LEARNING_STEPS, "fast", 2)
+    options = {"learn": "fast", "size": 32, "progress": False}
+    first = styler.fast("photo.png", "style.png", **options)
+    assert first.size == (32, 24) and first.recipe["options"]["style"] == "style.png"
+    for name, painting in kinds("style.png").items():
+        assert np.array_equal(styler.fast("photo.png", painting, **options).numpy(), first.numpy()), name
+    with pytest.raises(styler.StylerError, match="style is of type list"):
+        styler.fast("photo.png", ["style.png"], **options)
 
 
 def test_styles_are_a_gallery():

@@ -97,16 +97,16 @@ def test_the_users_folders_follow_the_platform(monkeypatch: pytest.MonkeyPatch, 
     assert user_folder("data", "models") == tmp_path / "me" / "Library/Application Support/styler/models"
 
 
-def test_hints_name_commands_that_work_for_how_styler_was_installed(monkeypatch):
+def test_hints_name_commands_that_work_for_how_styler_was_installed(monkeypatch, tmp_path):
     parser = configparser.ConfigParser()
     parser.read(Path(__file__).parents[2] / "setup.cfg")
     extras = {name: tuple(text.split()) for name, text in parser["options.extras_require"].items()}
     assert {name: extras[name] for name in names.EXTRAS} == names.EXTRAS
-    monkeypatch.setattr("sys.prefix", "/home/me/project/.venv")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    monkeypatch.setattr("sys.executable", "/home/me/tools/styler/bin/python")
     assert names.install("video") == "pip install 'av>=14'"
-    monkeypatch.setattr("sys.prefix", "/home/me/.local/share/pipx/venvs/styler")
+    (tmp_path / "uv-receipt.toml").touch()  # as uv tool install writes it, wherever UV_TOOL_DIR is
+    uv = "uv pip install --python /home/me/tools/styler/bin/python"
+    assert names.install("web") == f"{uv} 'starlette>=0.47' 'uvicorn>=0.34'"
+    (tmp_path / "pipx_metadata.json").touch()
     assert names.install("video") == "pipx inject styler 'av>=14'"
-    monkeypatch.setattr("sys.prefix", "/home/me/.local/share/uv/tools/styler")
-    monkeypatch.setattr("sys.executable", "/home/me/.local/share/uv/tools/styler/bin/python")
-    uv = "uv pip install --python /home/me/.local/share/uv/tools/styler/bin/python"
-    assert names.install("onnx") == f"{uv} 'onnx>=1.17' 'onnxruntime>=1.20'"
