@@ -33,7 +33,7 @@ class EnlargeOptions(PassOptions):
         None,
         "Size of the output in place of --scale: its long side, or a box that it fits into.",
     )
-    detail: float = opt(0.5, "From faithful (0) to invented detail (1).", low=0, high=1)
+    detail: float = opt(0.5, "From nearest to the pixels (0) to crisper detail (1).", low=0, high=1)
     clean: float = opt(0.3, "How much JPEG damage and noise is taken out; 0 touches none.", low=0, high=1)
 
     def __post_init__(self) -> None:
