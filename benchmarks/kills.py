@@ -59,9 +59,7 @@ def cases() -> dict[str, Case]:
             ("fast", "mixed", "--style", "ink", "-o", "out"), ["out/a.png", "out/b.gif", "out/b.png"], ()
         ),
         "fast, animation": Case(("fast", "clip.gif", "--style", "ink", "-o", "o.gif"), ["o.gif"]),
-        "translate": Case(
-            ("translate", "photo.png", "--checkpoint", "edges2photo", "-o", "o.png"), ["o.png"]
-        ),
+        "translate": Case(("translate", "photo.png", "--checkpoint", "edges2cat", "-o", "o.png"), ["o.png"]),
         "pairs": Case(
             ("pairs", "photos", "--edges", "-o", "out"), [f"out/{index}.png" for index in range(3)], ()
         ),
@@ -79,7 +77,7 @@ def cases() -> dict[str, Case]:
     }
     if find_spec("av"):
         film = Case(("fast", "clip.mp4", "--style", "ink", "-o", "o.mp4"), ["o.mp4"], ("--resume",))
-        translated = ("translate", "clip.mp4", "--checkpoint", "edges2photo", "-o", "o.webm")
+        translated = ("translate", "clip.mp4", "--checkpoint", "edges2cat", "-o", "o.webm")
         known |= {"fast, video": film, "translate, video": Case(translated, ["o.webm"], ("--resume",))}
         known["fast, folder of videos"] = Case(
             ("fast", "films", "--style", "ink", "-o", "out"), ["out/a.mp4"], ()
@@ -188,8 +186,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    from styler.jobs import batch, optimize, pairs  # noqa: F401  loaded once, before the forks
-    from styler.jobs.training import fast, translate  # noqa: F401
+    from styler.jobs import batch, optimize  # noqa: F401  loaded once, before the forks
+    from styler.jobs.training import fast, pairs, translate  # noqa: F401
     from styler.storage.films import encode
 
     encode.LONGEST = encode.SHORTEST = 8  # several segments in a short video

@@ -120,7 +120,7 @@ def test_fast_and_translate(studio):
     assert painting.size == (32, 24) and painting.recipe["options"]["strength"] == 0.5
     drawing = np.full((48, 64), 255, np.uint8)
     drawing[20:22, 10:50] = 0
-    colored = styler.translate(drawing, "edges2photo", progress=False)
+    colored = styler.translate(drawing, "edges2cat", progress=False)
     assert colored.recipe["command"] == "translate" and colored.size == (64, 48)
 
 

@@ -25,7 +25,7 @@ for event in run:
     run.stop()
 reveal_type(run.result())
 reveal_type(styler.fast("photo.jpg", "wave", strength=0.5))
-reveal_type(styler.translate("sketch.png", "edges2photo", from_photo=True))
+reveal_type(styler.translate("sketch.png", "edges2cat", from_photo=True))
 reveal_type(styler.styles()[0].name)
 styler.paint("photo.jpg", "waves", stile_weight=2)
 styler.paint("photo.jpg", "waves", color="photos")

@@ -501,7 +501,7 @@ def test_usage_errors_have_no_control_characters(run, studio, words):
     [
         (("optimize", "photo.png", "style.png"), "use a smaller --size or --history"),
         (("fast", "photo.png", "--style", "ink"), "use a smaller --size"),
-        (("translate", "photo.png", "--checkpoint", "edges2photo"), "use a smaller --size"),
+        (("translate", "photo.png", "--checkpoint", "edges2cat"), "use a smaller --size"),
         (
             ("train-fast", "--style", "style.png", "--dataset", ".", "-o", "a.safetensors"),
             "--crop or --batch",

@@ -421,9 +421,9 @@ def test_what_is_no_result_is_not_enlarged(page, api, result):
 
 
 def test_lines_are_translated(page, api):
-    wish = {"command": "translate", "content": dropped(page), "style": "edges2photo", "draft": True}
+    wish = {"command": "translate", "content": dropped(page), "style": "edges2cat", "draft": True}
     work = ended(api, wished(page, **wish, options={"size": "64", "from_sketch": True}))
-    assert work.state == "done" and work.order.name == "photo-edges2photo.png"
+    assert work.state == "done" and work.order.name == "photo-edges2cat.png"
 
 
 def test_a_job_that_fails_says_why_and_the_next_is_done(page, api):

@@ -196,8 +196,8 @@ def translate(
     """Translate pictures, folders and videos with a generator that was trained on pairs.
 
     \b
-    styler translate sketch.png --checkpoint edges2photo
-    styler translate photo.jpg --checkpoint edges2photo --from-photo
+    styler translate sketch.png --checkpoint edges2cat
+    styler translate cat.jpg --checkpoint edges2cat --from-photo
     """
     require_inputs(inputs)
     from styler.jobs import translate as job
@@ -248,7 +248,7 @@ def pairs(
     """Make pairs of an input and a photo out of photos, to train on with `styler train-translate`.
 
     \b
-    styler pairs photos/ --edges -o edges2photo/
+    styler pairs photos/ --edges -o lines/
 
     Writes one PNG for each photo, the input left and the photo right, and pairs.json, which tells how. What
     is there already is left alone.
