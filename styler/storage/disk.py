@@ -370,10 +370,8 @@ def _refusal(path: Path | str, error: Exception, need: int) -> str:
     """A sentence on why `path` cannot be written; on a full disk with the space needed and free."""
     if getattr(error, "errno", None) not in FULL:
         reason = getattr(error, "strerror", None) or error
-        advice = (
-            "Set STYLER_HOME to another folder" if is_users(path) else "Choose another place with --output"
-        )
-        return f"{display(path)} cannot be written: {reason}. {advice}"
+        tip = "Set STYLER_HOME to another folder" if is_users(path) else "Choose another place with --output"
+        return f"{display(path)} cannot be written: {reason}. {tip}"
     if getattr(error, "errno", None) == errno.EFBIG:
         return f"{display(path)} cannot be written: {_largest()}"
     folder = Path(path).resolve().parent

@@ -75,7 +75,9 @@ def test_the_gradient_is_that_of_the_whole_image(way: dict[str, Any], size: tupl
 
 @pytest.mark.parametrize("way", WAYS[:-1], ids=lambda way: "-".join(map(str, way)) or "default")
 def test_in_float32_it_is_to_rounding(way: dict[str, Any]) -> None:
-    assert apart(evaluations(96, (250, 187), torch.float32, **way), picture(250, 187, seed=3).float()) < 1e-5
+    """Rounding also sorts some of what is equal in slices another way, which counts there."""
+    bound = 3e-5 if way.get("style_loss") == "sliced" else 1e-5
+    assert apart(evaluations(96, (250, 187), torch.float32, **way), picture(250, 187, seed=3).float()) < bound
 
 
 def test_a_margin_that_is_too_narrow_would_show() -> None:
