@@ -69,7 +69,9 @@ def test_a_model_comes_back(path, make, dtype):
     for key, value in written.network.state_dict().items():
         tensor = back.network.state_dict()[key]
         assert tensor.dtype == torch.float32 and torch.equal(tensor, value.to(dtype).float())
-    assert dataclasses.replace(back.card, sha256="", network=network) == written.card
+    information = json.loads(json.dumps(dict(written.card.information)))  # where there are none, either
+    wanted = dataclasses.replace(written.card, information=information)
+    assert dataclasses.replace(back.card, sha256="", network=network) == wanted
     assert header.read_card(path) == format.prove_card(path) == back.card and back.origin == ""
     if written.thumbnails is None:
         assert back.thumbnails is None and format.read_thumbnails(path) is None

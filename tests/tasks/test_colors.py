@@ -72,7 +72,7 @@ def test_photo_keeps_hue_and_histogram_keeps_every_value() -> None:
     assert (found - luma(found)).mul(PHOTO - luma(PHOTO)).min() > -1e-5
     found, _ = painted(color="histogram")
     torch.testing.assert_close(
-        found.flatten(2).sort().values, PHOTO.flatten(2).sort().values, atol=1e-4, rtol=0
+        found.flatten(2).sort().values, PHOTO.flatten(2).sort().values, atol=3e-4, rtol=0
     )
 
 
