@@ -72,6 +72,10 @@ def kept():
     return sorted(library.learned_folder().glob("*")) if library.learned_folder().exists() else []
 
 
+def is_learning(event):
+    return isinstance(event, Stage) and event.name.startswith("learning")
+
+
 def steps(events):
     return [event for event in events if isinstance(event, TrainStep)]
 
@@ -184,7 +188,8 @@ def test_where_nothing_can_be_kept_it_is_painted_all_the_same(tmp_path):
     library.learned_folder().parent.mkdir(parents=True, exist_ok=True)
     library.learned_folder().write_text("in the way")
     events, summary = fast("photo.png")
-    assert summary.done == 1 and "is not kept" in notes(events)
+    assert summary.done == 1 and "my-painting is learned for this time only" in notes(events)
+    assert "this time only" in notes(events[: events.index(next(filter(is_learning, events)))])
     assert "Set STYLER_HOME to another folder" in notes(events) and "--output" not in notes(events)
 
 

@@ -23,7 +23,7 @@ from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
-from styler.options.fast import TrainFastOptions
+from styler.options.fast import FastOptions, TrainFastOptions
 from styler.processes import Group
 from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
@@ -34,7 +34,7 @@ from styler.storage.names import file_of, slug
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks import train_fast as task
-from styler.tasks.fast import with_grain
+from styler.tasks.fast import painter
 from styler.tasks.train_fast import MORE, Inputs, fault_of, make_targets
 
 _FEW = 500
@@ -195,13 +195,13 @@ class StyleTraining:
 
     @torch.no_grad()
     def paint(self, inputs: Inputs, style: int) -> Tensor:
-        """Paint one sample in a style: an Image [1, 3, H, W] on the CPU."""
+        """Paint one sample in a style, photos as `styler fast` does: an Image [1, 3, H, W] on the CPU."""
         device, count = next(self.network.parameters()).device, self.network.config.styles
         row = torch.tensor([count - len(self.styles) + style])
-        mode = Mode(mix=F.one_hot(row, count).float().to(device))
-        if isinstance(inputs, Tensor) and isinstance(self.kept, ResidualNetwork):
-            inputs = with_grain(inputs, self.kept.config.grain)
-        painted: Tensor = self.kept(moved(inputs, device), mode)
+        mix = F.one_hot(row, count).float().to(device)
+        if isinstance(inputs, Tensor):
+            return painter(self.kept, mix, FastOptions())(inputs)
+        painted: Tensor = self.kept(moved(inputs, device), Mode(mix=mix))
         return painted.float().clamp(0, 1).cpu()
 
     def _photos(self) -> list[Tensor]:

@@ -107,6 +107,7 @@ def learn(
     if options.dry_run:
         yield Note(f"{lesson.name} would be learned first, in {lesson.options.steps} steps")
         return Learned(lesson.start, lesson.path, lesson.style.sha256, lesson.options.steps)
+    keeps = yield from _prove(lesson)
     photos = list(_photos(jobs, options))
     model, steps = yield from _train(lesson, photos, stop)
     if steps < lesson.options.steps:
@@ -114,7 +115,7 @@ def learn(
             f"stopped after {steps} of {lesson.options.steps} steps: {lesson.name} is painted as far as it "
             "was learned, and not kept"
         )
-    else:
+    elif keeps:
         yield from _keep(lesson, model)
     return Learned(model, lesson.path, lesson.style.sha256, steps)
 
@@ -163,10 +164,19 @@ def _known(lesson: _Lesson) -> Generator[Event, None, Learned | None]:
     return Learned(model, lesson.path, lesson.style.sha256, lesson.options.steps)
 
 
+def _prove(lesson: _Lesson) -> Generator[Event, None, bool]:
+    """Whether the network can be kept, with a note before the minute of learning if it cannot."""
+    try:
+        disk.prove_writable(lesson.path, overwrite=True)
+    except OutputError as error:
+        yield Note(f"{lesson.name} is learned for this time only: {error}")
+        return False
+    return True
+
+
 def _keep(lesson: _Lesson, model: Model) -> Iterator[Note]:
     """Write a learned network for the next time; where that fails, this time is not lost."""
     try:
-        disk.prove_writable(lesson.path, overwrite=True)
         library.write(lesson.path, model)
     except OutputError as error:
         yield Note(f"{lesson.name} is not kept: {error}")

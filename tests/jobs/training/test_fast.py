@@ -11,10 +11,14 @@ from PIL import Image
 from studio import notes, options, same, train, weights
 
 from styler.errors import InputError, OutputError
-from styler.jobs.training.styles import extended, file_of
+from styler.jobs.training.fast import Feed, StyleTraining
+from styler.jobs.training.styles import LearnedStyle, extended, file_of
 from styler.networks.residual import ResidualNetwork
+from styler.options.fast import FastOptions, TrainFastOptions
 from styler.plans import ResidualArchitecture
 from styler.storage.models import library
+from styler.storage.models.library import Style
+from styler.tasks.fast import painter
 
 
 def run(output: str, *styles: str, **more: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -129,3 +133,15 @@ def test_grain_and_average_are_kept_in_the_network(studio: Path) -> None:
     )
     assert "has grain 0.02: --grain is not used" in notes(events)
     assert library.read(Path("both.safetensors")).card.network["grain"] == 0.02
+
+
+def test_a_preview_is_what_the_network_paints() -> None:
+    """Of a white sheet, too, beside which the grain would be lost in rounding."""
+    torch.manual_seed(0)
+    network = ResidualNetwork(ResidualArchitecture(width=8, styles=1)).to(memory_format=torch.channels_last)
+    style = LearnedStyle(Style("ink", ""), torch.rand(1, 3, 32, 32), "")
+    white = torch.ones(1, 3, 96, 128)
+    feed = Feed(lambda _: white, [], [white])
+    work = StyleTraining(network, [style], feed, TrainFastOptions(average=0.0))
+    painted = painter(network, torch.ones(1, 1), FastOptions())(white)
+    assert torch.equal(work.paint(white, 0), painted) and float(painted.std()) > 1e-3
