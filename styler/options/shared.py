@@ -216,6 +216,6 @@ class PassOptions(BatchOptions, MachineOptions, OutputOptions):
     crf: int = opt(18, "Quality of videos: 0 is lossless, 51 the worst.", low=0, high=51, recipe=False)
     resume: bool = opt(
         False,
-        "Go on with videos where they were interrupted; animations, written all at once, begin anew.",
+        "Go on with videos and animations where they were interrupted.",
         recipe=False,
     )

@@ -12,6 +12,7 @@ from PIL import Image
 from styler.errors import DeviceError
 from styler.image.color import luma
 from styler.image.size import resize
+from styler.networks import strips
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import FastOptions
 from styler.storage.models import library
@@ -64,6 +65,12 @@ def test_grain_is_the_same_each_time_in_whole_pictures_and_in_strips() -> None:
     assert thin.rows(64, 48) == 16
     assert torch.equal(thin(image), replace(painter(), budget=thin.budget)(fast.with_grain(image, 0.1)))
     assert torch.equal(fast.painter(grainy, MIX, FastOptions(strength=0))(image), image)
+
+
+def test_memory_for_the_grain_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any network: a flat photo and the grain that it gets take 38 bytes a pixel, as measured."""
+    monkeypatch.setattr(strips, "memory", lambda *_: 0)
+    assert painter().needed(100, 10, 16) >= 38 * 100 * 10
 
 
 @pytest.mark.parametrize("style", ["stained-glass", "starry-night"])

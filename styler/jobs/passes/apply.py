@@ -15,7 +15,7 @@ from styler.jobs.passes.pictures import Session
 from styler.jobs.recipes import Record, prove
 from styler.options.shared import PassOptions
 from styler.storage import disk, inputs
-from styler.storage.films.encode import is_unfinished
+from styler.storage.films.parts import is_unfinished
 from styler.storage.films.video import open_video
 from styler.storage.inputs import Job
 from styler.storage.names import display

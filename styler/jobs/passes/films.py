@@ -19,7 +19,7 @@ from styler.image.size import Size, resize
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import partial_for
 from styler.options.shared import PassOptions, Precision
-from styler.storage.films import animation, encode, formats, read
+from styler.storage.films import animation, encode, formats, parts, read
 from styler.storage.films.footage import Frame
 from styler.storage.films.formats import ANIMATIONS
 from styler.storage.films.join import join
@@ -40,7 +40,7 @@ def precision_begun(target: Path, options: PassOptions) -> Precision | None:
     """
     if not options.resume or options.precision != "auto":
         return None
-    known = encode.identity_of(target).get("options")
+    known = parts.identity_of(target).get("options")
     precision = known.get("precision") if isinstance(known, dict) else None
     return precision if precision in ("float32", "bfloat16") else None
 
@@ -55,7 +55,7 @@ def apply(
 ) -> Generator[Event, None, Record]:
     """Let a network work on one video; returns its record.
 
-    Finished segments of a video are kept beside the target (see `encode`); an animation has no `--resume`.
+    Finished segments of a video, and frames of an animation, are kept beside the target (see `parts`).
 
     Args:
         target: file of an ending in `formats.CONTAINERS` or `formats.ANIMATIONS`; the two may be mixed.
@@ -67,12 +67,10 @@ def apply(
         StylerError: for input and output alike; whole segments are kept.
     """
     begun = time.monotonic()
-    unfinished = encode.is_unfinished(target)
+    unfinished = parts.is_unfinished(target)
     prove(target, options.overwrite or unfinished, [str(video.path)])
     if options.resume and unfinished:
         options = replace(options, overwrite=True)
-    if options.resume and target.suffix.lower() in ANIMATIONS:
-        yield Note(f"{display(target)} begins anew: the frames of an animation are written all at once")
     for note in video.footage.notes:
         yield Note(f"{display(video.path)}: {note}")
     size = _frame_size(video, network)
@@ -86,8 +84,7 @@ def apply(
         options = replace(options, overwrite=options.overwrite or (broken and bool(before)))
         yield from _write(video, output, writer, options, whole, last)
         if broken:
-            again = "add --resume" if isinstance(writer, encode.FilmWriter) else "repeat the command"
-            yield Note(f"{display(output)} ends with frame {writer.done}: {again} to go on")
+            yield Note(f"{display(output)} ends with frame {writer.done}: add --resume to go on")
         elif before:
             before.unlink(missing_ok=True)
     more = {"losses": {}, "frames": writer.done}
@@ -117,23 +114,32 @@ def _open_writer(
     video: Video, size: Size, target: Path, options: PassOptions, recipe: Mapping[str, Any]
 ) -> Generator[Event, None, Writer]:
     """Open the writer of the frames, which has those of an interrupted run if there was one."""
-    if target.suffix.lower() in ANIMATIONS:
-        return animation.AnimationWriter(target, video.footage.time_base)
-    encoding = encode.encoding_for(target, video.footage, size, options.crf)
-    if encoding.codec == "libx264" and encoding.pixels == "yuv444p":
-        height, width = size
-        yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
     identity = {
         **recipe,
         "options": {**recipe.get("options", {}), "memory": None},  # which may change, as may what is free
         "input": recipe["content"]["sha256"],
-        "crf": options.crf,
-        "PyAV": codecs().__version__,
     }
-    writer = encode.FilmWriter(target, encoding, identity, resume=options.resume, overwrite=options.overwrite)
+    writer: Writer
+    if target.suffix.lower() in ANIMATIONS:
+        folder = parts.claim(target, identity, resume=options.resume, overwrite=options.overwrite)
+        writer = animation.AnimationWriter(target, video.footage.time_base, folder)
+    else:
+        writer = yield from _open_film(video, size, target, options, identity)
     if writer.done:
         yield Note(f"{display(target)} goes on after frame {writer.done}")
     return writer
+
+
+def _open_film(
+    video: Video, size: Size, target: Path, options: PassOptions, identity: Mapping[str, Any]
+) -> Generator[Event, None, encode.FilmWriter]:
+    """Open the writer of a video that is encoded in segments."""
+    encoding = encode.encoding_for(target, video.footage, size, options.crf)
+    if encoding.codec == "libx264" and encoding.pixels == "yuv444p":
+        height, width = size
+        yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
+    made_by = {**identity, "crf": options.crf, "PyAV": codecs().__version__}
+    return encode.FilmWriter(target, encoding, made_by, resume=options.resume, overwrite=options.overwrite)
 
 
 def _work(
@@ -189,19 +195,19 @@ def _write(
     if isinstance(writer, animation.AnimationWriter):
         loop = 0 if video.moving else video.footage.loop
         writer.save(target, loop, metadata, overwrite=options.overwrite)
-        return
-    notes = join(
-        target,
-        writer.segments(),
-        writer.encoding,
-        sound=video.path if video.moving else None,
-        last=last,
-        credits=video.footage.credits,
-        recipe=metadata,
-        whole="interrupted" not in recipe,
-        overwrite=options.overwrite,
-    )
-    for note in notes:
-        yield Note(f"{display(target)}: {note}")
+    else:
+        notes = join(
+            target,
+            writer.segments(),
+            writer.encoding,
+            sound=video.path if video.moving else None,
+            last=last,
+            credits=video.footage.credits,
+            recipe=metadata,
+            whole="interrupted" not in recipe,
+            overwrite=options.overwrite,
+        )
+        for note in notes:
+            yield Note(f"{display(target)}: {note}")
     if "interrupted" not in recipe:
         writer.remove()

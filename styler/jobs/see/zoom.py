@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -92,17 +91,20 @@ def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generato
         size=[size[1], size[0]],
         **subject.entries,
     )
-    frames = list[Tensor]()
-    for index in range(options.frames):
-        yield Item(index + 1, options.frames, f"frame {index + 1}")
-        image = task.zoomed(image, options.zoom) if index else image
-        image = yield from task.dream(image, draws, options, stop)
-        frames.append(image.cpu())
-        if stop():
-            recipe["interrupted"] = True
-            break
-    _write(job.target, frames, {**recipe, **draws.entries}, options)
-    return record_of(job.source, job.target, options, view.device, begun, [size], frames=len(frames))
+    writer = _Writer(job.target, size, recipe, options)
+    try:
+        for index in range(options.frames):
+            yield Item(index + 1, options.frames, f"frame {index + 1}")
+            image = task.zoomed(image, options.zoom) if index else image
+            image = yield from task.dream(image, draws, options, stop)
+            writer.add(image.cpu())
+            if stop():
+                recipe["interrupted"] = True
+                break
+        writer.save({**recipe, **draws.entries})
+    finally:
+        writer.close()
+    return record_of(job.source, job.target, options, view.device, begun, [size], frames=writer.count)
 
 
 def _even(size: Size, target: str) -> Size:
@@ -112,25 +114,35 @@ def _even(size: Size, target: str) -> Size:
     return size[0] - size[0] % 2, size[1] - size[1] % 2
 
 
-def _write(
-    target: str, frames: Sequence[Tensor], recipe: Mapping[str, object], options: DreamOptions
-) -> None:
-    """Write an animation that loops, or a video, whole or not at all."""
-    metadata = recipe if options.metadata else None
-    unit = Fraction(1, RATE)
-    shots = [Frame(image, index, 1) for index, image in enumerate(frames)]
-    if Path(target).suffix.lower() in ANIMATIONS:
-        with closing(animation.AnimationWriter(target, unit)) as writer:
-            for shot in shots:
-                writer.add(shot)
-            writer.save(target, 0, metadata, overwrite=options.overwrite)
-        return
-    size = size_of(frames[0])
-    encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
-    film = encode.FilmWriter(target, encoding, {"dream": dict(recipe)}, resume=False, overwrite=True)
-    with closing(film):
-        for shot in shots:
-            film.add(shot, lambda: None)
-        segments = film.segments()
-        join(target, segments, encoding, last=1, recipe=metadata, overwrite=options.overwrite)
-    film.remove()
+class _Writer:
+    """Takes the frames one by one, and writes an animation that loops, or a video, whole or not at all."""
+
+    def __init__(self, target: str, size: Size, recipe: Mapping[str, object], options: DreamOptions) -> None:
+        self.count, self._target, self._options, unit = 0, target, options, Fraction(1, RATE)
+        self._film: encode.FilmWriter | animation.AnimationWriter
+        if Path(target).suffix.lower() in ANIMATIONS:
+            self._film = animation.AnimationWriter(target, unit)
+        else:
+            encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
+            identity = {"dream": dict(recipe)}
+            self._film = encode.FilmWriter(target, encoding, identity, resume=False, overwrite=True)
+
+    def add(self, image: Tensor) -> None:
+        """Append a frame."""
+        self._film.add(Frame(image, self.count, 1), lambda: None)
+        self.count += 1
+
+    def save(self, recipe: Mapping[str, object]) -> None:
+        """Write the frames so far."""
+        film, overwrite = self._film, self._options.overwrite
+        metadata = recipe if self._options.metadata else None
+        if isinstance(film, animation.AnimationWriter):
+            film.save(self._target, 0, metadata, overwrite=overwrite)
+        else:
+            segments = film.segments()
+            join(self._target, segments, film.encoding, last=1, recipe=metadata, overwrite=overwrite)
+
+    def close(self) -> None:
+        """Remove what is not needed any more."""
+        self._film.close()
+        self._film.remove()

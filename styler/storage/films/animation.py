@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import IO, Any
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
 from styler.image.levels import from_pixels, to_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
+from styler.storage.films import parts
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.films.formats import ANIMATIONS
 from styler.storage.names import display, one_line
@@ -29,6 +33,8 @@ MILLISECOND = Fraction(1, 1000)
 _NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
 MOST_FRAMES = 10_000
 """Frames of an animation, at most: a small file can claim a million, which would be painted for weeks."""
+_PIXELS, _DURATION = "pixels", "last duration"
+"""Keys of a frame's bytes [H, W, C] and of its duration among the tensors of the painter's state."""
 _CODEC = {"WEBP": {"quality": 90}}
 
 
@@ -102,37 +108,44 @@ def _ignored(warning: str) -> None:
 
 
 class AnimationWriter:
-    """Takes painted frames one by one into a temporary file, and writes them as an animation.
+    """Takes painted frames one by one, and writes them as an animation in the end.
 
-    `done` and `state` are as in `FilmWriter`, but an animation starts anew when resumed.
+    With a `folder` each frame is kept there, with the painter's state after it, for an interrupted run to go
+    on from; else the frames are in a temporary file.
+
+    Attributes:
+        state: the painter's state after the last frame of an earlier run, None if there is none.
+        last: duration of the last frame so far, None if there is none.
     """
 
-    state: Mapping[str, Tensor] | None = None
-    last: int | None = None
-
-    def __init__(self, target: Path | str, time_base: Fraction) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
+    def __init__(self, target: Path | str, time_base: Fraction, folder: Path | None = None) -> None:
+        """Begin, or go on after the frames in a folder of `parts.claim`; InputError for damaged ones."""
+        self._target, self._folder = Path(target), folder
         self._unit = time_base / MILLISECOND
-        self._format = ANIMATIONS[Path(target).suffix.lower()]
-        self._modes: list[str] = []
-        self._offsets: list[int] = []
-        self._times: list[int] = []
-        self._size = (0, 0)
+        self._format = ANIMATIONS[self._target.suffix.lower()]
+        self.state: Mapping[str, Tensor] | None = None
+        self.last: int | None = None
+        self._shapes: list[tuple[int, int, int]] = []
+        self._offsets, self._times = [0], list[int]()
+        self._file: IO[bytes] | None = None if folder else _scratch(self._target)
+        while folder and self._part(self.done).exists():
+            self._take(self._part(self.done))
 
     @property
     def done(self) -> int:
         """The number of frames so far."""
-        return len(self._modes)
+        return len(self._times)
 
-    def add(self, frame: Frame, state: object = None) -> None:
-        """Append a painted frame; `state` is there for the sake of `FilmWriter`."""
-        height, width = frame.image.shape[-2:]
-        planes = frame.image if frame.alpha is None else torch.cat([frame.image, frame.alpha], 1)
-        self._offsets.append(self._file.seek(0, os.SEEK_END))
-        self._file.write(to_pixels(planes).tobytes())
-        self._modes.append("RGB" if frame.alpha is None else "RGBA")
-        self._times.append(max(1, round(frame.duration * self._unit)))
-        self._size = (width, height)
+    def add(self, frame: Frame, state: Callable[[], Mapping[str, Tensor] | None] = lambda: None) -> None:
+        """Append a painted frame; `state` returns the painter's state after it. Raises OutputError."""
+        pixels = to_pixels(frame.image if frame.alpha is None else torch.cat([frame.image, frame.alpha], 1))
+        if self._file:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(pixels.tobytes())
+        else:
+            kept = {_PIXELS: torch.from_numpy(pixels), _DURATION: torch.tensor(frame.duration)}
+            disk.write(self._part(self.done), save({**(state() or {}), **kept}))
+        self._append(pixels.shape, frame.duration)
 
     def save(
         self, target: Path | str, loop: int | None, recipe: Mapping[str, object] | None, *, overwrite: bool
@@ -141,7 +154,7 @@ class AnimationWriter:
         options: dict[str, Any] = {**_CODEC.get(self._format, {}), **_save_options(self._format, recipe)}
         if loop is not None:
             options["loop"] = loop
-        if self._format == "GIF" and "RGBA" in self._modes:
+        if self._format == "GIF" and any(channels == 4 for _, _, channels in self._shapes):
             options["disposal"] = 2  # the next frame's transparent pixels are not to show this one
         with disk.atomic(target, overwrite=overwrite) as file:
             try:
@@ -155,13 +168,64 @@ class AnimationWriter:
                 ) from error
 
     def close(self) -> None:
-        """Remove the temporary file."""
-        self._file.close()
+        """Remove the temporary file, and leave a folder for a run that goes on."""
+        if self._file:
+            self._file.close()
+
+    def remove(self) -> None:
+        """Remove the folder: the animation is finished."""
+        if self._folder:
+            parts.remove(self._folder)
+
+    def _append(self, shape: tuple[int, ...], duration: int) -> None:
+        height, width, channels = shape
+        self._shapes.append((height, width, channels))
+        self._offsets.append(self._offsets[-1] + math.prod(shape))
+        self._times.append(max(1, round(duration * self._unit)))
+        self.last = duration
+
+    def _take(self, path: Path) -> None:
+        """Go on after a frame that is kept."""
+        state = _loaded(path)
+        pixels, duration = state.pop(_PIXELS), state.pop(_DURATION)
+        self._append(tuple(pixels.shape), int(duration))
+        self.state = state or None
+
+    def _part(self, index: int) -> Path:
+        assert self._folder
+        return self._folder / f"{index:09d}.frame"
 
     def __getitem__(self, index: int) -> Image.Image:
-        mode, (width, height) = self._modes[index], self._size
-        self._file.seek(self._offsets[index])
-        return Image.frombytes(mode, self._size, self._file.read(width * height * len(mode)))
+        shape = self._shapes[index]
+        if self._file:
+            self._file.seek(self._offsets[index])
+            return _picture(self._file.read(math.prod(shape)), shape)
+        return _picture(_loaded(self._part(index))[_PIXELS].numpy().tobytes(), shape)
+
+
+def _scratch(target: Path) -> IO[bytes]:
+    """A temporary file without a name, on the disk that the result comes to."""
+    try:
+        return tempfile.TemporaryFile(dir=target.parent)
+    except OSError as error:
+        raise OutputError(f"{display(target)} cannot be written: {error.strerror}") from error
+
+
+def _picture(data: bytes, shape: tuple[int, int, int]) -> Image.Image:
+    height, width, channels = shape
+    return Image.frombytes("RGB" if channels == 3 else "RGBA", (width, height), data)
+
+
+def _loaded(path: Path) -> dict[str, Tensor]:
+    """A frame that is kept, with the painter's state after it."""
+    try:
+        kept = load(path.read_bytes())
+        if not {_PIXELS, _DURATION} <= kept.keys():
+            raise SafetensorError("no pixels")
+    except (OSError, SafetensorError) as error:
+        advice = "start anew with --overwrite and no --resume"
+        raise InputError(f"{display(path)} is damaged ({error}): {advice}") from error
+    return kept
 
 
 class _Rest:

@@ -8,11 +8,8 @@ join as they are.
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,13 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from styler.errors import InputError, OutputError
+from styler.errors import InputError
 from styler.image.levels import to_pixels
 from styler.image.size import Size
 from styler.storage import disk
-from styler.storage.films import read
+from styler.storage.films import parts, read
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.names import display, fit_name
+from styler.storage.names import display
 
 LONGEST, SHORTEST = 250, 12
 """Frames of a segment, at most and at least."""
@@ -37,8 +34,6 @@ SEGMENT_BYTES = 1 << 28
 """Bytes of frames that are kept in memory until their segment is whole."""
 _SEGMENT = "nut"
 """The container of segments: it takes any codec, and any time exactly."""
-IDENTITY = "film.json"
-"""The file that says which video the segments are of."""
 _LAST = "last duration"
 """Key of the last frame's duration among the tensors of a segment's state."""
 
@@ -91,26 +86,6 @@ def encoding_for(target: Path | str, footage: Footage, size: Size, crf: int) -> 
     return Encoding("libx264", "yuv444p" if odd else "yuv420p", options, *shape)
 
 
-def parts_of(target: Path | str) -> Path:
-    """The folder beside `target` that holds its segments while it is unfinished."""
-    path = Path(target)
-    return path.with_name(fit_name(path.name, ".parts"))
-
-
-def is_unfinished(target: Path | str) -> bool:
-    """Whether segments lie beside `target`, so that what is there may be replaced."""
-    return parts_of(target).exists() and not Path(target).is_symlink()
-
-
-def identity_of(target: Path | str) -> dict[str, Any]:
-    """The identity of the segments beside `target`, see `FilmWriter`; empty if there is none to read."""
-    try:
-        identity = json.loads((parts_of(target) / IDENTITY).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return identity if isinstance(identity, dict) else {}
-
-
 class FilmWriter:
     """Takes the painted frames of a video one by one and keeps them on the disk, segment by segment.
 
@@ -131,18 +106,14 @@ class FilmWriter:
     ) -> None:
         """Begin, or with `resume` go on with the segments of an interrupted run.
 
-        `identity`, plain JSON values, is what a resumed run must share with the interrupted one.
-
-        Raises OutputError if there are segments of an interrupted run and neither `resume` nor `overwrite`
-        says what to do with them, or if their identity is another one.
+        `identity` is what a resumed run must share with the interrupted one. Raises as `parts.claim`.
         """
         self.encoding = encoding
         self.state: _State | None = None
         self.last: int | None = None
         self._frames: list[Any] = []
         self._whole = 0
-        identity = json.loads(json.dumps(identity))
-        self.folder = _claim(target, identity, resume=resume, overwrite=overwrite)
+        self.folder = parts.claim(target, identity, resume=resume, overwrite=overwrite)
         while (file := self._segment(self._whole).with_suffix(".state")).exists():
             self.state, self.last = _load_state(file)
             self._whole += 1
@@ -175,7 +146,7 @@ class FilmWriter:
 
     def remove(self) -> None:
         """Remove the folder: the video is finished."""
-        _remove(self.folder)
+        parts.remove(self.folder)
 
     def _write(self, index: int, frames: Sequence[Any], state: _State | None, last: int) -> None:
         """Write a whole segment, which counts from the moment that its second file is there."""
@@ -186,64 +157,6 @@ class FilmWriter:
 
     def _segment(self, index: int) -> Path:
         return self.folder / f"{index * self.encoding.length:09d}.{_SEGMENT}"
-
-
-def _claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Path:
-    """The folder beside `target`, made if need be; see `FilmWriter` for what is refused."""
-    folder = parts_of(target)
-    name, note = display(folder), folder / IDENTITY
-    shutil.rmtree(_removed(folder), ignore_errors=True)  # what a killed run left of a finished video
-    if folder.is_symlink() or (folder.exists() and not note.exists() and _is_foreign(folder)):
-        raise OutputError(f"{name} is in the way and not of an interrupted video: move it away")
-    if note.exists() and not resume:
-        if not overwrite:
-            raise OutputError(f"{name} is left of an interrupted run: add --resume to go on, or --overwrite")
-        _remove(folder)
-    if note.exists():
-        _compare(target, identity)
-        return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{name} cannot be made ({error.strerror}): choose another --output") from error
-    disk.write(note, json.dumps(identity, indent=1).encode())
-    return folder
-
-
-def _is_foreign(folder: Path) -> bool:
-    """Whether a folder without identity has more in it than the half-written one of a killed run."""
-    return any(not path.name.startswith(f".{IDENTITY}.") for path in folder.iterdir())
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder of segments; wherever a kill comes, it is there whole or not at all."""
-    with contextlib.suppress(OSError):
-        folder.rename(_removed(folder))
-    shutil.rmtree(_removed(folder), ignore_errors=True)
-
-
-def _removed(folder: Path) -> Path:
-    """The hidden name under which a folder is removed."""
-    return folder.with_name(fit_name(f".{folder.name}", ".removed"))
-
-
-def _compare(target: Path | str, identity: Mapping[str, Any]) -> None:
-    """Raise OutputError if the segments beside `target` have another identity."""
-    if different := sorted(_differences(identity_of(target), identity)):
-        raise OutputError(
-            f"{display(parts_of(target))} was begun with another {', '.join(different)}: "
-            "repeat that command with --resume, or start anew with --overwrite and no --resume"
-        )
-
-
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    """Keys, of nested mappings too, whose values differ."""
-    for key in {*one, *other}:
-        a, b = one.get(key), other.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            yield from _differences(a, b)
-        elif a != b:
-            yield key
 
 
 def _load_state(path: Path) -> tuple[_State | None, int | None]:

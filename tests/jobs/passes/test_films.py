@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from films import decoded, make, pictures, same
+from safetensors.torch import save
 from tasks.test_steady import MIX, made
 
 from styler.errors import InputError, OutputError
@@ -17,7 +18,7 @@ from styler.events import Note, Stage, Step
 from styler.jobs.passes import films as filming
 from styler.options.fast import FastOptions
 from styler.storage import disk
-from styler.storage.films import animation, encode, read
+from styler.storage.films import animation, encode, parts, read
 from styler.storage.films.footage import Footage
 from styler.storage.films.video import ahead, open_video, output_size
 from styler.tasks.fast import painter
@@ -95,7 +96,7 @@ def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, net
         "content": {"sha256": disk.sha256_of(source)},
         "size": [64, 48],
     }
-    assert not encode.parts_of(tmp_path / "b.mp4").exists()
+    assert not parts.parts_of(tmp_path / "b.mp4").exists()
 
 
 def test_what_is_in_the_film_is_what_was_painted(tmp_path, network):
@@ -169,20 +170,57 @@ def test_a_part_that_is_not_ours_is_kept(tmp_path, network, short):
     assert (tmp_path / "b-partial.mp4").read_bytes() == b"mine"
 
 
+def animated(path, count=4):
+    first, *rest = [animation.Image.fromarray(shown) for shown in pictures(count)]
+    first.save(path, save_all=True, append_images=rest, duration=100)
+    return path
+
+
 @pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
-def test_an_interrupted_animation_is_a_part_and_the_next_run_is_whole(tmp_path, network, ending):
-    source, target = tmp_path / f"a{ending}", tmp_path / f"b{ending}"
-    first, *rest = [animation.Image.fromarray(shown) for shown in pictures(4)]
-    first.save(source, save_all=True, append_images=rest, duration=100)
-    events, record = run(source, target, network, stopping(3))
+def test_a_resumed_animation_is_the_uninterrupted_one(tmp_path, network, ending):
+    source, target = animated(tmp_path / f"a{ending}"), tmp_path / f"b{ending}"
+    run(source, tmp_path / f"whole{ending}", network)
+    events, record = run(source, target, network, stopping(2))
     part = tmp_path / f"b-partial{ending}"
-    assert record["output"] == str(part) and f"{part} ends with frame 3" in events[-1].text
-    assert len(list(animation.frames(part))) == 3 and not target.exists()
+    assert record["output"] == str(part) and f"{part} ends with frame 2: add --resume" in events[-1].text
+    assert len(list(animation.frames(part))) == 2 and not target.exists()
+    with pytest.raises(OutputError, match="is left of an interrupted run: add --resume"):
+        run(source, target, network)
+    with pytest.raises(OutputError, match="begun with another input"):
+        run(animated(tmp_path / f"c{ending}", 3), target, network, resume=True)
+    (tmp_path / f"c{ending}").unlink()
+    run(source, target, network, stopping(1), resume=True)
+    assert len(list(animation.frames(part))) == 3
+    events, _ = run(source, target, network, resume=True)
+    assert [event.index for event in events if isinstance(event, Step)] == [4]
+    assert target.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, f"whole{ending}", target.name}
+
+
+@pytest.mark.parametrize("frames", [0, 2, 4])
+def test_an_animation_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, frames):
+    source, target = animated(tmp_path / "a.gif"), tmp_path / "b.gif"
+    run(source, tmp_path / "whole.gif", network)
+    work = filmed(source, target, painter(network, MIX, FastOptions()), FastOptions(), {"command": "fast"})
+    for event in work:
+        if event.index == frames if isinstance(event, Step) else not frames:
+            break
+    work.close()
+    events, _ = run(source, target, network, resume=True)
+    assert [event.index for event in events if isinstance(event, Step)] == list(range(frames + 1, 5))
+    assert target.read_bytes() == (tmp_path / "whole.gif").read_bytes()
+
+
+def test_a_damaged_frame_that_was_kept_is_one_line(tmp_path, network):
+    source, target = animated(tmp_path / "a.gif"), tmp_path / "b.gif"
     run(source, target, network, stopping(2))
-    assert len(list(animation.frames(part))) == 2
-    run(source, target, network)
+    frame = parts.parts_of(target) / "000000001.frame"
+    for data in (frame.read_bytes()[:-9], save({"other": torch.ones(1)})):
+        frame.write_bytes(data)
+        with pytest.raises(InputError, match=r"000000001.frame is damaged .*: start anew with --overwrite"):
+            run(source, target, network, resume=True)
+    run(source, target, network, overwrite=True)
     assert len(list(animation.frames(target))) == 4
-    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short):
@@ -204,7 +242,7 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(tmp_path, network, short
 def test_a_kill_at_any_stage_is_gone_on_from(tmp_path, network, short, moment, monkeypatch):
     source, target = make(tmp_path / "a.mp4", pictures(8)), tmp_path / "b.mp4"
     run(source, tmp_path / "whole.mp4", network)
-    parts = encode.parts_of(target)
+    folder = parts.parts_of(target)
 
     class Killed(BaseException):
         pass
@@ -213,20 +251,20 @@ def test_a_kill_at_any_stage_is_gone_on_from(tmp_path, network, short, moment, m
         raise Killed
 
     if moment == "identity":
-        parts.mkdir()
-        (parts / f".{encode.IDENTITY}.0123456789abcdef.part").write_bytes(b"{")
+        folder.mkdir()
+        (folder / f".{parts.IDENTITY}.0123456789abcdef.part").write_bytes(b"{")
     else:
         places = {
             "last segment": (filming, "join"),
             "removal": (encode.FilmWriter, "remove"),
-            "half removed": (encode.shutil, "rmtree"),
+            "half removed": (parts.shutil, "rmtree"),
         }
         with monkeypatch.context() as patched:
             patched.setattr(*places[moment], kill if moment != "half removed" else lambda *_, **__: None)
             with contextlib.suppress(Killed):
                 run(source, target, network)
     if moment == "half removed":
-        assert not parts.exists() and target.exists()
+        assert not folder.exists() and target.exists()
         run(source, target, network, overwrite=True)
     else:
         run(source, target, network, resume=True)
@@ -240,7 +278,7 @@ def test_a_link_at_the_film_or_its_folder_is_not_followed(tmp_path, network, sho
     with pytest.raises(OutputError, match="is a link"):
         run(source, tmp_path / "b.mp4", network)
     foreign.mkdir()
-    encode.parts_of(tmp_path / "c.mp4").symlink_to(foreign)
+    parts.parts_of(tmp_path / "c.mp4").symlink_to(foreign)
     with pytest.raises(OutputError, match="is in the way"):
         run(source, tmp_path / "c.mp4", network, overwrite=True)
     assert not list(foreign.iterdir())

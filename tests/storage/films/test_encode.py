@@ -9,7 +9,7 @@ import torch
 from films import begin, decoded, painted, pictures, rms, written
 
 from styler.errors import OutputError
-from styler.storage.films import encode
+from styler.storage.films import encode, parts
 from styler.storage.films.footage import Footage
 from styler.storage.films.join import join
 
@@ -69,7 +69,7 @@ def test_parts_of_another_identity_are_refused_and_parts_are_not_lost_by_acciden
     begin(target, shown, identity={"input": "a", "crf": 1}).close()
     with pytest.raises(OutputError, match="another crf"):
         begin(target, shown, identity={"input": "a", "crf": 2}, resume=True)
-    assert encode.identity_of(target) == {"input": "a", "crf": 1}
+    assert parts.identity_of(target) == {"input": "a", "crf": 1}
     nested = [{"options": {"precision": "float32", "threads": n}} for n in (1, 2)]
     begin(target, shown, identity=nested[0], overwrite=True).close()
     with pytest.raises(OutputError, match="with another threads: repeat"):
@@ -77,8 +77,8 @@ def test_parts_of_another_identity_are_refused_and_parts_are_not_lost_by_acciden
     with pytest.raises(OutputError, match="--resume to go on, or --overwrite"):
         begin(target, shown)
     begin(target, shown, identity={"input": "b"}, overwrite=True).close()
-    (encode.parts_of(target) / encode.IDENTITY).unlink()
-    (encode.parts_of(target) / "mine.txt").write_text("mine")
+    (parts.parts_of(target) / parts.IDENTITY).unlink()
+    (parts.parts_of(target) / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="in the way"):
         begin(target, shown, overwrite=True)
 

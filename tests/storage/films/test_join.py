@@ -8,7 +8,7 @@ import torch
 from films import LIMIT, begin, decoded, make, painted, pictures, rms, rolled, written
 
 from styler.errors import InputError, OutputError
-from styler.storage.films import encode
+from styler.storage.films import parts
 from styler.storage.films.footage import Frame
 from styler.storage.films.join import join
 from styler.storage.films.read import inspect, read_recipe
@@ -23,7 +23,7 @@ def test_every_container_gets_the_pictures(tmp_path, short, ending):
     if ending != ".avi":  # its packets have no times, so that readers guess
         assert [time for time, _ in frames] == [Fraction(i, 25) for i in range(9)]
     assert max(rms(one, other) for (_, one), other in zip(frames, shown, strict=True)) < 10
-    assert not encode.parts_of(target).exists()
+    assert not parts.parts_of(target).exists()
 
 
 def test_uneven_times_are_kept_over_segments(tmp_path, short):
@@ -84,7 +84,7 @@ def test_what_an_interruption_leaves_can_be_played(tmp_path, short):
     join(tmp_path / "b.mp4", sink.segments(), sink.encoding, sound=source, whole=False)
     assert len(decoded(tmp_path / "b.mp4")) == 6
     assert 0 < len(films.packets(tmp_path / "b.mp4")) < len(films.packets(source))
-    assert encode.parts_of(tmp_path / "b.mp4").exists()
+    assert parts.parts_of(tmp_path / "b.mp4").exists()
 
 
 def test_segments_of_another_encoder_are_not_joined(tmp_path, short):
