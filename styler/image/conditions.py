@@ -16,6 +16,7 @@ from styler.errors import InputError
 from styler.image import color, size
 from styler.image.edges import draw as draw_edges
 from styler.image.edges import edges_for
+from styler.image.grain import grain
 from styler.image.palette import filled, nearest, palette, reduced
 from styler.options.translate import EdgeOptions, PairsOptions
 
@@ -63,6 +64,15 @@ def pair_of(photo: Tensor, shape: size.Size, make: InputMaker, draw: np.random.G
     """Pair of an input and the photo [1, 3, H, W] that it is made of, both at (height, width) `shape`."""
     image = size.resize(photo, shape)
     return Pair(make(image, draw).expand(-1, 3, -1, -1), image)
+
+
+def grained(inputs: Tensor, amount: float, *seeds: tuple[int, ...]) -> Tensor:
+    """Inputs [N, C, H, W] of a network with gray noise, by a seed for each; see `image.grain`."""
+    if not amount:
+        return inputs
+    size = inputs.shape[-2], inputs.shape[-1]
+    noises = np.stack([np.float32(amount) * grain(size, *seed) for seed in seeds])
+    return inputs + torch.from_numpy(noises[:, None]).to(inputs)
 
 
 def parameters_for(name: str, options: EdgeOptions) -> dict[str, Any]:

@@ -61,7 +61,12 @@ def translate(
     seed = options.seed if settings.dropout else None
     about = model.about
     preparation = Preparation(
-        network.config.inputs, settings.reading, about.condition, about.tints, options.seed
+        network.config.inputs,
+        settings.reading,
+        about.condition,
+        about.tints,
+        network.config.grain,
+        options.seed,
     )
     translator = task.translator(network, settings.statistics, seed, preparation)
     session = Session(
@@ -144,7 +149,7 @@ def _statistics_of(model: Translator, options: TranslateOptions, name: str) -> S
 def _dropout_of(model: Translator, options: TranslateOptions, name: str) -> bool:
     """Whether there is dropout."""
     able = bool(model.network.config.dropout) and model.about.dropout is not False
-    same = options.samples > 1 and not model.about.tints
+    same = options.samples > 1 and not model.about.tints and not model.network.config.grain
     if not able and (options.dropout or same):
         flag = "--dropout" if options.dropout else "--samples: they would all be the same"
         raise InputError(f"{name} was trained without dropout: leave out {flag}")
@@ -194,12 +199,12 @@ def _translate_picture(
     if (reading == "sketch" or (reading, settings.made_by) == ("photo", "edges")) and task.is_blank(x):
         yield Note(f"{display(picture.name)}: no lines were found in it, so {name} colors a blank sheet")
     if options.samples > 1:
-        inputs = partial(preparation.tinted, x)
+        inputs = partial(preparation.sown, x)
         return replace(
             picture, image=_sheet_of(network, x, inputs, options.seed, options.samples), alpha=None
         )
     opaque = takes_lines or reading == "sketch"  # whose transparency is paper
-    image = network.finish(image, network.run(preparation.tinted(x)))
+    image = network.finish(image, network.run(preparation.sown(x)))
     return replace(picture, image=image, alpha=None if opaque else picture.alpha)
 
 

@@ -35,6 +35,7 @@ class UNetArchitecture:
         bottleneck_norm: whether the innermost map is normalized, too.
         slope: of the ReLUs below zero through which skips pass.
         last: how the last layer doubles, if not like the others.
+        grain: of the noise that its inputs get, see `image.grain`; 0: none.
     """
 
     skips: bool = True
@@ -49,6 +50,7 @@ class UNetArchitecture:
     bottleneck_norm: bool = False
     slope: float = bounded(0.0, 0, 1)
     last: Literal["same", "shifted"] = "same"
+    grain: float = bounded(0.0, 0, 1)
 
 
 class UNet(nn.Module):

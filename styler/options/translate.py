@@ -37,7 +37,7 @@ class TranslateOptions(LargerOptions, PassOptions):
     statistics: Literal["auto", "picture", "stored"] = opt(
         "auto", "Statistics of the norms: the picture's, or those of the training; auto: as it was trained."
     )
-    dropout: bool | None = opt(None, "Dropout, the network's only noise; auto: as it was trained.")
+    dropout: bool | None = opt(None, "Dropout, noise within the network; auto: as it was trained.")
     samples: int = opt(
         1, "Translations of each picture: a sheet, with a map of where they differ.", low=1, high=64
     )
@@ -119,7 +119,14 @@ class TrainTranslateOptions(EdgeOptions, AdversarialOptions, LossNetworkOptions,
     upsampling: Literal["transposed", "resize"] = opt(
         "resize", "How the generator enlarges: transposed convolutions, or nearest pixels and a convolution."
     )
-    dropout: bool = opt(True, "Dropout in the generator, its only noise.")
+    dropout: bool = opt(True, "Dropout in the generator, a noise in its coarse layers.")
+    grain: float = opt(
+        0.0,
+        "Gray noise that inputs get in training and in translation, of values in [0, 1]: what fine textures "
+        "as fur are made of, as blank paper gives nothing to tell one hair from the next by.",
+        low=0,
+        high=0.5,
+    )
     steps: int = again(TrainingOptions, "steps", 10_000)
     epochs: float = opt(
         0.0, "Passes over the pairs, in place of --steps; 0: as many steps as that says.", low=0

@@ -18,14 +18,12 @@ from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
 from styler.tasks import colors
-from styler.tasks.onepass import OnePass, shortage, shrunk, too_large
+from styler.tasks.onepass import GRAINING, OnePass, shortage, shrunk, too_large
 
 _TEXTURE_SIDE = 512
 """Height and width in pixels of a texture of which no size is asked."""
-_GRAINING = 60
-"""Bytes for each pixel that a photo and its grain take at most while that is made."""
 _FLAT = 40
-"""The same of a network without grain, for which flat places get some."""
+"""Bytes for each pixel that a photo takes at most while its flat places get grain; see GRAINING."""
 _MAPS = 10
 """Maps of the finest scale alive at once in a texture network, as measured on a CPU: 7 to 10."""
 
@@ -58,7 +56,7 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
     level = network.config.norm == "instance"
     plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures, level=level)
-    return replace(plain, prepare=prepare, preparing=_GRAINING if grain else _FLAT)
+    return replace(plain, prepare=prepare, preparing=GRAINING if grain else _FLAT)
 
 
 def with_grain(image: Tensor, amount: float) -> Tensor:

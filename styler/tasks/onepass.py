@@ -26,6 +26,8 @@ SAMPLE = 256
 """Long side in pixels at which number types are compared."""
 _WORTH = 2**20
 """Pixels of work from which comparing number types takes less time than it can save."""
+GRAINING = 60
+"""Bytes for each pixel that a picture and its grain take at most while that is made."""
 _ALIKE = 40.0
 """PSNR in dB from which a picture cannot be told from the one in float32."""
 

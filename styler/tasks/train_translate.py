@@ -19,7 +19,7 @@ from styler.errors import InputError
 from styler.events import TrainStep
 from styler.features import Extractor, borderless
 from styler.image.color import colored
-from styler.image.conditions import Pair
+from styler.image.conditions import Pair, grained
 from styler.losses import adversarial
 from styler.losses.adversarial import ADVERSARIAL_LOSSES, both_sides, feature_matching, patch_loss
 from styler.losses.metrics import PERCEPTUAL_LAYERS
@@ -97,16 +97,19 @@ class GAN(nn.Module, Generic[G]):
         inputs: Tensor,
         targets: Tensor,
         dropout: int | None = None,
+        seen: Tensor | None = None,
         more: Mapping[str, PictureLoss] = MappingProxyType({}),
         form: Form | None = None,
     ) -> Losses:
         """Weighted losses of generator and discriminator, each with gradients for its own weights alone.
 
         Both compute in `form`, or that of the inputs; `inputs` [N, I, H, W], `targets` [N, O, H, W] and
-        losses are float32. `more` are further losses of the generator, by name and weighted.
+        losses are float32. The generator sees `seen` of the inputs, if it is given; the
+        discriminator does not: it is to judge the picture, and not how that goes with noise. `more` are
+        further losses of the generator, by name and weighted.
         """
         options, losses = self.options, Losses()
-        image = self.generator(inputs, Mode("batch", dropout), form)
+        image = self.generator(inputs if seen is None else seen, Mode("batch", dropout), form)
         if self.discriminator is not None:
             form = form or Form(inputs.dtype)
             losses |= self.adversarial(self.discriminator, *map(form, (inputs, image, targets)))
@@ -165,7 +168,12 @@ def train_translate(
     def dropout(index: int) -> int | None:
         return dropout_seed(options.seed, index, group.rank) if options.dropout else None
 
-    step = step_of(networks, more, form, dropout, group)
+    def seen(index: int, inputs: Tensor) -> Tensor:
+        first = (index * group.size + group.rank) * len(inputs)
+        seeds = ((options.seed, 1, first + i) for i in range(len(inputs)))
+        return grained(inputs, networks.generator.config.grain, *seeds)
+
+    step = step_of(networks, more, form, dropout, seen, group)
     chosen = optimizers(networks, options)
     return (yield from fit(step, batches, networks, chosen, options, start, stop, group, RIVALS))
 
@@ -175,16 +183,20 @@ def step_of(
     more: Mapping[str, PictureLoss],
     form: Form,
     dropout: Callable[[int], int | None] = lambda index: None,
+    seen: Callable[[int, Tensor], Tensor] = lambda index, inputs: inputs,
     group: Group = ALONE,
 ) -> Callable[[int, Pair], Losses]:
-    """The losses of a step, for `fit`; `dropout` gives the seed of its masks, and `more` is as in GAN."""
+    """The losses of a step, for `fit`.
+
+    `dropout` gives the seed of its masks, `seen` what the generator sees of its inputs; `more` is as in GAN.
+    """
     wrapped = group.wrap(networks.to(memory_format=form.memory_format))
 
     def step(index: int, pair: Pair) -> Losses:
         if networks.average is not None:
             update_average(networks.average, networks.generator, networks.options.average, index)
         targets = pair.targets.to(memory_format=form.memory_format)
-        losses: Losses = wrapped(pair.inputs, targets, dropout(index), more, form)
+        losses: Losses = wrapped(pair.inputs, targets, dropout(index), seen(index, pair.inputs), more, form)
         return losses
 
     return step
@@ -266,6 +278,7 @@ def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) 
             norm=options.norm,
             upsampling=options.upsampling,
             dropout=options.dropout,
+            grain=options.grain,
         )
     depth = options.halvings or deepest(options.crop, options.upsampling)
     return UNetArchitecture(
@@ -277,6 +290,7 @@ def architecture_for(options: TrainTranslateOptions, inputs: int, outputs: int) 
         norm=options.norm,
         upsampling=options.upsampling,
         dropout=tuple(layer for layer in DROPOUT_LAYERS if layer < depth) if options.dropout else (),
+        grain=options.grain,
     )
 
 

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from styler.image import edges
 from styler.image.color import colored, in_channels
-from styler.image.conditions import InputMaker, condition
+from styler.image.conditions import InputMaker, condition, grained
 from styler.image.edges import Edges
 from styler.image.size import Size, fit, resize
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode, norms_of
 from styler.options.fields import parse_range
-from styler.tasks.onepass import OnePass
+from styler.tasks.onepass import GRAINING, OnePass
 
 Statistics = Literal["picture", "stored"]
 """Statistics of the norms: the picture's own, or those of the training."""
@@ -46,18 +46,20 @@ class Preparation:
         made_by: name and parameters of the condition that made the inputs in training, if one did; photos
             need it.
         tints: colors of the paper among which the seed chooses, as in `Translation`.
-        seed: of that choice.
+        grain: of the noise that comes to the inputs, see `image.grain`.
+        seed: of that choice, and of the noise.
     """
 
     inputs: int
     reading: Reading = "picture"
     made_by: Mapping[str, Any] | None = None
     tints: Sequence[Sequence[float]] = ()
+    grain: float = 0.0
     seed: int = 0
 
     def __call__(self, image: Tensor) -> Tensor:
         """Prepare an Image."""
-        return self.tinted(self.drawn(image))
+        return self.sown(self.drawn(image))
 
     def drawn(self, image: Tensor) -> Tensor:
         """What the network is to see of an Image, of one channel where paper must still be chosen."""
@@ -73,11 +75,12 @@ class Preparation:
             return edges.tinted(image, own)
         return in_channels(image, 1 if self.tints else self.inputs)
 
-    def tinted(self, drawn: Tensor, ahead: int = 0) -> Tensor:
-        """The network's input, on the paper of the seed so far ahead where there is any to choose."""
-        if not self.tints or drawn.shape[1] > 1:
-            return drawn
-        return edges.tinted(drawn, self.tints[(self.seed + ahead) % len(self.tints)])
+    def sown(self, drawn: Tensor, ahead: int = 0) -> Tensor:
+        """The network's input by the seed so far ahead: with its grain, on its paper if that is open."""
+        seed = self.seed + ahead
+        if self.tints and drawn.shape[1] == 1:
+            drawn = edges.tinted(drawn, self.tints[seed % len(self.tints)])
+        return grained(drawn, self.grain, (seed,))
 
 
 def condition_of(made_by: Mapping[str, Any]) -> InputMaker:
@@ -122,7 +125,7 @@ def translator(
         prepare,
         finish=lambda _, output: colored(output.clamp_(0, 1)).contiguous(),
         measures=statistics != "stored" and bool(norms_of(network)),
-        preparing=0 if prepare.reading == "picture" else PREPARING,
+        preparing=PREPARING if prepare.reading != "picture" else GRAINING if prepare.grain else 0,
     )
 
 

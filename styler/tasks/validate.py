@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styler.features import Extractor
-from styler.image.conditions import Pair
+from styler.image.conditions import Pair, grained
 from styler.losses.metrics import embed, kernel_distance, perceptual_distance, psnr, ssim
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode
@@ -77,5 +77,6 @@ def validate(
 @torch.inference_mode()
 def translate(generator: PictureNetwork, inputs: Tensor, mode: Mode) -> Tensor:
     """Translate an Image on any device; the result is an Image on the generator's device, float32."""
-    image: Tensor = generator(inputs.to(next(generator.parameters()).device), mode)
+    seen = grained(inputs, generator.config.grain, (0,)).to(next(generator.parameters()).device)
+    image: Tensor = generator(seen, mode)
     return image.float().clamp(0, 1)

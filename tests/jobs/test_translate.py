@@ -279,6 +279,19 @@ def test_samples_of_a_network_with_tints_are_on_papers_of_their_seeds(translate)
     ).abs().max() < 0.01
 
 
+def test_samples_of_a_network_of_some_grain_differ_by_it(translate):
+    config = architecture(width=4, halvings=3, norm="instance", dropout=(), grain=0.1)
+    generator("furs", config, dropout=False, inputs="drawing", outputs="cat")
+    for seed in ("0", "0", "1"):
+        assert (
+            translate("photo.png", "--seed", seed, "-o", f"{seed}.png", "--overwrite", checkpoint="furs").code
+            == 0
+        )
+    difference = (loaded("0.png") - loaded("1.png")).abs().mean()
+    assert difference > 1 / 255
+    assert translate("photo.png", "--samples", "2", "-o", "sheet.png", checkpoint="furs").code == 0
+
+
 def test_samples_of_what_is_transparent_are_a_sheet_that_is_not(translate):
     glass = picture("RGBA", (40, 24))
     glass.putalpha(Image.linear_gradient("L").resize((40, 24)))

@@ -313,7 +313,7 @@ def test_it_learns_what_becomes_what(extractor: Extractor) -> None:
         assert F.l1_loss(networks.averaged(unseen.inputs), unseen.targets) < 0.1
 
 
-@pytest.mark.parametrize("changed", [{}, {"spectral": True, "norm": "batch", "gan": "hinge"}])
+@pytest.mark.parametrize("changed", [{}, {"grain": 0.1}, {"spectral": True, "norm": "batch", "gan": "hinge"}])
 def test_a_broken_run_goes_on_bit_for_bit(tmp_path: Path, changed: dict[str, Any]) -> None:
     """Through a file: fused Adam's moments and steps, averages, running statistics, and dropout."""
     chosen = options(steps=13, save=5, **changed)
@@ -335,6 +335,19 @@ def test_dropout_is_drawn_anew_each_step_and_by_each_process() -> None:
     known, wet = pair(), new_pix2pix(options(crop=32, halvings=4), 3, 3)
     one, same, other = (wet(known.inputs, known.targets, seed)["generator/l1"] for seed in (1, 1, 2))
     assert one == same != other
+
+
+def test_grain_is_seen_by_the_generator_alone_and_is_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks, seen, judged = new_pix2pix(options(grain=0.1, dropout=False), 3, 3), [], []
+    assert networks.generator.config.grain == 0.1 and networks.discriminator is not None
+    networks.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    networks.discriminator.register_forward_pre_hook(lambda _, given: judged.append(given[0]))
+    for _ in train_translate(networks, None, lambda step: pair(), options(steps=2, dropout=False)):
+        pass
+    (one, other), inputs = seen[:2], pair().inputs
+    assert 0.1 < (one - inputs).std() < 0.25 and not torch.equal(one, other)
+    assert not torch.equal(one[0] - inputs[0], one[1] - inputs[1])
+    assert all(torch.equal(x[:2, :3], inputs) for x in judged)
 
 
 def test_the_average_follows_the_generator() -> None:

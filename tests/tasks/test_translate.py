@@ -5,6 +5,7 @@ import torch
 from nets import picture, small
 
 from styler.networks.layers import Mode
+from styler.tasks.onepass import GRAINING
 from styler.tasks.translate import PREPARING, Preparation, Spread, is_drawn, samples, translator
 
 AS_IS, MODE = Preparation(3), Mode()
@@ -56,7 +57,7 @@ TINTS = ((1.0, 0.5, 0.0), (0.0, 0.0, 1.0))
 def test_the_seed_chooses_the_paper():
     drawing = torch.ones(1, 3, 20, 20)
     drawing[..., 5, :] = 0
-    one, other, again = (Preparation(3, "picture", None, TINTS, seed)(drawing) for seed in (0, 1, 2))
+    one, other, again = (Preparation(3, "picture", None, TINTS, seed=seed)(drawing) for seed in (0, 1, 2))
     assert one[0, :, 0, 0].tolist() == pytest.approx([1.0, 0.8, 0.6]) and one[0, :, 5, 5].tolist() == [
         0,
         0,
@@ -72,7 +73,7 @@ def test_a_filled_drawing_has_its_own_paper():
     prepare = Preparation(3, "sketch", None, TINTS)
     x = prepare(drawing)
     torch.testing.assert_close(x[0, :, 0, 0], torch.tensor([0.68, 0.84, 0.68]))
-    assert torch.equal(prepare.tinted(prepare.drawn(drawing), 1), x)
+    assert torch.equal(prepare.sown(prepare.drawn(drawing), 1), x)
     assert torch.equal(Preparation(3, "picture", None, TINTS)(drawing), drawing)
 
 
@@ -80,6 +81,34 @@ def test_without_tints_paper_is_as_it_is():
     drawing = torch.ones(1, 3, 20, 20)
     drawing[:, 0, 5:15] = 0
     assert torch.equal(AS_IS(drawing), drawing)
+
+
+# Grain
+
+
+def test_a_network_of_some_grain_sees_gray_noise_by_the_seed():
+    drawing = torch.ones(1, 3, 64, 64)
+    one, again, other = (Preparation(3, grain=0.04, seed=seed)(drawing) - drawing for seed in (1, 1, 2))
+    assert torch.equal(one, again) and not torch.allclose(one, other, atol=0.01)
+    assert torch.equal(one[:, 0], one[:, 2]) and one.std() == pytest.approx(
+        0.04 * (1 + 1.5**2) ** 0.5, rel=0.1
+    )
+    ahead = Preparation(3, grain=0.04, seed=1)
+    assert torch.equal(ahead.sown(drawing, 1) - drawing, other)
+
+
+def test_grain_comes_to_paper_that_is_chosen_and_to_paper_of_the_drawing():
+    drawing = torch.ones(1, 3, 40, 40)
+    filled = drawing.clone()
+    filled[0, :, 10:30, 10:30] = torch.tensor([0.2, 0.6, 0.2])[:, None, None]
+    for image in (drawing, filled):
+        plain, noisy = (Preparation(3, "picture", None, TINTS, grain)(image) for grain in (0, 0.04))
+        assert 0.04 < (noisy - plain).std() < 0.1
+
+
+def test_grain_counts_as_work():
+    noisy = worker(prepare=Preparation(3, grain=0.04))
+    assert noisy.needed(1, 100, 16) >= GRAINING * 100
 
 
 # Dropout and samples

@@ -155,6 +155,8 @@ def _networks(options: TrainTranslateOptions, pairs: PairSet, base: Translator |
             f"the network to start from makes {config.outputs} channels of {config.inputs}, and the pairs "
             f"have {pairs.channels[1]} for {pairs.channels[0]}: leave out --init"
         )
+    if options.grain:
+        base.network.config = replace(config, grain=options.grain)
     return GAN(base.network.requires_grad_().train(), networks.discriminator, options)
 
 

@@ -111,6 +111,16 @@ def test_a_translator_to_start_from(studio: Path) -> None:
         run("first.safetensors", init="first.safetensors", overwrite=True)
 
 
+def test_a_translator_to_start_from_gets_grain_and_keeps_it(studio: Path) -> None:
+    run("first.safetensors", chosen=options(steps=1, dropout=False))
+    run("second.safetensors", chosen=options(steps=1, dropout=False, grain=0.05), init="first.safetensors")
+    run("third.safetensors", chosen=options(steps=1, dropout=False), init="second.safetensors")
+    grains = [
+        library.read_generator(f"{name}.safetensors").network.config.grain for name in ("first", "third")
+    ]
+    assert grains == [0, 0.05]
+
+
 def test_without_pairs_held_out_the_last_weights_are_kept(studio: Path) -> None:
     events, _ = run("m.safetensors", chosen=options(validation=0.0, average=0.0, steps=3))
     assert "last weights are kept" in notes(events)
