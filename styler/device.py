@@ -55,6 +55,11 @@ class Form:
         """The same values, as near as the number type has them."""
         return x.to(self.dtype, memory_format=self.memory_format)
 
+    @property
+    def precision(self) -> str:
+        """Its number type as `--precision` takes it."""
+        return str(self.dtype).removeprefix("torch.")
+
 
 def form_for(precision: Precision, device: torch.device) -> Form:
     """The number format of training on a device; `auto` is bfloat16 where the hardware multiplies it.

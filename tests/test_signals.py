@@ -109,7 +109,7 @@ def test_a_signal_before_the_first_step_leaves_nothing(paint, studio, monkeypatc
             send(INT)
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", slow)
+    monkeypatch.setattr("styler.jobs.records.load_picture", slow)
     assert paint().code == 130
     assert set(studio.iterdir()) == before
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from styler.image.size import size_of
+
 LEVELS = 4
 """Of a pyramid: the full size, a half, a quarter and an eighth."""
 LUMA_GAIN = 1.3
@@ -159,7 +161,7 @@ class FourierImage(Parameterization):
         """The parameterization of an Image; values are kept off 0 and 1, where no sigmoid comes."""
         plain = torch.linalg.solve(_color_matrix().to(image), image.clamp(_OFF, 1 - _OFF).logit().flatten(2))
         spectrum = torch.fft.rfft2(_FLATTENING * plain.view_as(image), norm="ortho")
-        scale = _frequency_scale((image.shape[-2], image.shape[-1])).to(image)
+        scale = _frequency_scale(size_of(image)).to(image)
         return cls(torch.view_as_real(spectrum) / scale, image.shape[-1])
 
     def forward(self) -> Tensor:

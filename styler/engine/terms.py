@@ -16,7 +16,7 @@ from styler.engine.tiles import View
 from styler.errors import InputError
 from styler.features import Extractor, borderless
 from styler.image.masks import at_size, guide_at
-from styler.image.size import Size, resize, seen
+from styler.image.size import Size, resize, seen, size_of
 from styler.losses.perceptual import (
     Gather,
     Term,
@@ -210,7 +210,7 @@ def style_targets(
     """Targets of a region by style layer, averaged over its styles: blend statistics, not distances."""
     blend: Targets = {name: [] for name, _ in options.style_layers}
     for style, mask in region.sources:
-        shape = seen((style.image.shape[-2], style.image.shape[-1]), round(style.scale * max(size)))
+        shape = seen(size_of(style.image), round(style.scale * max(size)))
         for name, targets in targets_of(style, mask, shape, view, options).items():
             blend[name] += targets
     whole = sum(style.weight for style, _ in region.sources)

@@ -1,14 +1,22 @@
-"""Luma, matching of colors, and images of one or three channels."""
+"""Luma, matching of colors, images of one or three channels, and the colors of a painting."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from styler.image.size import resize, size_of
+from styler.options.shared import Coloring
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Shares of red, green and blue in the luma, by Rec. 709, whose primaries are sRGB's."""
 _FAINT = 1e-5
 """Variance that is added to all colors, so that gray and flat pictures have an inverse."""
+_SIDE = 256
+"""Side in pixels of a style in the palette of several."""
 
 
 def luma(image: Tensor) -> Tensor:
@@ -105,3 +113,40 @@ def _ranked(x: Tensor, target: Tensor) -> Tensor:
     ordered, low = target.sort().values, places.long()
     high = (low + 1).clamp_max(len(target) - 1)
     return torch.lerp(ordered[low], ordered[high], (places - low).to(x))
+
+
+# Colors of a painting: the style's, the photo's, or those of one moved to the other's. Gatys et al. 2017:
+# luminance-only transfer, and color matching before the transfer.
+
+
+def before(photo: Tensor, styles: Sequence[Tensor], kind: Coloring) -> tuple[Tensor, list[Tensor]]:
+    """Photo and styles, Images [1, 3, H, W] of any sizes, as they are painted with."""
+    if kind == "photo":
+        gray = luma(photo)
+        return colored(gray), [colored(match_colors(luma(style), gray)) for style in styles]
+    if kind == "style-to-content":
+        return photo, [match_colors(style, photo) for style in styles]
+    if kind == "histogram":
+        return photo, [match_histogram(style, photo) for style in styles]
+    return (match_colors(photo, palette(styles)) if kind == "content-to-style" else photo), list(styles)
+
+
+def after(painted: Tensor, photo: Tensor, kind: Coloring) -> Tensor:
+    """The finished Image [1, 3, H, W] of a painted one and the photo as it was, of any size."""
+    if kind == "photo":
+        return luminance_only(painted, resize(photo, size_of(painted)))
+    if kind == "style-to-content":
+        return match_colors(painted, photo)
+    return match_histogram(painted, photo) if kind == "histogram" else painted
+
+
+def colors_only(photo: Tensor, palette: Tensor, kind: Coloring) -> Tensor:
+    """The photo with the colors of a palette, Images [1, 3, H, W], and no strokes."""
+    return match_histogram(photo, palette) if kind == "histogram" else match_colors(photo, palette)
+
+
+def palette(styles: Sequence[Tensor]) -> Tensor:
+    """An Image with the colors of all styles, in equal parts."""
+    if len(styles) == 1:
+        return styles[0]
+    return torch.cat([F.interpolate(style, (_SIDE, _SIDE), mode="nearest") for style in styles], 3)

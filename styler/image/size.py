@@ -18,6 +18,11 @@ _COARSEST = 192
 """Long side in pixels below which no third scale goes: a face there is too small for the content to hold."""
 
 
+def size_of(image: Tensor) -> Size:
+    """(height, width) of an Image [N, C, H, W]."""
+    return image.shape[-2], image.shape[-1]
+
+
 def seen(size: Size, side: int) -> Size:
     """A picture's size shrunk to a long side of `side` pixels, but no side under what a VGG can look at."""
     least = math.ceil(SMALLEST * max(size) / min(size))

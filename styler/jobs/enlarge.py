@@ -12,10 +12,9 @@ import torch
 
 from styler.events import Event, Note
 from styler.image.masks import bled
-from styler.image.size import Size, resize
+from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.apply import apply, unfinished
-from styler.jobs.passes.pictures import Session, size_of
+from styler.jobs.passes.apply import Session, apply, unfinished
 from styler.jobs.recipes import Record
 from styler.jobs.records import prepare
 from styler.options.enlarge import EnlargeOptions

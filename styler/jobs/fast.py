@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from styler.errors import InputError
 from styler.events import Event, Item, Note, Result
-from styler.image.size import resize
+from styler.image.size import resize, size_of
 from styler.jobs import onnx
 from styler.jobs.batch import Selection, Summary
 from styler.jobs.enlarge import larger
-from styler.jobs.passes.apply import apply, prove_target, unfinished
-from styler.jobs.passes.pictures import Session, open_picture, precision_name, size_of
+from styler.jobs.passes.apply import Session, apply, prove_target, unfinished
 from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
-from styler.jobs.records import prepare, recipe_of, save
+from styler.jobs.records import open_picture, prepare, recipe_of, save
 from styler.jobs.styles import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
 from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
@@ -264,7 +263,7 @@ def texture(output: str | None, blend: _Blend, options: FastOptions) -> Record:
         return {**record, "output": None, "message": f"would make {display(target)}"}
     prove(target, options.overwrite, [])
     image = task.texture(blend.network, blend.mix, size, options)
-    precision = precision_name(task.texture_form(options, blend.mix.device).dtype)
+    precision = task.texture_form(options, blend.mix.device).precision
     recipe = recipe_of(
         "fast", options, {**blend.certain, "precision": precision}, model=blend.entry, size=[size[1], size[0]]
     )

@@ -20,12 +20,11 @@ from styler.engine.terms import Style
 from styler.errors import DivergedError, InputError
 from styler.events import Checkpoint, Event, Note, relay
 from styler.features import Extractor
-from styler.image.size import Size
+from styler.image.size import Size, size_of
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.enlarge import larger
-from styler.jobs.passes.pictures import open_picture, own_size, precision_name, size_of
 from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
-from styler.jobs.records import partial_for, prepare, recipe_of, save
+from styler.jobs.records import open_picture, own_size, partial_for, prepare, recipe_of, save
 from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks
 from styler.jobs.watch import Watch, check_one, load_saved, prove_files
 from styler.options.fields import flag_of
@@ -171,7 +170,7 @@ class Studio:
         more: Record = {"init": init[0]} if init else {}
         if self.masks.pictures:
             more["masks"] = [source_of(picture) for picture in self.masks.pictures]
-        precision = precision_name(form_for(self.options.precision, self.device).dtype)
+        precision = form_for(self.options.precision, self.device).precision
         certain = {"network": self.network["name"], "precision": precision, **plan.chosen()}
         certain |= {**self.masks.recipe(self.options), **({"init": init[0]["name"]} if init else {})}
         for entry, style, file in zip(styles, self.styles, self.sources, strict=False):

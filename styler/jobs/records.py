@@ -1,20 +1,23 @@
-"""Recipes in pictures, records of results, and saving: once for all commands."""
+"""Opening pictures, their recipes, and saving: once for all commands."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from styler import device, processes
+from styler.events import Event, Note
+from styler.image.size import Size, long_side, size_of
 from styler.jobs.recipes import Record, recipe_by
+from styler.options.fields import OutputSize
 from styler.options.shared import MachineOptions, OutputOptions
 from styler.storage.inputs import STREAM
-from styler.storage.names import fit_name
-from styler.storage.pictures.load import Picture
+from styler.storage.names import display, fit_name
+from styler.storage.pictures.load import Picture, load_picture, measure
 from styler.storage.pictures.save import save_picture
 
 
@@ -23,6 +26,21 @@ def prepare(options: MachineOptions) -> torch.device:
     chosen = processes.placed(device.choose(options.device))
     device.prepare(options.seed, options.threads)
     return chosen
+
+
+def open_picture(source: str, options: OutputOptions, wanted: OutputSize) -> Generator[Event, None, Picture]:
+    """Load a picture, shrunk as it is read to what an output of the wanted size needs; notes its warnings."""
+    picture = load_picture(source, max_pixels=options.max_pixels, long_side=long_side(wanted))
+    for text in picture.warnings:
+        yield Note(f"{display(source)}: {text}")
+    return picture
+
+
+def own_size(source: str, options: OutputOptions) -> Size:
+    """(height, width) of a picture, by its header; standard input is read for it."""
+    if source == STREAM:
+        return size_of(load_picture(source, max_pixels=options.max_pixels).image)
+    return measure(source, max_pixels=options.max_pixels)
 
 
 def recipe_of(

@@ -13,8 +13,8 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event
 from styler.image.masks import fits, is_colored, paired, soft
-from styler.image.size import Size, resize
-from styler.jobs.passes.pictures import open_picture, size_of
+from styler.image.size import Size, resize, size_of
+from styler.jobs.records import open_picture
 from styler.options.optimize import OptimizeOptions
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
@@ -155,7 +155,7 @@ def _mask(picture: Picture) -> Tensor:
 
 def _rest(masks: Sequence[Tensor]) -> Tensor:
     """The mask of what is left by others of one shape, in the size of the largest; InputError for nothing."""
-    height, width = max(((mask.shape[-2], mask.shape[-1]) for mask in masks), key=math.prod)
+    height, width = max((size_of(mask) for mask in masks), key=math.prod)
     rest = (1 - torch.stack([resize(mask, (height, width)) for mask in masks]).sum(0)).clamp(0, 1)
     if rest.max() < 0.5 / 255:
         raise InputError(f"the other masks leave nothing to --style-mask {REST}: make one blacker")

@@ -14,8 +14,7 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.jobs.batch import Summary
 from styler.jobs.enlarge import larger
-from styler.jobs.passes.apply import apply, unfinished
-from styler.jobs.passes.pictures import Session
+from styler.jobs.passes.apply import Session, apply, unfinished
 from styler.jobs.records import prepare
 from styler.networks.layers import norms_of
 from styler.options.translate import TranslateOptions

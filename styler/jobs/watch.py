@@ -24,10 +24,10 @@ from styler.options.optimize import OptimizeOptions
 from styler.storage import disk, pickles
 from styler.storage.films import animation, encode
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.formats import CONTAINERS
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM
+from styler.storage.magic import CONTAINERS
 from styler.storage.names import display, fit_name
 from styler.storage.pictures.chart import chart, chart_svg
 from styler.storage.pictures.encode import format_of

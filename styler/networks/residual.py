@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from styler.device import Form
-from styler.networks.flow import Memory, Run, X, whole
+from styler.networks.flow import Memory, whole
 from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed
 from styler.plans import JOHNSON, LayerPlan, ResidualArchitecture, ResidualPlan, residual_flow
 
@@ -30,6 +30,7 @@ class ResidualNetwork(nn.Module):
     """
 
     scale, reach, corrects = 1, None, False
+    flow = residual_flow
 
     def __init__(self, config: ResidualArchitecture = JOHNSON) -> None:
         super().__init__()
@@ -63,7 +64,3 @@ class ResidualNetwork(nn.Module):
     def forward(self, image: Tensor, mode: Mode = PICTURE, form: Form | None = None) -> Tensor:
         """Paint; see `flow.whole`."""
         return whole(self, image, mode, form=form)
-
-    def flow(self, x: X, run: Run[X]) -> X:
-        """As in `flow.Flowing`."""
-        return residual_flow(self, x, run)

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from styler.errors import InputError, OutputError
-from styler.storage import disk
-from styler.storage.films import formats
-from styler.storage.films.formats import ANIMATIONS, CONTAINERS
+from styler.storage import disk, magic
+from styler.storage.magic import ANIMATIONS, CONTAINERS
 from styler.storage.names import display, fit_name, is_private
 from styler.storage.pictures.encode import FORMATS, format_of
 
@@ -136,7 +135,7 @@ def part(jobs: Sequence[T], shard: str, rank: int = 0, size: int = 1) -> list[T]
 def _single(source: str, output: str | None, label: str, films: bool) -> Job:
     if source != STREAM:
         disk.open_input(source).close()
-    film = films and source != STREAM and formats.is_film(source)
+    film = films and source != STREAM and magic.is_film(source)
     stem = "stdin" if source == STREAM else Path(source).stem
     if not film:
         return Job(source, picture_target(output, f"{stem}-{label}"))
@@ -234,7 +233,7 @@ def _name_of(folder: str) -> str:
 
 
 def _job(item: _Input, label: str, films: bool, ending: str) -> Job:
-    film = films and item.source != STREAM and formats.is_film(item.source)
+    film = films and item.source != STREAM and magic.is_film(item.source)
     ending, name = ending or _ending(item.source, film, keep=True), item.name.name
     stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
     if item.labelled or ending != item.name.suffix:

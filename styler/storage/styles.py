@@ -43,12 +43,13 @@ def painting_in(style: str, known: Callable[[], Collection[str]]) -> str:
 
     Raises InputError for a file beside other styles.
     """
-    if not style or style in (names := known()):
+    if not style:
         return ""
-    if Path(style).is_file():
-        return style
-    words = parse_weights(style, "style", "wave:0.6,ink:0.4")
-    files = [word for word in words if word not in names and _is_file(word)]
+    words = [style] if Path(style).is_file() else list(parse_weights(style, "style", "wave:0.6,ink:0.4"))
+    files = [word for word in words if _is_file(word)]
+    if files:  # only then is it worth reading what is installed
+        names = known()
+        files = [word for word in files if word not in names]
     if files and len(words) > 1:
         raise InputError(
             f"{display(files[0])} is learned as a network of its own, which has no other style to blend: "

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from styler.device import Form, form_for, room_for
 from styler.errors import DeviceError, is_shortage
-from styler.image.color import match_colors
+from styler.image import color
 from styler.image.grain import noise_for
-from styler.image.size import SMALLEST, Size, fit, resize
+from styler.image.size import SMALLEST, Size, fit, resize, size_of
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions
-from styler.tasks import colors
 from styler.tasks.onepass import GRAINING, OnePass, shortage, shrunk, too_large
 
 _TEXTURE_SIDE = 512
@@ -39,18 +38,18 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     assert isinstance(network, ResidualNetwork)
 
     def prepare(photo: Tensor) -> Tensor:
-        photo = resize(photo, stroked((photo.shape[-2], photo.shape[-1]), options.style_scale))
+        photo = resize(photo, stroked(size_of(photo), options.style_scale))
         if options.color == "content-to-style" and not options.colors_only:
             # A network brings no picture of its style; what it paints has the colors of one.
-            photo = match_colors(photo, plain.run(with_grain(shrunk(photo), grain)).clamp_(0, 1))
+            photo = color.match_colors(photo, plain.run(with_grain(shrunk(photo), grain)).clamp_(0, 1))
         return with_grain(photo, grain)
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
-        painted = resize(painted.clamp_(0, 1), (photo.shape[-2], photo.shape[-1]))
+        painted = resize(painted.clamp_(0, 1), size_of(photo))
         if options.colors_only:
-            painted = colors.colors_only(photo, painted, options.color)
+            painted = color.colors_only(photo, painted, options.color)
         else:
-            painted = colors.after(painted, photo, options.color)
+            painted = color.after(painted, photo, options.color)
         return torch.lerp(photo, painted, options.strength)
 
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain

@@ -13,6 +13,7 @@ from styler.engine.parameterization import PixelImage
 from styler.engine.solvers import LBFGS
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
+from styler.image.size import size_of
 from styler.losses.perceptual import Term, Walk, alpha_norm, gradient_norm, objective
 from styler.options.synthesis import InvertOptions
 
@@ -50,7 +51,7 @@ def invert(
         norm = alpha_norm if options.regularizer == "alpha" else partial(gradient_norm, beta=options.beta)
         terms.append(Term(options.regularizer, "image", weight, norm))
     image = PixelImage(start)
-    yield Stage(layer, start.shape[-2], start.shape[-1], options.steps)
+    yield Stage(layer, *size_of(start), options.steps)
     evaluate = at_once(objective(walk_of(extractor, options), terms))
     solver = LBFGS(image.parameter.data, HISTORY)
     return (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)

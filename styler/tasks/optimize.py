@@ -27,13 +27,14 @@ from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.engine.terms import Style, as_styles, make_terms, typical, view_of
 from styler.engine.tiles import View
 from styler.errors import CheckpointError, DivergedError, InputError
-from styler.events import Checkpoint, Event, Note, Stage, relay
+from styler.events import Checkpoint, Event, Note, Stage, Step, relay
 from styler.features import Extractor
+from styler.image import color
 from styler.image.levels import to_levels
 from styler.image.palette import reduced
-from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales
+from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales, size_of
 from styler.options.optimize import OptimizeOptions
-from styler.tasks import colors
+from styler.options.shared import Coloring
 
 SHARE = 0.9
 """Share of the free memory that the work may take."""
@@ -78,16 +79,16 @@ def optimize(
         DeviceError: if memory does not suffice.
         DivergedError: with the best `image` so far.
     """
-    schedule = sizes((content.shape[-2], content.shape[-1]), options)
+    schedule = sizes(size_of(content), options)
     size, chosen = schedule[-1], as_styles(styles, options)
     images = [_reduced(style, options.style_colors) for style in chosen]
     if options.colors_only:
-        image = colors.colors_only(resize(content, size), colors.palette(images), options.color)
+        image = color.colors_only(resize(content, size), color.palette(images), options.color)
     else:
-        subject, images = colors.before(content, images, options.color)
+        subject, images = color.before(content, images, options.color)
         chosen = [replace(style, image=image) for style, image in zip(chosen, images, strict=True)]
         painting = _paint(subject, chosen, extractor, options, init, stop, schedule, protect, resume)
-        image = yield from colors.finishing(painting, content, options.color)
+        image = yield from _recolored(painting, content, options.color)
     return image if protect is None else torch.lerp(image, resize(content, size), resize(protect, size))
 
 
@@ -132,6 +133,27 @@ def _paint(
     if not moved:
         yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
     return resize(image, size)
+
+
+def _recolored(
+    run: Generator[Event, None, Tensor], photo: Tensor, kind: Coloring
+) -> Generator[Event, None, Tensor]:
+    """Pass on a painting in progress; its pictures get the colors of the finished one."""
+    if kind in ("style", "content-to-style"):  # which leave the painted picture as it is
+        return (yield from run)
+
+    def recolor(event: Event) -> Iterator[Event]:
+        if isinstance(event, Step) and event.image is not None:
+            event = replace(event, image=color.after(event.image.clamp(0, 1), photo, kind))
+        yield event
+
+    try:
+        return color.after((yield from relay(run, recolor)), photo, kind)
+    except DivergedError as error:
+        image = error.best
+        raise DivergedError(
+            str(error), color.after(image, photo, kind) if isinstance(image, Tensor) else image
+        ) from error
 
 
 def _first(content: Tensor, styles: Sequence[Style], options: OptimizeOptions, init: Tensor | None) -> Tensor:
@@ -243,9 +265,9 @@ def tinted(image: Tensor, styles: Sequence[Style]) -> Tensor:
         colors = torch.cat([style.image.mean((2, 3), keepdim=True) for style in styles])
         return torch.einsum("n,nchw->chw", weights / weights.sum(), colors).expand_as(image).clone()
     for style in flat:
-        color = style.image.mean((2, 3), keepdim=True).expand_as(image)
+        tint = style.image.mean((2, 3), keepdim=True).expand_as(image)
         for where, _ in style.masks:
-            image = torch.lerp(image, color, resize(where, (image.shape[-2], image.shape[-1])))
+            image = torch.lerp(image, tint, resize(where, size_of(image)))
     return image
 
 

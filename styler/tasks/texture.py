@@ -25,7 +25,7 @@ from styler.engine.terms import Region, style_error, typical
 from styler.events import Event, Stage
 from styler.features import Extractor, borderless
 from styler.image.color import match_colors
-from styler.image.size import SMALLEST, Size, resize, scales, seen, shrink_periodic
+from styler.image.size import SMALLEST, Size, resize, scales, seen, shrink_periodic, size_of
 from styler.losses.perceptual import WHOLE, Term, objective
 from styler.losses.style import LEVELS, STATISTICS
 from styler.options.optimize import OptimizeOptions
@@ -125,7 +125,7 @@ def _objective(
     padding = borderless(extractor) if options.padding == "auto" else options.padding
     walk = partial(extractor.walk, pooling=options.pooling, padding=padding)
     usual, statistic = typical(extractor, set(names), walk), STATISTICS[options.style_loss]
-    own = style.shape[-2], style.shape[-1]
+    own = size_of(style)
     with torch.no_grad():
         found = walk(resize(style, seen(own, round(scale * max(own)))), set(names))
         gather = statistic.gather([None])

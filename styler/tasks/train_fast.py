@@ -24,7 +24,7 @@ from styler.events import TrainStep
 from styler.features import Extractor, Features, borderless
 from styler.image.grain import noise_anew
 from styler.image.size import fit as fitted
-from styler.image.size import resize, seen
+from styler.image.size import resize, seen, size_of
 from styler.image.warp import displaced, displacement
 from styler.losses.perceptual import (
     grid_pattern,
@@ -247,7 +247,7 @@ def make_targets(
 
 def views_of(style: Tensor, options: TrainFastOptions, index: int) -> list[Tensor]:
     """Views of a style: the whole at the size at which it is learned, never enlarged, or random squares."""
-    own = style.shape[-2], style.shape[-1]
+    own = size_of(style)
     size = seen(own, max(fitted(own, options.style_size)))
     whole = resize(style, size)
     side = min(*size, options.crop)

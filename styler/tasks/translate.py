@@ -15,7 +15,7 @@ from styler.image import edges
 from styler.image.color import colored, in_channels
 from styler.image.conditions import InputMaker, condition, grained
 from styler.image.edges import Edges
-from styler.image.size import Size, fit, resize
+from styler.image.size import Size, fit, resize, size_of
 from styler.networks.kinds import PictureNetwork
 from styler.networks.layers import Mode, norms_of
 from styler.options.fields import parse_range
@@ -168,7 +168,7 @@ def sample_cells(
 
     Images [1, 3, h, w]: the drawing `x`, the samples of the network's `inputs`, and the map of their spread.
     """
-    own = x.shape[-2], x.shape[-1]
+    own = size_of(x)
     size = fit(own, min(max(*own, _LEAST_CELL), _CELL))
     images = samples(translate, inputs, count)
     spread = Spread(first := next(images))

@@ -157,9 +157,9 @@ def params_option(name: str, kind: type[Options]) -> Callable[[Command], Command
 
 def recipe_in(picture: str) -> Mapping[str, Any]:
     """The recipe inside a picture or a video; raises InputError if there is none."""
-    from styler.storage.films import formats
+    from styler.storage import magic
 
-    if picture != "-" and formats.has_comment(picture):
+    if picture != "-" and magic.has_comment(picture):
         from styler.storage.films.read import read_recipe
     else:
         from styler.storage.pictures.decode import read_recipe

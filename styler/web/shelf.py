@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from styler.errors import InputError
-from styler.image.size import Size, fit, resize
+from styler.image.size import Size, fit, resize, size_of
 from styler.storage import disk
 from styler.storage.magic import HEAD_BYTES, kind_of
 from styler.storage.names import cut, one_line
@@ -105,7 +105,7 @@ def shown(picture: Picture) -> bytes:
 
 def small(picture: Picture, side: int) -> bytes:
     """A picture on white as JPEG of that long side at most."""
-    size = (picture.image.shape[-2], picture.image.shape[-1])
+    size = size_of(picture.image)
     image = resize(picture.image, fit(size, min(side, max(size))))
     return encode_picture(image, "JPEG", alpha=picture.alpha, quality=85)
 

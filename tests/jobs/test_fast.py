@@ -329,7 +329,7 @@ def test_a_surprise_in_one_picture_does_not_end_the_others(here, monkeypatch):
             raise RuntimeError("what\nis this")
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", surprising)
+    monkeypatch.setattr("styler.jobs.records.load_picture", surprising)
     events, summary = fast("in", output="out")
     assert summary == Summary(done=1, failed=1)
     (record,) = [record for record in records(events) if record.get("error")]

@@ -455,7 +455,7 @@ def test_network_and_styles_are_read_once(paint, studio, holiday, monkeypatch):
         read.append(str(source))
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", counted)
+    monkeypatch.setattr("styler.jobs.records.load_picture", counted)
     assert paints(paint, "--init", "photo.png").code == 0
     assert sorted(read) == ["in/a.png", "in/deep/b.jpg", "photo.png", "style.png"]
 

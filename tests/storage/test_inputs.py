@@ -19,7 +19,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("styler.storage.inputs.formats.is_film", film)
+    monkeypatch.setattr("styler.storage.inputs.magic.is_film", film)
     return folder
 
 

@@ -145,7 +145,7 @@ def test_a_dry_run_reads_headers_only_but_for_one_sample(run, here, monkeypatch)
         seen.append(source)
         return load_picture(source, **options)
 
-    monkeypatch.setattr("styler.jobs.passes.pictures.load_picture", noticed)
+    monkeypatch.setattr("styler.jobs.passes.apply.load_picture", noticed)
     before = sorted(here.rglob("*"))
     done = run("fast", "in", "photo.png", "--style", "ink", "--dry-run", "-o", "out")
     assert done.code == 0 and "in/b.png -> out/in/b.png: 40 x 24, whole" in done.err

@@ -15,16 +15,17 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.image.masks import bled
-from styler.image.size import Size, resize
+from styler.image.size import Size, resize, size_of
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import partial_for
 from styler.options.shared import PassOptions, Precision
-from styler.storage.films import animation, encode, formats, parts, read
+from styler.storage import magic
+from styler.storage.films import animation, encode, parts, read
 from styler.storage.films.footage import Frame
-from styler.storage.films.formats import ANIMATIONS
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
 from styler.storage.films.video import Video, ahead, readable
+from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display, fit_name
 from styler.storage.pictures.load import read_recipe as read_picture_recipe
 from styler.tasks.onepass import OnePass
@@ -58,7 +59,7 @@ def apply(
     Finished segments of a video, and frames of an animation, are kept beside the target (see `parts`).
 
     Args:
-        target: file of an ending in `formats.CONTAINERS` or `formats.ANIMATIONS`; the two may be mixed.
+        target: file of an ending in `magic.CONTAINERS` or `magic.ANIMATIONS`; the two may be mixed.
         recipe: with the content's hash; without the size, and whether it was interrupted.
         stop: asked after each frame; once true, the frames that are done become a video that can be played,
             TARGET with -partial in its name, which is removed when the whole one is there.
@@ -103,7 +104,7 @@ def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
     """The part of the same video that an interrupted run wrote, None if there is none."""
     path = target.with_name(fit_name(f"{target.stem}-partial", target.suffix))
     try:
-        left = read.read_recipe(path) if formats.has_comment(path) else read_picture_recipe(path)
+        left = read.read_recipe(path) if magic.has_comment(path) else read_picture_recipe(path)
     except InputError:
         return None
     same = left.get("interrupted") is True and left.get("content") == recipe.get("content")
@@ -173,7 +174,7 @@ def _work(
 
 def _grown(frame: Frame, size: Size) -> Frame:
     """A frame whose transparency has that size, and whose own colors suffice where it is to grow."""
-    if frame.alpha is None or size == (frame.alpha.shape[-2], frame.alpha.shape[-1]):
+    if frame.alpha is None or size == size_of(frame.alpha):
         return frame
     return replace(frame, image=bled(frame.image, frame.alpha), alpha=resize(frame.alpha, size))
 

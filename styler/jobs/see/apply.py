@@ -14,11 +14,10 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event
-from styler.image.size import resize
+from styler.image.size import resize, size_of
 from styler.jobs.batch import Summary, select, work
-from styler.jobs.passes.pictures import open_picture, own_size, size_of
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
-from styler.jobs.records import prepare, recipe_of, save
+from styler.jobs.records import open_picture, own_size, prepare, recipe_of, save
 from styler.jobs.see.view import View
 from styler.options.see import LookOptions
 from styler.storage import disk

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event
-from styler.image.size import fit, resize
+from styler.image.size import fit, resize, size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import open_picture, size_of
 from styler.jobs.recipes import Record, source_of
+from styler.jobs.records import open_picture
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view
 from styler.options.see import DreamOptions

@@ -10,8 +10,8 @@ from torch import Tensor
 from styler.classifiers import SCORES, Network
 from styler.errors import InputError
 from styler.events import Event, Stage, Step
+from styler.image.size import size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import size_of
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view
 from styler.options.see import FeaturesOptions

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Result
-from styler.image.size import Size
+from styler.image.size import Size, size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import size_of
 from styler.jobs.recipes import Record, check_sheet, check_size, prove, record_of
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view

@@ -12,8 +12,8 @@ from styler.classifiers import SCORES, activation
 from styler.errors import InputError
 from styler.events import Event, Note, Stage, Step
 from styler.features import ReluRule
+from styler.image.size import size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import size_of
 from styler.jobs.recipes import check_sheet
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import NO_CLASSIFIER, View, open_view

@@ -17,10 +17,9 @@ from styler.errors import DeviceError, DivergedError, InputError
 from styler.events import Event
 from styler.features import Extractor
 from styler.image.color import colored
-from styler.image.size import Size, fit, resize, seen
-from styler.jobs.passes.pictures import open_picture, size_of
+from styler.image.size import Size, fit, resize, seen, size_of
 from styler.jobs.recipes import Record, check_sheet, check_size, output_size, prove, record_of, source_of
-from styler.jobs.records import partial_for, prepare, recipe_of, save
+from styler.jobs.records import open_picture, partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.storage.inputs import STREAM, picture_target

@@ -11,20 +11,19 @@ from torch import Tensor
 
 from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Result
-from styler.image.size import Size, resize
+from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import open_picture, own_size, size_of
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
-from styler.jobs.records import recipe_of
+from styler.jobs.records import open_picture, own_size, recipe_of
 from styler.jobs.see.dream import check, open_subject
 from styler.options.see import DreamOptions
 from styler.storage import disk
 from styler.storage.films import animation, encode
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.formats import ANIMATIONS, CONTAINERS
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM, Job, is_several
+from styler.storage.magic import ANIMATIONS, CONTAINERS
 from styler.storage.names import display, fit_name
 from styler.tasks.see import dream as task
 

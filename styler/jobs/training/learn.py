@@ -20,8 +20,7 @@ from styler.engine.fit import TrainingState
 from styler.errors import InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.image.levels import to_levels, to_unit
-from styler.image.size import fit, long_side, resize
-from styler.jobs.passes.pictures import size_of
+from styler.image.size import fit, long_side, resize, size_of
 from styler.jobs.records import prepare
 from styler.jobs.training.diary import about, fixed
 from styler.jobs.training.fast import SAMPLE_SIDE, Feed, StyleTraining, moved

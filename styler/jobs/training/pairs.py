@@ -16,11 +16,11 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Note
 from styler.image import conditions
 from styler.image.conditions import Pair, pair_of
+from styler.image.size import size_of
 from styler.jobs import batch
 from styler.jobs.batch import Summary
-from styler.jobs.passes.pictures import open_picture, own_size, size_of
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
-from styler.jobs.records import prepare, recipe_of, save
+from styler.jobs.records import open_picture, own_size, prepare, recipe_of, save
 from styler.options.translate import PairsOptions
 from styler.storage import disk
 from styler.storage.datasets import find_pairs

@@ -24,7 +24,7 @@ from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import parts
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.formats import ANIMATIONS
+from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display, one_line
 from styler.storage.pictures import modes
 from styler.storage.pictures.recipe import save_options, to_text

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 from styler.errors import OutputError
 from styler.storage import disk
 from styler.storage.films.encode import Encoding
-from styler.storage.films.formats import CONTAINERS
 from styler.storage.films.read import codecs, opened
+from styler.storage.magic import CONTAINERS
 from styler.storage.names import display
 from styler.storage.pictures.recipe import to_text
 

@@ -18,8 +18,7 @@ from styler.image.size import SMALLEST
 from styler.storage import disk
 from styler.storage.films import animation
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.formats import kind_at
-from styler.storage.magic import GIF
+from styler.storage.magic import GIF, kind_at
 from styler.storage.names import display, install, one_line
 from styler.storage.pictures import recipe
 

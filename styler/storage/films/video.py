@@ -19,7 +19,7 @@ from styler.image.size import SMALLEST, Size, fit, resize
 from styler.options.fields import OutputSize
 from styler.storage.films import animation, read
 from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.formats import ANIMATIONS
+from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display
 
 _CUT_OFF = 0.9
@@ -58,7 +58,7 @@ class Video:
 
 
 def open_video(path: Path, wanted: OutputSize, max_pixels: int) -> Video:
-    """Open a file for which `formats.is_film` holds; raises InputError if it cannot be used."""
+    """Open a file for which `magic.is_film` holds; raises InputError if it cannot be used."""
     if path.suffix.lower() in ANIMATIONS:
         footage = animation.inspect(path, max_pixels=max_pixels)
         size = output_size(footage, wanted)

@@ -106,12 +106,12 @@ def read(path: Path | str) -> Model:
     """
     if not header.is_ours(path):
         return _read_foreign(Path(path))
-    if read_card(path).kind == VGG:
+    card, tensors, thumbnails = format.read(path)
+    if card.kind == VGG:
         raise CheckpointError(
             f"{display(path)} is feature weights, which --loss-network takes, and no style network: "
             "styler models lists what there is"
         )
-    card, tensors, thumbnails = format.read(path)
     network = empty(card.kind, card.network)
     network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     return Model(network.eval(), card, thumbnails)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import threading
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +23,7 @@ from styler.options.fields import SMALLEST
 from styler.storage.disk import digest, open_input
 from styler.storage.magic import HEAD_BYTES, HEIC, PICTURES, kind_of
 from styler.storage.names import display, install, one_line
-from styler.storage.pictures import curves, modes, recipe
-from styler.storage.pictures.codec import SETTINGS, hushed
+from styler.storage.pictures import modes, recipe
 from styler.storage.pictures.encode import FORMATS
 
 MAX_PIXELS = 100_000_000
@@ -51,7 +54,7 @@ def decode(
     with _opening(source, max_pixels, minimum) as (image, file, warned):
         name = _name_of(source) if str(source) == "-" else Path(source).name
         notes = _notes(image, name)
-        if curves.is_hdr(file):
+        if modes.is_hdr(file):
             warned.append("it is HDR, and is read as it is, so that colors come out paler")
         color, alpha, tags = _decoded(image, long_side, minimum, warned)
         credits = recipe.read_credits(tags, image.info)
@@ -156,7 +159,7 @@ def _decoded(
     alpha = None if split.alpha is None else np.array(split.alpha)[..., None]
     color = modes.to_srgb(split.color, profile, warned.append)
     if image.format == "PNG":
-        color = curves.to_srgb(color, image.info, warned.append)
+        color = modes.apply_chunks(color, image.info, warned.append)
     return color, alpha, tags
 
 
@@ -199,3 +202,82 @@ def read_recipe(source: Path | str) -> dict[str, object]:
         file.seek(0)
         with _refusals(_name_of(source), head, sys.maxsize), SETTINGS.used(sys.maxsize):
             return recipe.read(_opened(file, head), _name_of(source))
+
+
+# Global state of Pillow and its libraries, which threads share
+
+_SILENCE = logging.NullHandler()
+
+
+class PillowSettings:
+    """Pillow's pixel limit and warnings, set by the first thread that needs them and restored by the last.
+
+    Threads that want the same limit decode at once, for Pillow's decoders run side by side; others wait.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._limit, self._users = 0, 0
+        self._undo = ExitStack()
+        self._own = threading.local()
+
+    @contextmanager
+    def used(self, max_pixels: int) -> Iterator[list[str]]:
+        """Decode with a limit of pixels; the list collects the warnings of this thread."""
+        with self._turn:
+            self._turn.wait_for(lambda: not self._users or self._limit == max_pixels)
+            if not self._users:
+                self._set(max_pixels)
+            self._users += 1
+        warned: list[str] = []
+        self._own.warned = warned
+        try:
+            yield warned
+        finally:
+            del self._own.warned
+            with self._turn:
+                self._users -= 1
+                if not self._users:
+                    self._undo.close()
+                    self._turn.notify_all()
+
+    def _set(self, max_pixels: int) -> None:
+        logging.getLogger("PIL").addHandler(_SILENCE)  # without any handler its errors go to stderr
+        before = Image.MAX_IMAGE_PIXELS
+        self._undo.callback(setattr, Image, "MAX_IMAGE_PIXELS", before)
+        self._undo.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        show = warnings.showwarning
+
+        def collect(message: Warning | str, *more: Any) -> None:
+            if hasattr(self._own, "warned"):
+                self._own.warned.append(" ".join(str(message).split()))
+            else:  # of a thread that decodes nothing
+                show(message, *more)
+
+        warnings.showwarning = collect  # type: ignore[assignment]  # arguments that have a default too
+        self._limit = Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+SETTINGS = PillowSettings()
+_hushing = threading.Lock()
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Silence standard error of C: libtiff prints faults of a file there before Pillow raises them."""
+    with _hushing:  # or a second thread would take the first one's nowhere for stderr
+        try:
+            saved = os.dup(2)
+        except OSError:  # stderr is closed
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(nowhere)
+            os.close(saved)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from styler.image.levels import from_pixels, to_levels, to_planes, to_unit
-from styler.image.size import SMALLEST, resize
+from styler.image.size import SMALLEST, resize, size_of
 from styler.storage.pictures.decode import MAX_PIXELS as MAX_PIXELS
 from styler.storage.pictures.decode import decode
 from styler.storage.pictures.decode import measure as measure
@@ -39,7 +39,7 @@ class Picture:
         """The Image on white; `image` may be of another size than `alpha`."""
         if self.alpha is None:
             return self.image
-        alpha = resize(self.alpha, (self.image.shape[-2], self.image.shape[-1]))
+        alpha = resize(self.alpha, size_of(self.image))
         return self.image * alpha + 1 - alpha
 
 

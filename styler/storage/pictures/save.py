@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from styler.image.levels import to_pixels
-from styler.image.size import resize
+from styler.image.size import resize, size_of
 from styler.storage.pictures.encode import encode, format_of, put
 
 
@@ -57,6 +57,6 @@ def encode_picture(
     """
     if alpha is not None:
         image, alpha = image.detach().float().cpu(), alpha.detach().float().cpu()
-        alpha = resize(alpha, (image.shape[-2], image.shape[-1]))
+        alpha = resize(alpha, size_of(image))
         image = image * alpha + (1 - alpha) if format == "JPEG" else torch.cat([image, alpha], dim=1)
     return encode(to_pixels(image), format, recipe, credits or {}, quality)

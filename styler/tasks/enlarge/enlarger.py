@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from styler.image.size import Size, fit, resize
+from styler.image.size import Size, fit, resize, size_of
 from styler.networks.enlarge import EnlargeNetwork
 from styler.networks.layers import Mode
 from styler.options.fields import OutputSize
@@ -44,7 +44,7 @@ def enlarger(networks: Networks, ratio: float, sized: Callable[[Size], Size]) ->
         last,
         STORED,
         prepare=lambda photo: photo,
-        finish=lambda photo, made: resize(made.clamp_(0, 1), sized((photo.shape[-2], photo.shape[-1]))),
+        finish=lambda photo, made: resize(made.clamp_(0, 1), sized(size_of(photo))),
         measures=False,
         earlier=tuple(earlier),
         sized=sized,

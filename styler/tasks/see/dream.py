@@ -15,7 +15,7 @@ from torch import Tensor
 from styler.classifiers import Network, activation
 from styler.engine.solvers import FixedSteps
 from styler.events import Event, Note, Stage, Step
-from styler.image.size import Size, resize
+from styler.image.size import Size, resize, size_of
 from styler.options.see import DreamOptions
 from styler.tasks.see.units import Value, descent
 
@@ -39,7 +39,7 @@ def dream(
 
     Yields a Stage for each octave, from the smallest, and a Step for each step.
     """
-    size = (image.shape[-2], image.shape[-1])
+    size = size_of(image)
     generator = torch.Generator().manual_seed(options.seed)
     detail = torch.zeros_like(image)
     schedule = octaves(size, options)

@@ -48,6 +48,11 @@ def _writing(pictures: Sequence[str]) -> Callable[[str], str]:
     return lambda word: f"if it is to be written, -o {display(word)}" if word == last else ""
 
 
+def _meaning_style(word: str) -> str:
+    """Advice on an input that there is not: that it is the name of a style."""
+    return f"it is a style: add --style {word}" if word in shelf.styles() else ""
+
+
 def _require_start(init: str) -> None:
     """Raise InputError for an `--init` that is neither one of its words nor a file."""
     if init not in INITS and not Path(init).suffix and not Path(init).exists():
@@ -169,10 +174,10 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     better; for many, or a video, take this. A network of textures needs no INPUT: it paints --size WxH from
     noise. Pictures in trained styles need no torch, with --engine onnx.
     """
-    styles = shelf.styles()
-    require_inputs(inputs, lambda word: f"it is a style: add --style {word}" if word in styles else "")
+    require_inputs(inputs, _meaning_style)
     require_inputs(filter(None, [options.protect]))
-    if not options.style and not options.model and len(styles) > 1:
+    styles = [] if options.style or options.model else shelf.styles()
+    if len(styles) > 1:
         raise click.UsageError(
             f"Missing option '--style': choose from {', '.join(styles)}, or give a painting's file, as in "
             "--style painting.jpg. --style all shows them all on one sheet."

@@ -11,8 +11,8 @@ from PIL import Image
 from styler.errors import InputError
 from styler.storage.films import animation
 from styler.storage.films.footage import Frame
-from styler.storage.films.formats import is_animated
 from styler.storage.films.read import frames, inspect, read_recipe
+from styler.storage.magic import is_animated
 
 
 def read(path, skip=0):

@@ -10,8 +10,8 @@ from films import LIMIT, levels, make, pictures, rms
 from PIL import Image
 
 from styler.errors import InputError
-from styler.storage.films.formats import is_film
 from styler.storage.films.read import BT601, BT709, frames, inspect
+from styler.storage.magic import is_film
 
 
 def read(path, skip=0):

@@ -17,7 +17,7 @@ from PIL import Image
 
 from styler.errors import InputError
 from styler.storage.pictures import decode
-from styler.storage.pictures.codec import SETTINGS
+from styler.storage.pictures.decode import SETTINGS
 from styler.storage.pictures.load import load_picture
 
 
