@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -42,6 +42,18 @@ class Interrupt:
     def exit_code(self) -> int:
         """130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, 0 if no signal came."""
         return 0 if self.number is None else 128 + self.number
+
+
+class Heeded:
+    """A wish to stop that is asked for only where work is left; `yes` once some was left for it."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self._stop, self.yes = stop, False
+
+    def __call__(self) -> bool:
+        """Whether to leave the rest of the work."""
+        self.yes = self.yes or self._stop()
+        return self.yes
 
 
 @contextmanager

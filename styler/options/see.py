@@ -101,4 +101,5 @@ class DreamOptions(LookOptions):
     strength: float = opt(1.0, "Length of a step: 1 changes values by 1.5 of 255.", low=0, high=100)
     tile: int = opt(512, "Side of the tiles in which large pictures are looked at.", low=64, high=16384)
     frames: int = opt(0, "Frames of a video of dreams within dreams; 0: a picture.", low=0, high=100_000)
+    resume: bool = opt(False, "Go on with a video where it was interrupted.", recipe=False)
     zoom: float = opt(1.05, "How far each frame zooms into the one before.", low=1, high=4)

@@ -66,7 +66,7 @@ def texture(
         yield Stage(f"{up_to}, scale {index} of {len(schedule)}", *scale, steps)
         solver = painting.make_solver(parameterization, likeness, options.history)
         image = (yield from minimize(parameterization, evaluate, solver, steps, stop)).clamp(0, 1)
-        if stop():
+        if not last and stop():
             break
     image = _enlarged(image, schedule[-1], options)
     return shrink_periodic(image, size) if options.tileable else image

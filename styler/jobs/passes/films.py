@@ -77,7 +77,7 @@ def apply(
     size = _frame_size(video, network)
     whole = {**recipe, "size": [size[1], size[0]]}
     writer = yield from _open_writer(video, size, target, options, whole)
-    before, output = _part_left(target, whole), target
+    before, output = part_left(target, whole), target
     with closing(writer):
         last, broken = yield from _work(video, size, writer, network, options.steady, stop)
         if broken:
@@ -100,7 +100,7 @@ def _frame_size(video: Video, network: OnePass) -> Size:
     return size[0] - size[0] % 2, size[1] - size[1] % 2
 
 
-def _part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
+def part_left(target: Path, recipe: Mapping[str, Any]) -> Path | None:
     """The part of the same video that an interrupted run wrote, None if there is none."""
     path = target.with_name(fit_name(f"{target.stem}-partial", target.suffix))
     try:

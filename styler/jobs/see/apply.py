@@ -17,9 +17,10 @@ from styler.events import Event
 from styler.image.size import resize, size_of
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
-from styler.jobs.records import open_picture, own_size, prepare, recipe_of, save
+from styler.jobs.records import open_picture, own_size, partial_for, prepare, recipe_of, save
 from styler.jobs.see.view import View
 from styler.options.see import LookOptions
+from styler.signals import Heeded
 from styler.storage import disk
 from styler.storage.inputs import STREAM, Job, plan
 from styler.storage.pictures.load import Picture
@@ -50,7 +51,7 @@ def apply(
     command: str,
     options: LookOptions,
     begin: Callable[[], Generator[Event, None, tuple[View, Look]]],
-    stop: Callable[[], bool],
+    stop: Heeded,
     transparent: bool = False,
 ) -> Generator[Event, None, Summary]:
     """Look at pictures and folders of pictures; a Result for each. What is wrong with one of many is in it.
@@ -58,7 +59,8 @@ def apply(
     Args:
         output: file, folder or "-", see `inputs.plan`.
         begin: loads the network, once it is certain that there is something to do.
-        stop: asked between pictures.
+        stop: asked between pictures, and by what `begin` gives. A picture that was left for it is, of many,
+            saved as -partial, so that the next run begins it anew.
         transparent: whether results have the picture's transparency; else it is laid on white.
     """
     planned = plan(sources, output, command, films=False)
@@ -67,7 +69,7 @@ def apply(
     for job in selection.jobs[:1]:
         _prove(job, options)
     view, look = yield from begin()
-    task = _Task(command, options, view, look, transparent, stop)
+    task = _Task(command, options, view, look, transparent, planned.many, stop)
     return (yield from work(selection, partial(_look_at, task=task), stop))
 
 
@@ -80,7 +82,8 @@ class _Task:
     view: View
     look: Look
     transparent: bool
-    stop: Callable[[], bool]
+    many: bool
+    stop: Heeded
 
 
 def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
@@ -104,12 +107,14 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
         size=[size[1], size[0]],
         **sight.entries,
     )
-    if task.stop():
+    target = job.target
+    if task.stop.yes:
         recipe["interrupted"] = True
-    save(job.target, sight.image, recipe, options, picture if task.transparent else None)
+        target = partial_for(target) if task.many else target
+    save(target, sight.image, recipe, options, picture if task.transparent else None)
     if sight.raw is not None:
         _save_raw(_raw_target(job), sight.raw, options)
-    return record_of(job.source, job.target, options, view.device, begun, [size_of(sight.image)])
+    return record_of(job.source, target, options, view.device, begun, [size_of(sight.image)])
 
 
 def _prove(job: Job, options: LookOptions) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +19,7 @@ from styler.jobs.records import open_picture
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view
 from styler.options.see import DreamOptions
+from styler.signals import Heeded
 from styler.storage.inputs import STREAM
 from styler.storage.pictures.load import Picture
 from styler.tasks.see import dream as task
@@ -42,8 +44,9 @@ def dream(
     check(options)
     if [*sources, options.guide].count(STREAM) > 1:
         raise InputError("standard input (-) can only be one of the pictures")
-    begin = partial(_begin, options, stop)
-    return (yield from apply(sources, output, "dream", options, begin, stop, transparent=True))
+    heeded = Heeded(stop)
+    begin = partial(_begin, options, heeded)
+    return (yield from apply(sources, output, "dream", options, begin, heeded, transparent=True))
 
 
 def check(options: DreamOptions) -> None:
@@ -86,6 +89,17 @@ class Draws:
         name, value = self.values(int(torch.randint(self.count, (), generator=self.generator)))
         self.names.append(name)
         return name, value
+
+    def state(self, image: Tensor) -> dict[str, Tensor]:
+        """The draws so far, and the Image that they made, to go on from."""
+        names = torch.tensor(list(json.dumps(self.names).encode()), dtype=torch.uint8)
+        return {"image": image.cpu().contiguous(), "generator": self.generator.get_state(), "names": names}
+
+    def resume(self, state: Mapping[str, Tensor]) -> Tensor:
+        """Go on after a state; returns its Image."""
+        self.generator.set_state(state["generator"])
+        self.names = json.loads(bytes(state["names"].tolist()))
+        return state["image"]
 
     @property
     def entries(self) -> Record:

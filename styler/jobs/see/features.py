@@ -15,6 +15,7 @@ from styler.jobs.batch import Summary
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import View, open_view
 from styler.options.see import FeaturesOptions
+from styler.signals import Heeded
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
 from styler.tasks.see.feature_maps import FeatureMap, traced
@@ -33,7 +34,9 @@ def features(
 
     Raises StylerError, as `apply`.
     """
-    return (yield from apply(sources, output, "features", options, partial(_begin, options, stop), stop))
+    heeded = Heeded(stop)
+    begin = partial(_begin, options, heeded)
+    return (yield from apply(sources, output, "features", options, begin, heeded))
 
 
 def _begin(options: FeaturesOptions, stop: Callable[[], bool]) -> Generator[Event, None, tuple[View, Look]]:
@@ -79,7 +82,7 @@ def _look(
         part = gradient[box] if options.unit == "max" else gradient
         rows.setdefault(one.layer, []).append((one, shown(part, signed=True), image[box]))
         yield Step(index, steps, image=rows[one.layer][-1][1])
-        if stop():
+        if index < steps and stop():
             break
     maps = {layer: [one.channel for one, _, _ in row] for layer, row in rows.items()}
     return Sight(_sheet(image, rows, options), {"maps": maps})

@@ -16,6 +16,7 @@ from styler.jobs.recipes import Record, check_sheet, check_size, prove, record_o
 from styler.jobs.records import prepare, recipe_of, save
 from styler.jobs.see.view import View, open_view
 from styler.options.see import ImagineOptions
+from styler.signals import Heeded
 from styler.storage.inputs import picture_target
 from styler.storage.names import slug
 from styler.storage.pictures.sheet import sheet
@@ -38,7 +39,7 @@ def imagine(
         raise InputError("one thing can be excited at a time: give --channel or --class, not both")
     if not (options.channel or options.class_):
         raise InputError("name what is to be excited: --channel conv4_2:17, or --class NAME")
-    begun, size = time.monotonic(), _size(options)
+    begun, size, heeded = time.monotonic(), _size(options), Heeded(stop)
     target = picture_target(output, slug(options.channel or options.class_))
     prove(target, options.overwrite, [])
     view = yield from open_view(options, bool(options.class_))
@@ -51,12 +52,12 @@ def imagine(
     images = list[Tensor]()
     for unit in units:
         prepare(options)
-        images.append((yield from task.imagine(view.network, unit, size, options, stop)))
-        if stop():
+        images.append((yield from task.imagine(view.network, unit, size, options, heeded)))
+        if len(images) < len(units) and heeded():
             break
     image = images[0] if len(units) == 1 else _sheet(images, units, size)
     recipe = _recipe(view, units, size_of(image), options)
-    if stop():
+    if heeded.yes:
         recipe["interrupted"] = True
     save(target, image, recipe, options)
     yield Result(record_of("", target, options, view.device, begun, [size_of(image)]))

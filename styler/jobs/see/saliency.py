@@ -18,6 +18,7 @@ from styler.jobs.recipes import check_sheet
 from styler.jobs.see.apply import Look, Sight, apply
 from styler.jobs.see.view import NO_CLASSIFIER, View, open_view
 from styler.options.see import SaliencyOptions
+from styler.signals import Heeded
 from styler.storage.models import classifiers
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
@@ -45,7 +46,7 @@ def saliency(
     """
     if options.layer and options.class_ != "auto":
         raise InputError("--layer and --class are two things to look at: give one of them")
-    return (yield from apply(sources, output, "saliency", options, partial(_begin, options), stop))
+    return (yield from apply(sources, output, "saliency", options, partial(_begin, options), Heeded(stop)))
 
 
 def _begin(options: SaliencyOptions) -> Generator[Event, None, tuple[View, Look]]:

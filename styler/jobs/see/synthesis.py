@@ -22,6 +22,7 @@ from styler.jobs.recipes import Record, check_sheet, check_size, output_size, pr
 from styler.jobs.records import open_picture, partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.synthesis import InvertOptions, TextureOptions
+from styler.signals import Heeded
 from styler.storage.inputs import STREAM, picture_target
 from styler.storage.models import vgg
 from styler.storage.names import display
@@ -120,17 +121,18 @@ def texture(
     _check_memory(bench, size, options)
     style = _shrunk(bench.image, options.style_size)
     textures, captions = list[Tensor](), list[str]()
-    for up_to in names if options.sheet else names[-1:]:
-        run = task.texture(style, size, network, options, up_to, stop)
+    heeded, wanted_depths = Heeded(stop), names if options.sheet else names[-1:]
+    for up_to in wanted_depths:
+        run = task.texture(style, size, network, options, up_to, heeded)
         textures.append((yield from bench.guarded(run)))
         widths = [network.widths()[name] for name in task.depths(network, up_to)]
         captions.append(f"{up_to}: {task.count(widths, options.style_loss):,} parameters")
-        if stop():
+        if len(textures) < len(wanted_depths) and heeded():
             break
     cell = max(_CELL, *size)
     strip = [["style", *captions]]
     image = sheet([[style, *textures]], captions=strip, cell=cell) if options.sheet else textures[0]
-    record = bench.save(image, "texture", stop(), styles=[source_of(bench.picture)])
+    record = bench.save(image, "texture", heeded.yes, styles=[source_of(bench.picture)])
     shown = f"{image.shape[-1]} x {image.shape[-2]}; up to {'; '.join(captions)}"
     return {**record, "message": f"Wrote {display(bench.target)} ({shown})"}
 
@@ -168,22 +170,23 @@ def invert(
     with torch.no_grad():
         features = dict(walk(image, set(layers)))
     columns: list[list[Tensor]] = []
+    heeded, last = Heeded(stop), (layers[-1], options.seeds - 1)
     for layer in layers:
         columns.append([])
         for seed in range(options.seeds):
             start = inversion.noise(image, options.seed + seed)
-            run = inversion.invert(features[layer], layer, start, bench.extractor, options, stop)
+            run = inversion.invert(features[layer], layer, start, bench.extractor, options, heeded)
             columns[-1].append((yield from bench.guarded(run)))
-            if stop():
+            if heeded.yes or ((layer, seed) != last and heeded()):
                 break
-        if stop():
+        if heeded.yes:
             break
     errors = [
         [float(inversion.relative_error(dict(walk(x, {layer}))[layer], features[layer])) for x in column]
         for layer, column in zip(layers, columns, strict=False)
     ]
     picture = _rows(image, layers, columns, errors, options)
-    return bench.save(picture, "invert", stop(), content=source_of(bench.picture))
+    return bench.save(picture, "invert", heeded.yes, content=source_of(bench.picture))
 
 
 def _rows(

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from styler.errors import InputError, OutputError
-from styler.events import Event, Item, Result
+from styler.events import Event, Item, Note, Result
 from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Summary
+from styler.jobs.passes.films import Writer, part_left
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
-from styler.jobs.records import open_picture, own_size, recipe_of
-from styler.jobs.see.dream import check, open_subject
+from styler.jobs.records import open_picture, own_size, partial_for, recipe_of
+from styler.jobs.see.dream import Draws, check, open_subject
 from styler.options.see import DreamOptions
+from styler.signals import Heeded
 from styler.storage import disk
-from styler.storage.films import animation, encode
+from styler.storage.films import encode, parts
+from styler.storage.films.animation import AnimationWriter
 from styler.storage.films.footage import Footage, Frame
 from styler.storage.films.join import join
 from styler.storage.films.read import codecs
@@ -42,14 +47,15 @@ def zoom(
 
     Args:
         output: file; None is STEM-dream.gif in the current folder.
-        stop: asked after each step; once true, the frames that are done become a film.
+        stop: asked after each step; once true, the frames that are done become a film with -partial in its
+            name, and `resume` goes on after them.
 
     Raises StylerError.
     """
     check(options)
     job = _job(sources, output)
     if not options.dry_run:
-        prove(job.target, options.overwrite, [job.source])
+        prove(job.target, options.overwrite or parts.is_unfinished(job.target), [job.source])
     if Path(job.target).suffix.lower() in CONTAINERS:
         codecs()  # raises where the extra is not installed, before anything is done
     if options.dry_run:
@@ -76,7 +82,8 @@ def _job(sources: Sequence[str], output: str | None) -> Job:
 
 
 def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    begun = time.monotonic()
+    """Dream frame by frame; a frame that was left for a signal is not in the film."""
+    begun, target, heeded = time.monotonic(), Path(job.target), Heeded(stop)
     view, subject = yield from open_subject(options)
     picture = yield from open_picture(job.source, options, options.size)
     size = _even(output_size(size_of(picture.image), options.size, options), job.target)
@@ -90,20 +97,41 @@ def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generato
         size=[size[1], size[0]],
         **subject.entries,
     )
-    writer = _Writer(job.target, size, recipe, options)
-    try:
-        for index in range(options.frames):
-            yield Item(index + 1, options.frames, f"frame {index + 1}")
-            image = task.zoomed(image, options.zoom) if index else image
-            image = yield from task.dream(image, draws, options, stop)
-            writer.add(image.cpu())
-            if stop():
-                recipe["interrupted"] = True
-                break
-        writer.save({**recipe, **draws.entries})
-    finally:
-        writer.close()
-    return record_of(job.source, job.target, options, view.device, begun, [size], frames=writer.count)
+    unfinished, before = parts.is_unfinished(target), part_left(target, recipe)
+    writer = _open(target, size, recipe, options)
+    with closing(writer):
+        yield from _dream_on(writer, image, draws, options, heeded)
+        if heeded.yes and writer.done:
+            recipe["interrupted"], target = True, before or Path(partial_for(job.target))
+            yield Note(f"{display(target)} ends with frame {writer.done}: add --resume to go on")
+        if writer.done:
+            metadata = {**recipe, **draws.entries} if options.metadata else None
+            overwrite = options.overwrite or (options.resume and unfinished) or target == before
+            _write(target, writer, metadata, overwrite)
+    if not (heeded.yes and writer.done):
+        writer.remove()
+    if before and not heeded.yes:
+        before.unlink(missing_ok=True)
+    record = record_of(job.source, str(target), options, view.device, begun, [size], frames=writer.done)
+    return record if writer.done else {**record, "output": None, "message": "stopped in the first frame"}
+
+
+def _dream_on(
+    writer: Writer, image: Tensor, draws: Draws, options: DreamOptions, stop: Heeded
+) -> Generator[Event, None, None]:
+    """Give the writer all frames that it does not have; one that was left for a signal is none."""
+    if writer.state:
+        yield Note(f"the dream goes on after frame {writer.done}")
+        image = draws.resume(writer.state).to(image.device)
+    for index in range(writer.done, options.frames):
+        yield Item(index + 1, options.frames, f"frame {index + 1}")
+        image = task.zoomed(image, options.zoom) if index else image
+        image = yield from task.dream(image, draws, options, stop)
+        if stop.yes:
+            return
+        writer.add(Frame(image.cpu(), index, 1), partial(draws.state, image))
+        if writer.done < options.frames and stop():
+            return
 
 
 def _even(size: Size, target: str) -> Size:
@@ -113,35 +141,19 @@ def _even(size: Size, target: str) -> Size:
     return size[0] - size[0] % 2, size[1] - size[1] % 2
 
 
-class _Writer:
-    """Takes the frames one by one, and writes an animation that loops, or a video, whole or not at all."""
+def _open(target: Path, size: Size, recipe: Mapping[str, object], options: DreamOptions) -> Writer:
+    """The writer of the frames, which has those of an interrupted run if that is to go on."""
+    unit, resume, overwrite = Fraction(1, RATE), options.resume, options.overwrite
+    if target.suffix.lower() in ANIMATIONS:
+        return AnimationWriter(target, unit, parts.claim(target, recipe, resume=resume, overwrite=overwrite))
+    encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
+    made_by = {**recipe, "PyAV": codecs().__version__}
+    return encode.FilmWriter(target, encoding, made_by, resume=resume, overwrite=overwrite)
 
-    def __init__(self, target: str, size: Size, recipe: Mapping[str, object], options: DreamOptions) -> None:
-        self.count, self._target, self._options, unit = 0, target, options, Fraction(1, RATE)
-        self._film: encode.FilmWriter | animation.AnimationWriter
-        if Path(target).suffix.lower() in ANIMATIONS:
-            self._film = animation.AnimationWriter(target, unit)
-        else:
-            encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
-            identity = {"dream": dict(recipe)}
-            self._film = encode.FilmWriter(target, encoding, identity, resume=False, overwrite=True)
 
-    def add(self, image: Tensor) -> None:
-        """Append a frame."""
-        self._film.add(Frame(image, self.count, 1), lambda: None)
-        self.count += 1
-
-    def save(self, recipe: Mapping[str, object]) -> None:
-        """Write the frames so far."""
-        film, overwrite = self._film, self._options.overwrite
-        metadata = recipe if self._options.metadata else None
-        if isinstance(film, animation.AnimationWriter):
-            film.save(self._target, 0, metadata, overwrite=overwrite)
-        else:
-            segments = film.segments()
-            join(self._target, segments, film.encoding, last=1, recipe=metadata, overwrite=overwrite)
-
-    def close(self) -> None:
-        """Remove what is not needed any more."""
-        self._film.close()
-        self._film.remove()
+def _write(target: Path, writer: Writer, recipe: Mapping[str, object] | None, overwrite: bool) -> None:
+    """Write an animation that loops, or a video, whole or not at all."""
+    if isinstance(writer, AnimationWriter):
+        writer.save(target, 0, recipe, overwrite=overwrite)
+    else:
+        join(target, writer.segments(), writer.encoding, last=1, recipe=recipe, overwrite=overwrite)

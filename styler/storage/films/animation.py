@@ -33,8 +33,10 @@ MILLISECOND = Fraction(1, 1000)
 _NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration
 MOST_FRAMES = 10_000
 """Frames of an animation, at most: a small file can claim a million, which would be painted for weeks."""
-_PIXELS, _DURATION = "pixels", "last duration"
-"""Keys of a frame's bytes [H, W, C] and of its duration among the tensors of the painter's state."""
+_PIXELS, _DURATION = "pixels", "duration"
+"""Keys of a frame's bytes [H, W, C] and of its duration."""
+_STATE, _DONE = "state", "frames done"
+"""The file of the painter's state, and the key of the number of frames in it."""
 _CODEC = {"WEBP": {"quality": 90}}
 
 
@@ -110,8 +112,8 @@ def _ignored(warning: str) -> None:
 class AnimationWriter:
     """Takes painted frames one by one, and writes them as an animation in the end.
 
-    With a `folder` each frame is kept there, with the painter's state after it, for an interrupted run to go
-    on from; else the frames are in a temporary file.
+    With a `folder` the frames are kept there, with the painter's state after the last one, for an interrupted
+    run to go on from; else they are in a temporary file.
 
     Attributes:
         state: the painter's state after the last frame of an earlier run, None if there is none.
@@ -128,8 +130,11 @@ class AnimationWriter:
         self._shapes: list[tuple[int, int, int]] = []
         self._offsets, self._times = [0], list[int]()
         self._file: IO[bytes] | None = None if folder else _scratch(self._target)
-        while folder and self._part(self.done).exists():
-            self._take(self._part(self.done))
+        if folder and (folder / _STATE).exists():
+            state = _loaded(folder / _STATE)
+            for index in range(int(state.pop(_DONE, torch.tensor(0)))):
+                self._take(self._part(index))
+            self.state = state or None
 
     @property
     def done(self) -> int:
@@ -144,8 +149,10 @@ class AnimationWriter:
             self._file.write(pixels.tobytes())
         else:
             kept = {_PIXELS: torch.from_numpy(pixels), _DURATION: torch.tensor(frame.duration)}
-            disk.write(self._part(self.done), save({**(state() or {}), **kept}))
+            disk.write(self._part(self.done), save(kept))
         self._append(pixels.shape, frame.duration)
+        if self._folder:  # the frame counts from now on
+            disk.write(self._folder / _STATE, save({**(state() or {}), _DONE: torch.tensor(self.done)}))
 
     def save(
         self, target: Path | str, loop: int | None, recipe: Mapping[str, object] | None, *, overwrite: bool
@@ -185,11 +192,9 @@ class AnimationWriter:
         self.last = duration
 
     def _take(self, path: Path) -> None:
-        """Go on after a frame that is kept."""
-        state = _loaded(path)
-        pixels, duration = state.pop(_PIXELS), state.pop(_DURATION)
-        self._append(tuple(pixels.shape), int(duration))
-        self.state = state or None
+        """Take a frame that is kept."""
+        kept = _loaded(path, _PIXELS, _DURATION)
+        self._append(tuple(kept[_PIXELS].shape), int(kept[_DURATION]))
 
     def _part(self, index: int) -> Path:
         assert self._folder
@@ -200,7 +205,7 @@ class AnimationWriter:
         if self._file:
             self._file.seek(self._offsets[index])
             return _picture(self._file.read(math.prod(shape)), shape)
-        return _picture(_loaded(self._part(index))[_PIXELS].numpy().tobytes(), shape)
+        return _picture(_loaded(self._part(index), _PIXELS)[_PIXELS].numpy().tobytes(), shape)
 
 
 def _scratch(target: Path) -> IO[bytes]:
@@ -216,12 +221,12 @@ def _picture(data: bytes, shape: tuple[int, int, int]) -> Image.Image:
     return Image.frombytes("RGB" if channels == 3 else "RGBA", (width, height), data)
 
 
-def _loaded(path: Path) -> dict[str, Tensor]:
-    """A frame that is kept, with the painter's state after it."""
+def _loaded(path: Path, *keys: str) -> dict[str, Tensor]:
+    """The tensors of a file in the folder; raises InputError for one that is damaged."""
     try:
         kept = load(path.read_bytes())
-        if not {_PIXELS, _DURATION} <= kept.keys():
-            raise SafetensorError("no pixels")
+        if missing := set(keys) - kept.keys():
+            raise SafetensorError(f"without {' and '.join(sorted(missing))}")
     except (OSError, SafetensorError) as error:
         advice = "start anew with --overwrite and no --resume"
         raise InputError(f"{display(path)} is damaged ({error}): {advice}") from error

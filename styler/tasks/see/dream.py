@@ -51,7 +51,7 @@ def dream(
         yield Stage(f"octave {index} of {len(schedule)}", *octave, options.steps)
         yield from _climb(x, draw, options, generator, stop)
         detail = x - base
-        if stop():
+        if index < len(schedule) and stop():
             break
     return (image + _resized(detail, size)).clamp(0, 1)
 
@@ -88,7 +88,7 @@ def _climb(
         solver.tell(-float(raised), gradient.roll([-s for s in shift], (2, 3)))
         solver.move()
         yield Step(index, options.steps, {name: float(raised)}, x)
-        if stop():
+        if index < options.steps and stop():
             break
 
 

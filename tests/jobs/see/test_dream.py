@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 
@@ -10,10 +11,14 @@ import pytest
 from corpus import picture
 from narrow import saved, squeezed
 from PIL import Image
+from runs import ended
 
-from styler.events import result_of
+from styler.errors import OutputError
+from styler.events import Note
+from styler.jobs.see.dream import dream
 from styler.jobs.see.zoom import zoom
 from styler.options.see import DreamOptions
+from styler.storage.films import encode
 from styler.storage.models import install
 
 TINY = ("dream", "photo.png", "--network", "net.safetensors", "--steps", "2", "--octaves", "2")
@@ -127,10 +132,74 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio, monkeypatch):
     assert set(studio.iterdir()) == before
 
 
-def test_a_film_that_is_stopped_has_the_frames_that_are_done(run, studio):
-    asked = iter([False] * 6 + [True] * 99)
-    options = DreamOptions(network="net.safetensors", steps=2, octaves=1, frames=9)
-    result_of(zoom(["photo.png"], "film.gif", options, lambda: next(asked)))
-    with Image.open("film.gif") as film:
-        assert 1 < film.n_frames < 9
-    assert recipe_of(run, "film.gif")["interrupted"] is True
+def stopping(after):
+    """A wish to stop that is there from the n-th time on that it is asked for."""
+    count = itertools.count(1)
+    return lambda: next(count) >= after
+
+
+def dreamed(target, stop=lambda: False, **options):
+    chosen = DreamOptions(network="net.safetensors", steps=2, octaves=1, frames=5, **options)
+    return ended(zoom(["photo.png"], target, chosen, stop), [])
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "mp4"])
+def test_a_film_that_is_stopped_is_a_part_and_goes_on(run, studio, monkeypatch, ending):
+    """Each frame asks in its middle and at its end; one that was left half dreamed is not in the part."""
+    if ending == "mp4":
+        pytest.importorskip("av")
+    monkeypatch.setattr(encode, "LONGEST", 2)
+    monkeypatch.setattr(encode, "SHORTEST", 2)
+    dreamed(f"whole.{ending}")
+    events, _ = dreamed(f"film.{ending}", stopping(7))
+    part = f"film-partial.{ending}"
+    assert events[-2] == Note(f"{part} ends with frame 3: add --resume to go on")
+    assert recipe_of(run, part)["interrupted"] is True and not (studio / f"film.{ending}").exists()
+    with pytest.raises(OutputError, match="is left of an interrupted run"):
+        dreamed(f"film.{ending}")
+    with pytest.raises(OutputError, match="begun with another strength"):
+        dreamed(f"film.{ending}", resume=True, strength=0.5)
+    events, _ = dreamed(f"film.{ending}", resume=True)
+    frames = 2 if ending == "mp4" else 3  # of two frames is a segment
+    assert f"goes on after frame {frames}" in next(e.text for e in events if isinstance(e, Note))
+    assert (studio / f"film.{ending}").read_bytes() == (studio / f"whole.{ending}").read_bytes()
+    left = {path.name for path in studio.iterdir() if "film" in path.name}
+    assert left == {f"film.{ending}"}
+
+
+def test_a_film_that_is_stopped_in_its_first_or_after_its_last_frame(run, studio):
+    events, _ = dreamed("film.gif", stopping(1))
+    assert events[-1].record["message"] == "stopped in the first frame"
+    assert not list(studio.glob("film*"))
+    dreamed("film.gif", stopping(10))  # not asked for any more
+    assert "interrupted" not in recipe_of(run, "film.gif") and len(list(studio.glob("film*"))) == 1
+
+
+def test_a_film_of_random_classes_goes_on_with_the_next_ones(run, studio):
+    install.add("squeezenet", saved(studio / "squeezenet.pth", squeezed(classes=50)))
+
+    def go(target, stop=lambda: False, **options):
+        chosen = DreamOptions(class_="random", steps=2, octaves=1, frames=4, **options)
+        ended(zoom(["photo.png"], target, chosen, stop), [])
+
+    go("whole.gif")
+    go("film.gif", stopping(4))
+    go("film.gif", resume=True)
+    assert (studio / "film.gif").read_bytes() == (studio / "whole.gif").read_bytes()
+
+
+def test_of_many_a_dream_that_is_stopped_is_a_part(run, studio):
+    """Else the next run would take it for done. A signal after the last step leaves it whole."""
+    options = DreamOptions(network="net.safetensors", steps=2, octaves=1)
+    pictures = ["photo.png", "style.png"]
+    ended(dream(pictures, "out", options), [])
+    whole = {path.name: path.read_bytes() for path in (studio / "out").iterdir()}
+    ended(dream(pictures, "late", options, stopping(3)), [])
+    assert {path.name: path.read_bytes() for path in (studio / "late").iterdir()} == {
+        "photo.png": whole["photo.png"]
+    }
+    ended(dream(pictures, "again", options, stopping(2)), [])
+    assert [path.name for path in (studio / "again").iterdir()] == ["photo-partial.png"]
+    assert recipe_of(run, "again/photo-partial.png")["interrupted"] is True
+    ended(dream(pictures, "again", options), [])
+    assert all((studio / "again" / name).read_bytes() == data for name, data in whole.items())
