@@ -18,7 +18,7 @@ from styler.errors import DeviceError, OutputError, StylerError, is_shortage
 from styler.signals import Interrupted, interruptible
 from styler.storage.names import display
 from styler.ui import help
-from styler.ui.commands import models, paint, see, synthesize, train, web, weights
+from styler.ui.commands import machine, models, paint, see, train
 from styler.ui.flags import talking, variable_of
 from styler.ui.follow import Settings, console_of
 from styler.version import __version__
@@ -209,9 +209,9 @@ for command in (
     paint.fast,
     paint.translate,
     paint.enlarge,
-    synthesize.texture,
-    synthesize.invert,
-    web.web,
+    see.texture,
+    see.invert,
+    machine.web,
     paint.show,
     paint.pairs,
     see.layers,
@@ -222,8 +222,8 @@ for command in (
     train.train_fast,
     train.train_translate,
     train.train_enlarge,
-    weights.weights,
+    machine.weights,
     models.models,
-    weights.doctor,
+    machine.doctor,
 ):
     styler.add_command(command)

@@ -13,7 +13,7 @@ from styler.features import Extractor
 from styler.losses.perceptual import alpha_norm, gradient_norm
 from styler.networks.vgg import random_convolutions
 from styler.options.synthesis import InvertOptions
-from styler.tasks import invert
+from styler.tasks import synthesis
 
 EXTRACTOR = Extractor("vgg19", random_convolutions("vgg19", (64, 128, 32, 32, 32), seed=1))
 
@@ -27,7 +27,7 @@ def inverted(layer: str, start: Tensor, **changes: Any) -> tuple[Tensor, list[fl
     """The reconstruction, and the relative error at each step."""
     options = InvertOptions(**{"padding": "zero", "regularizer": "none", **changes})
     features = EXTRACTOR(picture(), [layer])[layer]
-    run, errors = invert.invert(features, layer, start, EXTRACTOR, options), []
+    run, errors = synthesis.invert(features, layer, start, EXTRACTOR, options), []
     while True:
         try:
             event = next(run)
@@ -46,7 +46,7 @@ def test_the_picture_itself_has_no_error_and_stays() -> None:
     ("layer", "most"), [("conv1_1", 1e-10), ("relu1_1", 1e-10), ("pool1", 1e-8), ("relu2_1", 1e-4)]
 )
 def test_shallow_layers_are_inverted_exactly(layer: str, most: float) -> None:
-    found, errors = inverted(layer, invert.noise(picture(), 0))
+    found, errors = inverted(layer, synthesis.noise(picture(), 0))
     assert min(errors) < most
     assert (found - picture()).abs().mean() < 0.02
 
@@ -54,8 +54,8 @@ def test_shallow_layers_are_inverted_exactly(layer: str, most: float) -> None:
 def test_deep_layers_leave_more_to_the_seed() -> None:
     spreads = []
     for layer in ("relu1_2", "relu4_1"):
-        found = [inverted(layer, invert.noise(picture(), seed), steps=50)[0] for seed in range(2)]
-        spreads.append(float(invert.spread(torch.cat(found)).mean()))
+        found = [inverted(layer, synthesis.noise(picture(), seed), steps=50)[0] for seed in range(2)]
+        spreads.append(float(synthesis.spread(torch.cat(found)).mean()))
     assert spreads[0] < 0.02 < 0.05 < spreads[1]
 
 
@@ -83,7 +83,7 @@ def test_the_alpha_norm_grows_with_the_distance_from_gray() -> None:
 
 
 def test_regularizers_make_calmer_and_paler_pictures() -> None:
-    start = invert.noise(picture(), 0)
+    start = synthesis.noise(picture(), 0)
     free, calm, pale = (
         inverted("relu4_1", start, steps=60, regularizer=kind, strength=5)[0]
         for kind in ("none", "tv", "alpha")

@@ -20,10 +20,10 @@ from styler.networks.vgg import FULL_WIDTHS, random_convolutions
 from styler.options.synthesis import TextureOptions
 from styler.storage.models import vgg
 from styler.storage.pictures.load import load_picture
-from styler.tasks import texture
+from styler.tasks import synthesis
 
 EXTRACTOR = Extractor("compact", random_convolutions("compact", (4, 6, 8, 10, 12), seed=3), padding="reflect")
-POOL4 = texture.depths(EXTRACTOR, "pool4")
+POOL4 = synthesis.depths(EXTRACTOR, "pool4")
 
 
 def noise(height: int, width: int, seed: int = 0) -> Tensor:
@@ -33,23 +33,23 @@ def noise(height: int, width: int, seed: int = 0) -> Tensor:
 def made(size: tuple[int, int] = (48, 48), extractor: Extractor = EXTRACTOR, **changes: Any) -> Tensor:
     options = TextureOptions(**{"steps": 10, "coarse_steps": 10, **changes})
     style = resize(noise(12, 16, 5), (48, 64))
-    return result_of(texture.texture(style, size, extractor, options, options.up_to))
+    return result_of(synthesis.texture(style, size, extractor, options, options.up_to))
 
 
 def test_the_paper_has_so_many_parameters() -> None:
-    by_layer = dict(zip(texture.TEXTURE_LAYERS, (64, *FULL_WIDTHS), strict=False))
-    found = [texture.count(list(by_layer.values())[: i + 1], "gram") for i in range(5)]
+    by_layer = dict(zip(synthesis.TEXTURE_LAYERS, (64, *FULL_WIDTHS), strict=False))
+    found = [synthesis.count(list(by_layer.values())[: i + 1], "gram") for i in range(5)]
     assert found == [2080, 4160, 12416, 45312, 176640]
     every = [width for width, count in zip(FULL_WIDTHS, (2, 2, 4, 4), strict=False) for _ in range(count + 1)]
-    assert texture.count(every, "gram") == 852128
-    assert texture.count([64, 64], "covariance") == 4160 + 128 and texture.count([64, 64], "mean") == 128
+    assert synthesis.count(every, "gram") == 852128
+    assert synthesis.count([64, 64], "covariance") == 4160 + 128 and synthesis.count([64, 64], "mean") == 128
 
 
 def test_depths_are_the_papers_layers_and_the_one_that_is_named() -> None:
-    assert POOL4 == texture.TEXTURE_LAYERS
-    assert texture.depths(EXTRACTOR, "relu3_2") == ("relu1_1", "pool1", "pool2", "relu3_2")
+    assert POOL4 == synthesis.TEXTURE_LAYERS
+    assert synthesis.depths(EXTRACTOR, "relu3_2") == ("relu1_1", "pool1", "pool2", "relu3_2")
     with pytest.raises(InputError, match="no layer 'pool9'"):
-        texture.depths(EXTRACTOR, "pool9")
+        synthesis.depths(EXTRACTOR, "pool9")
 
 
 @pytest.mark.parametrize("size", [(16, 16), (33, 70), (48, 100)])
@@ -114,7 +114,7 @@ def test_a_tileable_texture_has_no_seam(size: tuple[int, int]) -> None:
 
     def seam(tileable: bool) -> float:
         options = TextureOptions(steps=20, coarse_steps=20, tileable=tileable)
-        image = result_of(texture.texture(style, size, network, options, "pool4"))
+        image = result_of(synthesis.texture(style, size, network, options, "pool4"))
         around = [(image - image.roll(1, dim)).square().mean((1, 5 - dim))[0] for dim in (2, 3)]
         return sum(float(lines[0] / lines[1:].mean()) for lines in around) / 2
 

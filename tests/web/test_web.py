@@ -506,6 +506,6 @@ def test_a_signal_ends_the_page_and_its_folder(tmp_path, number):
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(run, monkeypatch):
-    monkeypatch.setattr("styler.ui.commands.web._EXTRA", ("no_such_package",))
+    monkeypatch.setattr("styler.ui.commands.machine._PAGE", ("no_such_package",))
     done = run("web")
     assert done.code == 1 and "pip install 'starlette" in done.err and done.err.count("\n") == 1

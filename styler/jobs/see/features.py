@@ -18,8 +18,7 @@ from styler.options.see import FeaturesOptions
 from styler.signals import Heeded
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
-from styler.tasks.see.feature_maps import FeatureMap, traced
-from styler.tasks.see.gradients import CAVEAT, shown
+from styler.tasks.see.gradients import CAVEAT, FeatureMap, shown, traced
 
 _CELL = 160
 

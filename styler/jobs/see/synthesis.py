@@ -28,8 +28,7 @@ from styler.storage.models import vgg
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
-from styler.tasks import invert as inversion
-from styler.tasks import texture as task
+from styler.tasks import synthesis as task
 from styler.tasks.onepass import shortage, too_large
 from styler.tasks.optimize import SHARE
 
@@ -166,7 +165,7 @@ def invert(
     bench = yield from _open(source, output, options, options.size, lambda network: set(layers))
     image = resize(bench.image, output_size(size_of(bench.image), options.size, options))
     check_sheet(options.seeds + (options.seeds > 1), 1 + len(layers), size_of(image), options)
-    walk = inversion.walk_of(bench.extractor, options)
+    walk = task.walk_of(bench.extractor, options)
     with torch.no_grad():
         features = dict(walk(image, set(layers)))
     columns: list[list[Tensor]] = []
@@ -174,15 +173,15 @@ def invert(
     for layer in layers:
         columns.append([])
         for seed in range(options.seeds):
-            start = inversion.noise(image, options.seed + seed)
-            run = inversion.invert(features[layer], layer, start, bench.extractor, options, heeded)
+            start = task.noise(image, options.seed + seed)
+            run = task.invert(features[layer], layer, start, bench.extractor, options, heeded)
             columns[-1].append((yield from bench.guarded(run)))
             if heeded.yes or ((layer, seed) != last and heeded()):
                 break
         if heeded.yes:
             break
     errors = [
-        [float(inversion.relative_error(dict(walk(x, {layer}))[layer], features[layer])) for x in column]
+        [float(task.relative_error(dict(walk(x, {layer}))[layer], features[layer])) for x in column]
         for layer, column in zip(layers, columns, strict=False)
     ]
     picture = _rows(image, layers, columns, errors, options)
@@ -206,7 +205,7 @@ def _rows(
         captions.append(["", *errors_there])
         labels.append(f"seed {options.seed + index}")
     if count > 1:
-        spreads = [inversion.spread(torch.cat(list(column))) for column in columns]
+        spreads = [task.spread(torch.cat(list(column))) for column in columns]
         rows.append([empty, *(colored((x / _WHITE).clamp(0, 1)) for x in spreads)])
         captions.append(["", *(f"deviation {float(x.square().mean().sqrt()):.2g}" for x in spreads)])
         labels.append("differ")

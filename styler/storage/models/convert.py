@@ -1,19 +1,44 @@
-"""Trained networks as files of ours, and as ONNX."""
+"""Trained networks as files of ours, and as ONNX for programs without torch, if those paint alike.
+
+`torch.onnx.export` traces a network right, too, but it takes half a minute where this takes half a second,
+needs a further package, and leaves the reshapes and scatters of the network's own shortcuts in the file.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from styler.errors import InputError, OutputError
-from styler.networks.layers import Mode
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from styler.errors import CheckpointError, InputError, OutputError
+from styler.networks.kinds import ImageNetwork
+from styler.networks.layers import Layer, Mode, Norm, layers_of
 from styler.plans import KINDS
+from styler.storage import disk
 from styler.storage.cards import Statistics
 from styler.storage.header import SUFFIX
 from styler.storage.models import enlargers, library
 from styler.storage.models.library import Translator
 from styler.storage.names import display
-from styler.storage.onnx import export as onnx
-from styler.storage.onnx.export import Parity
+from styler.storage.onnx.graph import INPUT, Ends, GraphLayer, GraphNorm, Nodes, graph
+from styler.storage.onnx.run import runtime
+
+SIZES = ((16, 16), (53, 70), (127, 99))
+"""Heights and widths at which it is compared, or as large as the network needs."""
+TOLERANCE = 1 / 255
+
+
+class Parity(NamedTuple):
+    """Largest difference to our own painting, both clamped to [0, 1], at one height and width."""
+
+    height: int
+    width: int
+    difference: float
 
 
 def convert(path: Path | str, output: Path | str, overwrite: bool = False) -> str:
@@ -42,7 +67,7 @@ def export(
     detail: float | None = None,
     clean: float | None = None,
 ) -> list[Parity]:
-    """Write a style or a blend, or any other model, as an ONNX file; raises and returns as `onnx.export`.
+    """Write a style or a blend, or any other model, as an ONNX file; raises and returns as `write_onnx`.
 
     `statistics` are those of a translator's norms; auto: as its file says. `detail` and `clean` are levels of
     a network that enlarges, see `enlargers.mixture`.
@@ -55,19 +80,19 @@ def export(
     takes = KINDS[model.card.kind].takes
     if takes == "small":
         network = enlargers.mixture(Path(path), detail, clean).network
-        return onnx.export(output, network, Mode("stored"), overwrite)
+        return write_onnx(output, network, Mode("stored"), overwrite)
     if detail is not None or clean is not None:
         raise InputError(f"{display(path)} does not enlarge: leave out --detail and --clean")
     if takes == "pair":
         library.check_no_style(path, style)
         translator = library.generator_of(path, model)
-        return onnx.export(
+        return write_onnx(
             output, translator.network, Mode(_statistics(path, translator, statistics)), overwrite
         )
     if statistics != "auto":
         raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     painter, card, _ = library.transform_of(path, model)
-    return onnx.export(output, painter, Mode(mix=library.mix(card, style)), overwrite)
+    return write_onnx(output, painter, Mode(mix=library.mix(card, style)), overwrite)
 
 
 def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:
@@ -76,3 +101,105 @@ def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:
     if asked == "stored" and model.network.config.norm != "batch":
         raise InputError(f"{display(path)} has stored no statistics: leave out --statistics stored")
     return "stored" if stored else "picture"
+
+
+# ONNX
+
+
+def write_onnx(path: Path | str, network: ImageNetwork, mode: Mode, overwrite: bool = True) -> list[Parity]:
+    """Write the network as it runs in a mode, without its dropout and without the grain that photos get.
+
+    Its input and its output are Images [N, C, H, W] of any size from `smallest_side` on; the output is
+    clamped. The mode's mix of styles, [1, S], and stored statistics are written into the norms.
+
+    Returns:
+        The differences in onnxruntime, on noise, before the file was written.
+
+    Raises:
+        InputError: if the extra `onnx` is not installed.
+        CheckpointError: if a difference is over TOLERANCE: then nothing is written.
+        OutputError: if `path` has another ending, cannot be written, or exists without `overwrite`.
+    """
+    if Path(path).suffix.lower() != ".onnx":
+        raise OutputError(f"{display(path)} does not end in .onnx: choose such a name")
+    engine = runtime()
+    disk.prove_writable(path, overwrite=overwrite)
+    device = next(network.parameters()).device
+    mix = None if mode.mix is None else mode.mix.to(device)
+    mode = replace(mode, dropout=None, mix=mix)
+    data = _graph(network, mode)
+    differences = _differences(engine, data, network, mode)
+    if not all(parity.difference <= TOLERANCE for parity in differences):  # also if it is no number
+        worst = max(differences, key=lambda parity: parity.difference)
+        raise CheckpointError(
+            f"{display(path)} is not written: onnxruntime paints {worst.width}x{worst.height} pixels "
+            f"differently, by {255 * worst.difference:.1f} of 255 and not {255 * TOLERANCE:.0f} at most"
+        )
+    disk.write(path, data, overwrite=overwrite)
+    return differences
+
+
+def smallest_side(network: ImageNetwork) -> int:
+    """Of pictures, in pixels: where a map may be a single pixel, it cannot be reflected."""
+    reflects = any(layer.borders == "reflect" and layer.up is None for layer in layers_of(network))
+    return max(16, network.stride + 1 if reflects else 0)
+
+
+def _graph(network: ImageNetwork, mode: Mode) -> bytes:
+    """The whole file."""
+    nodes, config = Nodes(partial(_values, mode=mode)), network.config
+    ends = Ends(
+        config.inputs,
+        config.outputs,
+        _output(network, mode),
+        network.stride,
+        smallest_side(network),
+        network.scale,
+        network.corrects,
+    )
+    return graph(nodes, lambda x: network.flow(x, nodes), ends)
+
+
+def _values(layer: Layer, mode: Mode) -> GraphLayer:
+    """The numbers of a layer as it runs in a mode."""
+    norm, bias, prelu = layer.norm, layer.conv.bias, layer.prelu
+    return GraphLayer(
+        layer,
+        _array(layer.conv.weight),
+        None if bias is None else _array(bias),
+        None if norm is None else _norm(norm, mode),
+        None if prelu is None else _array(prelu),
+        layer.factor,
+    )
+
+
+def _norm(norm: Norm, mode: Mode) -> GraphNorm:
+    gain, offset = (_array(table[0]) for table in norm.affine(mode))
+    stored = norm.stored(mode)
+    moments = None if stored is None else (_array(stored.mean[0]), _array(stored.variance[0]))
+    return GraphNorm(gain, offset, norm.eps, moments)
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _output(network: ImageNetwork, mode: Mode) -> str:
+    """The name of the output, in the file."""
+    if network.scale > 1:
+        return "enlarged"
+    return "translated" if mode.mix is None else "painted"
+
+
+def _differences(runtime: Any, data: bytes, network: ImageNetwork, mode: Mode) -> list[Parity]:
+    """onnxruntime's pictures against ours."""
+    session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    draw, device = torch.Generator().manual_seed(0), next(network.parameters()).device
+    least, differences = smallest_side(network), []
+    for height, width in sorted({tuple(max(side, least) for side in size) for size in SIZES}):
+        image = torch.rand(2, network.config.inputs, height, width, generator=draw)
+        (theirs,) = session.run([_output(network, mode)], {INPUT: image.numpy()})
+        with torch.inference_mode():
+            ours = network(image.to(device), mode).clamp(0, 1).cpu()
+        differences.append(Parity(height, width, float((torch.from_numpy(theirs) - ours).abs().max())))
+    return differences

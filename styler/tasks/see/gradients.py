@@ -1,12 +1,14 @@
-"""Gradient pictures of a unit: saliency (Simonyan et al. 2013), deconvnet (Zeiler and Fergus 2013), guided
-backpropagation (Springenberg et al. 2014); and how they are shown.
+"""Gradients of units and of feature maps by the pixels: saliency (Simonyan et al. 2013), deconvnet (Zeiler
+and Fergus 2013), guided backpropagation (Springenberg et al. 2014); and how they are shown.
 
 The three differ in the rule at the ReLUs alone. The last step, to the pixels, is never rectified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -63,3 +65,45 @@ def shown(values: Tensor, signed: bool = False) -> Tensor:
     scaled = values / brightest.clamp_min(1e-30)
     image = (0.5 + scaled / 2 if signed else scaled).clamp(0, 1)
     return image.expand(-1, 3, -1, -1)
+
+
+# Feature maps that a picture excites most, and the pixels that do it (Zeiler and Fergus 2013, fig. 2)
+
+How = Literal["max", "sum", "map"]
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """One channel of a layer [1, C, H, W]: the sum of its activations, and where the largest is."""
+
+    layer: str
+    channel: int
+    sum: float
+    row: int
+    column: int
+
+
+def strongest(layer: str, x: Tensor, count: int) -> list[FeatureMap]:
+    """The maps with the largest sums, in that order; equal ones by their numbers."""
+    width, sums = x.shape[-1], x[0].detach().double().sum((1, 2))
+    peaks = x[0].flatten(1).argmax(1).tolist()
+    order = sums.sort(descending=True, stable=True).indices[:count].tolist()
+    return [FeatureMap(layer, c, float(sums[c]), peaks[c] // width, peaks[c] % width) for c in order]
+
+
+def value_of(x: Tensor, one: FeatureMap, how: How) -> Tensor:
+    """What of a map is traced back to pixels: its largest value, the sum of all, or half of their squares."""
+    channel = x[0, one.channel]
+    if how == "max":
+        return channel[one.row, one.column]
+    return channel.sum() if how == "sum" else channel.square().sum() / 2
+
+
+def traced(
+    network: Network, image: Tensor, layers: Sequence[str], count: int, how: How, method: ReluRule
+) -> Iterator[tuple[FeatureMap, Tensor]]:
+    """The strongest maps of each layer, shallow to deep, each with its gradient [1, 3, H, W] by pixels."""
+    leaf = image.detach().requires_grad_()
+    for layer, x in network.walk(leaf, layers, relu_rule=method):
+        for one in strongest(layer, x, count):
+            yield one, torch.autograd.grad(value_of(x, one, how), leaf, retain_graph=True)[0]

@@ -13,7 +13,7 @@ from PIL import Image
 from styler.classifiers import activation
 from styler.features import Extractor
 from styler.networks.vgg import random_convolutions
-from styler.tasks.see.feature_maps import strongest, traced
+from styler.tasks.see.gradients import strongest, traced
 
 TINY = ("features", "photo.png", "--network", "net.safetensors", "--size", "48", "--top", "3")
 

@@ -11,7 +11,7 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.enlarge import JOHNSON, SRRESNET, EnlargeArchitecture, mixed
 from styler.networks.kinds import build
 from styler.networks.layers import Mode
-from styler.storage.onnx import export as exporting
+from styler.storage.models import convert as exporting
 
 NETWORKS = {
     "johnson": {"kind": "johnson", "styles": 2},
@@ -70,7 +70,7 @@ def test_the_file_paints_alike_at_any_size(tmp_path, name, statistics):
     onnx = pytest.importorskip("onnx")
     made = network(**{"kind": "unet", **NETWORKS[name]})
     mode = mode_of(made, statistics=statistics)
-    found = exporting.export(tmp_path / "net.onnx", made, replace(mode, dropout=1))
+    found = exporting.write_onnx(tmp_path / "net.onnx", made, replace(mode, dropout=1))
     least = exporting.smallest_side(made)
     sizes = {tuple(max(side, least) for side in size) for size in exporting.SIZES}
     assert {parity[:2] for parity in found} == sizes and all(parity.difference < 1e-4 for parity in found)
@@ -98,7 +98,7 @@ def test_the_file_paints_alike_at_any_size(tmp_path, name, statistics):
 @pytest.mark.parametrize("name", ENLARGERS)
 def test_networks_that_enlarge_do_so_alike(tmp_path, name):
     made, mode = enlarger(replace(ENLARGERS[name], width=4, blocks=2)), Mode("stored")
-    found = exporting.export(tmp_path / "net.onnx", made, mode)
+    found = exporting.write_onnx(tmp_path / "net.onnx", made, mode)
     assert len(found) == len(exporting.SIZES) and all(parity.difference < 1e-4 for parity in found)
     file = session(tmp_path / "net.onnx")
     for count, height, width in ((1, 18, 33), (3, 21, 40), (1, 64, 17)):
@@ -117,7 +117,7 @@ def test_levels_of_detail_and_cleaning_are_baked_in(tmp_path):
     image, made = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0)), []
     for levels in ((0, 0), (1, 0), (0, 1)):
         network = mixed(*networks, *levels)
-        exporting.export(tmp_path / "net.onnx", network, Mode("stored"))
+        exporting.write_onnx(tmp_path / "net.onnx", network, Mode("stored"))
         made += session(tmp_path / "net.onnx").run(None, {"image": image.numpy()})
         with torch.no_grad():
             assert abs(made[-1] - network(image).clamp(0, 1).numpy()).max() < 1e-4
@@ -139,7 +139,7 @@ def test_styles_and_statistics_are_baked_in(tmp_path, kind):
         "unet": [Mode("picture"), Mode("stored")],
     }
     for mode in modes[kind]:
-        exporting.export(tmp_path / "net.onnx", made, mode)
+        exporting.write_onnx(tmp_path / "net.onnx", made, mode)
         (output,) = session(tmp_path / "net.onnx").run(None, {"image": image.numpy()})
         painted.append(output)
     assert abs(painted[0] - painted[1]).max() > 0.01
@@ -156,7 +156,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
         ),
     )
     with pytest.raises(CheckpointError, match=r"net.onnx is not written: onnxruntime paints \d+x\d+"):
-        exporting.export(tmp_path / "net.onnx", network(), STYLED)
+        exporting.write_onnx(tmp_path / "net.onnx", network(), STYLED)
     assert not list(tmp_path.iterdir())
 
 
@@ -165,17 +165,17 @@ def test_values_that_are_not_finite_are_not_written(tmp_path):
     with torch.no_grad():
         made.last.conv.bias.fill_(torch.nan)
     with pytest.raises(CheckpointError, match="not written"):
-        exporting.export(tmp_path / "net.onnx", made, STYLED)
+        exporting.write_onnx(tmp_path / "net.onnx", made, STYLED)
 
 
 def test_an_existing_file_is_kept(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"mine")
     with pytest.raises(OutputError, match="exists already"):
-        exporting.export(tmp_path / "net.onnx", network(), STYLED, overwrite=False)
+        exporting.write_onnx(tmp_path / "net.onnx", network(), STYLED, overwrite=False)
     assert (tmp_path / "net.onnx").read_bytes() == b"mine"
 
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"pip install 'onnxruntime>=1.20'"):
-        exporting.export(tmp_path / "net.onnx", network(), STYLED)
+        exporting.write_onnx(tmp_path / "net.onnx", network(), STYLED)

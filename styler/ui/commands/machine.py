@@ -1,15 +1,19 @@
-"""Commands about what is installed: `styler doctor` and `styler weights`."""
+"""Commands of this machine: `styler doctor`, `styler weights`, and the page of `styler web`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from styler.errors import InputError
+from styler.options.web import WebOptions
+from styler.storage.names import install
 from styler.ui import help
-from styler.ui.flags import require_inputs, talking
-from styler.ui.follow import Settings, console_of
+from styler.ui.flags import options_of, require_inputs, talking
+from styler.ui.follow import Settings, console_of, run_job
 
 
 @click.command(cls=help.Command)
@@ -120,3 +124,27 @@ def add(settings: Settings, name: str, file: Path) -> None:
     from styler.storage.models import install
 
     console_of(settings).note(f"{name} is in {install.add(name, file)}")
+
+
+_PAGE = ("starlette", "uvicorn")
+"""Packages that the page needs."""
+
+
+@click.command(cls=help.Command)
+@options_of(WebOptions)
+@talking
+@click.pass_obj
+def web(settings: Settings, options: WebOptions) -> int:
+    """Serve a page on this machine to paint, translate and draw in the browser, until Ctrl-C.
+
+    \b
+    styler web --open
+
+    Nothing leaves this machine, and all pictures of the page are gone when it ends: download what you like.
+    """
+    if not all(map(find_spec, _PAGE)):
+        raise InputError(f"the page needs two small packages: {install('web')}")
+    from styler.web.server import serve
+
+    run_job(settings, lambda interrupt: serve(options, interrupt))
+    return 0
