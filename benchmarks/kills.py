@@ -188,7 +188,7 @@ def main() -> None:
     asked = parser.parse_args()
     from styler.jobs import batch, optimize  # noqa: F401  loaded once, before the forks
     from styler.jobs.training import fast, pairs, translate  # noqa: F401
-    from styler.storage.films import encode
+    from styler.storage.videos import encode
 
     encode.LONGEST = encode.SHORTEST = 8  # several segments in a short video
     dice, kills, bad = random.Random(asked.seed), Counter(), Counter()

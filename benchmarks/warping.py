@@ -1,4 +1,4 @@
-"""Print how steady films are: the warping error on pans made from photos, where the motion is known.
+"""Print how steady videos are: the warping error on pans made from photos, where the motion is known.
 
     python benchmarks/warping.py MODEL [MODEL ...] [--frames 24] [--size 384] [--noise 1]
 
@@ -58,7 +58,7 @@ def moved(image: Tensor, place: Place, size: tuple[int, int]) -> Tensor:
 
 
 def pan(photo: Tensor, places: list[Place], size: int, spread: float) -> Iterator[Tensor]:
-    """The frames, rounded to 8 bits as a film's are; `spread` of the noise in levels."""
+    """The frames, rounded to 8 bits as a video's are; `spread` of the noise in levels."""
     noise = torch.Generator().manual_seed(0)
     shape = (size * 3 // 4, size)
     for place in places:
@@ -85,7 +85,7 @@ def alone(network: ResidualNetwork, mix: Tensor) -> Paint:
 
 
 def steadily(network: ResidualNetwork, mix: Tensor) -> Paint:
-    """Frames by the statistics of their shot; to be made anew for each film."""
+    """Frames by the statistics of their shot; to be made anew for each video."""
     shot: steady.Shot | None = None
     whole = painter(network, mix, FastOptions())
 

@@ -228,7 +228,7 @@ def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, 
             cell.file.parent.mkdir(parents=True, exist_ok=True)
             studio = yield from open_studio([], [cell.style], [1.0], inits, cell.options)
             common = _common(cell)
-        job = Job(cell.content, str(cell.file), film=False)
+        job = Job(cell.content, str(cell.file), video=False)
         yield from paint_content(job, dataclasses.replace(studio, options=cell.options), stop)
         if read_recipe(cell.file).get("interrupted"):
             cell.file.unlink()

@@ -90,7 +90,7 @@ def _do(
 ) -> Generator[Event, None, Record]:
     """Paint one picture."""
     begun = time.monotonic()
-    if job.film:
+    if job.video:
         raise InputError(f"{display(job.source)} is a video, and --engine onnx paints pictures: {_ADVICE}")
     prove(job.target, options.overwrite, [job.source])
     picture = decode(job.source, max_pixels=options.max_pixels, long_side=long_side(options.size))

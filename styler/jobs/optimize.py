@@ -71,7 +71,7 @@ def optimize(
     inits = [] if options.init in INITS else [options.init]
     if [*contents, *styles, *inits, *all_masks(options)].count(STREAM) > 1:
         raise InputError("standard input (-) can only be one of the pictures")
-    planned = plan(contents, output, "-".join(map(_stem, styles)), films=False)
+    planned = plan(contents, output, "-".join(map(_stem, styles)), videos=False)
     check_one(planned.many, options)
     if options.resume:
         for job in planned.jobs:

@@ -22,10 +22,6 @@ from styler.jobs.recipes import Record, prove
 from styler.jobs.records import save
 from styler.options.optimize import OptimizeOptions
 from styler.storage import disk, pickles
-from styler.storage.films import animation, encode
-from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.join import join
-from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM
 from styler.storage.magic import CONTAINERS
 from styler.storage.names import display, fit_name
@@ -33,6 +29,10 @@ from styler.storage.pictures.chart import chart, chart_svg
 from styler.storage.pictures.encode import format_of
 from styler.storage.pictures.save import save_picture
 from styler.storage.runs import Log
+from styler.storage.videos import animation, encode
+from styler.storage.videos.footage import Footage, Frame
+from styler.storage.videos.join import join
+from styler.storage.videos.read import codecs
 
 _FRAMES, _FRAME_SIDE = 100, 480
 """Most frames of an animation, and their longest side in pixels."""
@@ -285,8 +285,8 @@ def write_animation(
     height, width = frames[0].shape[-2:]
     footage = Footage(height, width, unit, Fraction(1000, _MILLISECONDS), len(frames))
     encoding = encode.encoding_for(file, footage, (height, width), 18)
-    with closing(encode.FilmWriter(file, encoding, {}, resume=False, overwrite=True)) as film:
+    with closing(encode.VideoWriter(file, encoding, {}, resume=False, overwrite=True)) as writer:
         for shot in shots:
-            film.add(shot, lambda: None)
-        join(file, film.segments(), encoding, last=_PAUSE, recipe=metadata, overwrite=True)
-        film.remove()
+            writer.add(shot, lambda: None)
+        join(file, writer.segments(), encoding, last=_PAUSE, recipe=metadata, overwrite=True)
+        writer.remove()

@@ -26,7 +26,7 @@ PICTURES = frozenset({*FORMATS, *ANIMATIONS, ".bmp", ".ppm", ".pgm", ".jfif", ".
 """Endings of files in a folder that are taken as pictures and animations."""
 _ANIMATIONS = ANIMATIONS.keys()
 """Endings of animations, which keep their format."""
-_FILMS = CONTAINERS.keys()
+_VIDEOS = CONTAINERS.keys()
 """Endings of videos."""
 _WILDCARDS = "*?["
 
@@ -36,13 +36,13 @@ class Job:
     """One input and its output; either may be "-".
 
     Attributes:
-        film: whether it is a video or an animation.
+        video: whether it is a video or an animation.
         problem: why it must not be done; "" for nearly all.
     """
 
     source: str
     target: str
-    film: bool = False
+    video: bool = False
     problem: str = ""
 
 
@@ -73,7 +73,7 @@ def plan(
     output: str | None,
     label: str,
     *,
-    films: bool = True,
+    videos: bool = True,
     batch: bool = False,
     ending: str = "",
 ) -> Plan:
@@ -84,7 +84,7 @@ def plan(
         output: one input: file, folder, "-", or None for STEM-LABEL.png in the current folder. A folder, a
             glob or several inputs: a folder, or None for FOLDER-LABEL and for STEM-LABEL.* in this folder.
         label: added to the input's name in the output's.
-        films: whether videos and animations are told from pictures, or are pictures like others.
+        videos: whether videos and animations are told from pictures, or are pictures like others.
         batch: treat even one input as a batch, whose output is a folder.
         ending: of all outputs of a batch, with its dot; "" keeps those of pictures that can be written.
 
@@ -97,10 +97,10 @@ def plan(
     """
     many = batch or len(inputs) > 1 or any(map(is_several, inputs))
     if not many:
-        return Plan((_single(inputs[0], output, label, films),), False)
+        return Plan((_single(inputs[0], output, label, videos),), False)
     _check_folder(inputs, output)
     items, notes = _search(inputs, output, label)
-    jobs = [_job(item, label, films, ending) for item in items]
+    jobs = [_job(item, label, videos, ending) for item in items]
     jobs, renamed = _kept_apart(jobs, items, label)
     chosen = _without_results(jobs)
     notes += [text for job, text in renamed if job in chosen]
@@ -132,18 +132,18 @@ def part(jobs: Sequence[T], shard: str, rank: int = 0, size: int = 1) -> list[T]
 # One input
 
 
-def _single(source: str, output: str | None, label: str, films: bool) -> Job:
+def _single(source: str, output: str | None, label: str, videos: bool) -> Job:
     if source != STREAM:
         disk.open_input(source).close()
-    film = films and source != STREAM and magic.is_film(source)
+    video = videos and source != STREAM and magic.is_video(source)
     stem = "stdin" if source == STREAM else Path(source).stem
-    if not film:
+    if not video:
         return Job(source, picture_target(output, f"{stem}-{label}"))
     if output is None or disk.means_folder(output):
-        name = fit_name(f"{stem}-{label}", _ending(source, film, keep=False))
-        return Job(source, str(Path(output or ".") / name), film)
-    _check_film(source, output)
-    return Job(source, output, film)
+        name = fit_name(f"{stem}-{label}", _ending(source, video, keep=False))
+        return Job(source, str(Path(output or ".") / name), video)
+    _check_video(source, output)
+    return Job(source, output, video)
 
 
 def picture_target(output: str | None, stem: str) -> str:
@@ -158,8 +158,8 @@ def picture_target(output: str | None, stem: str) -> str:
     return output
 
 
-def _check_film(source: str, output: str) -> None:
-    endings = sorted(_FILMS | _ANIMATIONS)
+def _check_video(source: str, output: str) -> None:
+    endings = sorted(_VIDEOS | _ANIMATIONS)
     if output == STREAM:
         raise OutputError(f"{display(source)} is a video, which needs a file: -o NAME.mp4")
     if Path(output).suffix.lower() not in endings:
@@ -168,11 +168,11 @@ def _check_film(source: str, output: str) -> None:
         )
 
 
-def _ending(source: str, film: bool, *, keep: bool) -> str:
+def _ending(source: str, video: bool, *, keep: bool) -> str:
     """The ending of an output, with its dot: the input's if `keep` and if it can be written."""
     suffix = Path(source).suffix
-    if film:
-        endings = _ANIMATIONS | (_FILMS if keep else set())
+    if video:
+        endings = _ANIMATIONS | (_VIDEOS if keep else set())
         return suffix if suffix.lower() in endings else ".mp4"
     return suffix if keep and suffix.lower() in FORMATS else ".png"
 
@@ -187,7 +187,7 @@ def _check_folder(inputs: Sequence[str], output: str | None) -> None:
     if output == STREAM:
         raise OutputError("several pictures do not fit into standard output: give a folder with -o")
     path = Path(output)
-    looks_like_file = path.suffix.lower() in PICTURES | _FILMS and not disk.means_folder(output)
+    looks_like_file = path.suffix.lower() in PICTURES | _VIDEOS and not disk.means_folder(output)
     if looks_like_file or (path.exists() and not path.is_dir()):
         raise OutputError(f"{display(output)} is a file's name, and several inputs need a folder")
     for word in inputs:
@@ -232,13 +232,13 @@ def _name_of(folder: str) -> str:
     return Path(os.path.realpath(folder)).name or "root"
 
 
-def _job(item: _Input, label: str, films: bool, ending: str) -> Job:
-    film = films and item.source != STREAM and magic.is_film(item.source)
-    ending, name = ending or _ending(item.source, film, keep=True), item.name.name
+def _job(item: _Input, label: str, videos: bool, ending: str) -> Job:
+    video = videos and item.source != STREAM and magic.is_video(item.source)
+    ending, name = ending or _ending(item.source, video, keep=True), item.name.name
     stem = f"{Path(name).stem}-{label}" if item.labelled else Path(name).stem
     if item.labelled or ending != item.name.suffix:
         name = fit_name(stem, ending)
-    return Job(item.source, str(item.home / item.name.with_name(name)), film)
+    return Job(item.source, str(item.home / item.name.with_name(name)), video)
 
 
 def _visible(root: Path, shut: set[str], notes: list[str]) -> Iterable[Path]:
@@ -291,7 +291,7 @@ def _select(paths: Iterable[Path], root: Path, nothing: str, notes: list[str]) -
     """
     selected, ignored = [], 0
     for path in paths:
-        if path.suffix.lower() in PICTURES | _FILMS and path.is_file():
+        if path.suffix.lower() in PICTURES | _VIDEOS and path.is_file():
             selected.append((path, path.relative_to(root)))
         else:
             ignored += 1

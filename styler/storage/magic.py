@@ -99,7 +99,7 @@ CONTAINERS = {
 """The container of a video that is written, by the ending of the file's name."""
 
 
-def is_film(path: Path | str) -> bool:
+def is_video(path: Path | str) -> bool:
     """Whether this is a video or an animation: by the ending of its name, else by its first bytes.
 
     A GIF, WebP or PNG with one frame is a picture. Whatever cannot be opened is none.

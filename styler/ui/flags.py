@@ -160,7 +160,7 @@ def recipe_in(picture: str) -> Mapping[str, Any]:
     from styler.storage import magic
 
     if picture != "-" and magic.has_comment(picture):
-        from styler.storage.films.read import read_recipe
+        from styler.storage.videos.read import read_recipe
     else:
         from styler.storage.pictures.decode import read_recipe
     return read_recipe(picture)

@@ -15,10 +15,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 from corpus import encoded, picture
-from films import make, pictures, stream_of
 from nets import architecture, enlarger, small, stirred
 from PIL import Image, ImageChops
 from runs import ended
+from videos import make, pictures, stream_of
 
 from styler.errors import CheckpointError, InputError
 from styler.events import Note, Result

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import make, pictures
 from PIL import Image
 from runs import ended
 from trained import filled, model
+from videos import make, pictures
 
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, TrainStep

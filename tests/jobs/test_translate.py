@@ -71,7 +71,7 @@ def names(folder="."):
 
 def decoded(path):
     """The frames of a film."""
-    from films import decoded  # which needs PyAV
+    from videos import decoded  # which needs PyAV
 
     return [frame.astype(int) for _, frame in decoded(Path(path))]
 
@@ -307,7 +307,7 @@ def test_a_film_has_no_samples_and_the_others_have(translate):
     assert names("out") == {"a.png", "deep/b.jpg"}
 
 
-# Many, and films
+# Many, and videos
 
 
 def test_a_folder_is_mirrored_and_a_second_run_skips(translate):

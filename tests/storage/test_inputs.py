@@ -19,7 +19,7 @@ def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("styler.storage.inputs.magic.is_film", film)
+    monkeypatch.setattr("styler.storage.inputs.magic.is_video", film)
     return folder
 
 
@@ -29,9 +29,9 @@ def touch(*names):
         Path(name).touch()
 
 
-def planned(*words, output=None, label="ink", films=False):
+def planned(*words, output=None, label="ink", videos=False):
     """{source: target} with slashes between folders."""
-    plan = inputs.plan(words, output, label, films=films)
+    plan = inputs.plan(words, output, label, videos=videos)
     return {Path(job.source).as_posix(): Path(job.target).as_posix() for job in plan.jobs}
 
 
@@ -107,7 +107,7 @@ def test_a_pipe_is_refused_and_not_waited_for(here):
 
 def test_a_folder_is_mirrored(here):
     touch("in/a.jpg", "in/b/c.PNG", "in/b/d.bmp", "in/e.mp4", "in/f.avi", "in/.g.jpg", "in/.h/i.jpg")
-    assert planned("in", output="out", films=True) == {
+    assert planned("in", output="out", videos=True) == {
         "in/a.jpg": "out/a.jpg",
         "in/b/c.PNG": "out/b/c.PNG",
         "in/b/d.bmp": "out/b/d.png",

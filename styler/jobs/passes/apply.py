@@ -18,17 +18,17 @@ from styler.events import Event, Note
 from styler.image.levels import to_levels
 from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Selection, Summary, select, work
-from styler.jobs.passes import films
+from styler.jobs.passes import videos
 from styler.jobs.recipes import Record, check_size, forecast_of, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, own_size, recipe_of, save
 from styler.options.fields import OutputSize
 from styler.options.shared import PassOptions, Precision
 from styler.storage import disk, inputs
-from styler.storage.films.parts import is_unfinished
-from styler.storage.films.video import open_video
 from styler.storage.inputs import STREAM, Job
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture, load_picture
+from styler.storage.videos.parts import is_unfinished
+from styler.storage.videos.video import open_video
 from styler.tasks.onepass import SAMPLE, OnePass, budgeted, formed, shrunk
 
 Make = Callable[[Picture, OnePass], Generator[Event, None, Picture]]
@@ -155,16 +155,16 @@ def prove_target(job: Job, options: PassOptions, sources: Sequence[str]) -> None
 
 def _replaces(job: Job, options: PassOptions) -> bool:
     """Whether an output that exists is to be replaced: if asked, or if it is an unfinished video."""
-    return options.overwrite or (job.film and is_unfinished(job.target))
+    return options.overwrite or (job.video and is_unfinished(job.target))
 
 
 def _do(job: Job, session: Session, many: bool, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
     """Events of one job, after what can be checked before it is begun."""
-    if job.film and session.passes > 1:
+    if job.video and session.passes > 1:
         raise InputError(f"{display(job.source)} is a video, and only pictures have --samples")
     if not session.options.dry_run:
         prove_target(job, session.options, session.sources)
-    return _apply_to_video(job, session, many, stop) if job.film else _apply_to_picture(job, session)
+    return _apply_to_video(job, session, many, stop) if job.video else _apply_to_picture(job, session)
 
 
 def _apply_to_picture(job: Job, session: Session) -> Generator[Event, None, Record]:
@@ -209,8 +209,8 @@ def _apply_to_video(
     if options.dry_run:
         return _forecast(job, session, video.size, frame, video.count)
     content = {"name": video.path.name, "sha256": disk.sha256_of(video.path)}
-    network = session.suit(frame, precision=films.precision_begun(target, options))
-    record = yield from films.apply(video, target, network, options, session.recipe(content=content), stop)
+    network = session.suit(frame, precision=videos.precision_begun(target, options))
+    record = yield from videos.apply(video, target, network, options, session.recipe(content=content), stop)
     yield from session.notes()
     return record
 
@@ -237,7 +237,7 @@ def _forecast(job: Job, session: Session, size: Size, sample: Tensor | None, fra
     seconds = pixels * session.pace(sample)
     output = session.network.output(size)
     facts = [f"{output[1]} x {output[0]}"]
-    if job.film:
+    if job.video:
         facts.append(f"{frames} frames")
     if session.passes > 1:
         facts.append(f"a sheet of {session.passes} such")

@@ -63,7 +63,7 @@ def apply(
             saved as -partial, so that the next run begins it anew.
         transparent: whether results have the picture's transparency; else it is laid on white.
     """
-    planned = plan(sources, output, command, films=False)
+    planned = plan(sources, output, command, videos=False)
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
     for job in selection.jobs[:1]:

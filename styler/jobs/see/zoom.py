@@ -15,21 +15,21 @@ from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Note, Result
 from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Summary
-from styler.jobs.passes.films import Writer, part_left
+from styler.jobs.passes.videos import Writer, part_left
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, own_size, partial_for, recipe_of
 from styler.jobs.see.dream import Draws, check, open_subject
 from styler.options.see import DreamOptions
 from styler.signals import Heeded
 from styler.storage import disk
-from styler.storage.films import encode, parts
-from styler.storage.films.animation import AnimationWriter
-from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.join import join
-from styler.storage.films.read import codecs
 from styler.storage.inputs import STREAM, Job, is_several
 from styler.storage.magic import ANIMATIONS, CONTAINERS
 from styler.storage.names import display, fit_name
+from styler.storage.videos import encode, parts
+from styler.storage.videos.animation import AnimationWriter
+from styler.storage.videos.footage import Footage, Frame
+from styler.storage.videos.join import join
+from styler.storage.videos.read import codecs
 from styler.tasks.see import dream as task
 
 RATE = 12
@@ -47,7 +47,7 @@ def zoom(
 
     Args:
         output: file; None is STEM-dream.gif in the current folder.
-        stop: asked after each step; once true, the frames that are done become a film with -partial in its
+        stop: asked after each step; once true, the frames that are done become a video with -partial in its
             name, and `resume` goes on after them.
 
     Raises StylerError.
@@ -62,7 +62,7 @@ def zoom(
         height, width = output_size(own_size(job.source, options), options.size, options)
         record = forecast_of(job, [(height, width)], [f"{width} x {height}", f"{options.frames} frames"])
     else:
-        record = yield from _film(job, options, stop)
+        record = yield from _write_video(job, options, stop)
     yield Result(record)
     return Summary(done=1)
 
@@ -78,11 +78,11 @@ def _job(sources: Sequence[str], output: str | None) -> Job:
     endings = (*ANIMATIONS, *CONTAINERS)
     if Path(target).suffix.lower() not in endings:
         raise OutputError(f"{display(target)} is no video: it must end in one of {', '.join(endings)}")
-    return Job(sources[0], target, film=True)
+    return Job(sources[0], target, video=True)
 
 
-def _film(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
-    """Dream frame by frame; a frame that was left for a signal is not in the film."""
+def _write_video(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, Record]:
+    """Dream frame by frame; a frame that was left for a signal is not in the video."""
     begun, target, heeded = time.monotonic(), Path(job.target), Heeded(stop)
     view, subject = yield from open_subject(options)
     picture = yield from open_picture(job.source, options, options.size)
@@ -148,7 +148,7 @@ def _open(target: Path, size: Size, recipe: Mapping[str, object], options: Dream
         return AnimationWriter(target, unit, parts.claim(target, recipe, resume=resume, overwrite=overwrite))
     encoding = encode.encoding_for(target, Footage(*size, unit, Fraction(RATE)), size, _CRF)
     made_by = {**recipe, "PyAV": codecs().__version__}
-    return encode.FilmWriter(target, encoding, made_by, resume=resume, overwrite=overwrite)
+    return encode.VideoWriter(target, encoding, made_by, resume=resume, overwrite=overwrite)
 
 
 def _write(target: Path, writer: Writer, recipe: Mapping[str, object] | None, overwrite: bool) -> None:

@@ -29,13 +29,13 @@ from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions, TrainFast
 from styler.processes import ALONE
 from styler.storage import disk
 from styler.storage.datasets.photos import LONG_SIDE, crops, spread
-from styler.storage.films.video import open_video
 from styler.storage.header import SUFFIX
 from styler.storage.inputs import STREAM, Job
 from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
 from styler.storage.names import cut, display
 from styler.storage.pictures.load import load_levels
+from styler.storage.videos.video import open_video
 
 _PICTURES = 4
 """Pictures of a folder, or frames of a video, that are learned from, at most."""
@@ -246,7 +246,7 @@ def _photos(jobs: Sequence[Job], options: FastOptions) -> Iterator[Tensor]:
 
 def _opened(job: Job, frames: int, side: int, options: FastOptions) -> Iterator[Tensor]:
     """A picture, or so many frames of a video."""
-    if job.film:
+    if job.video:
         yield from _frames(job, frames, side, options)
     else:
         yield load_levels(job.source, side)

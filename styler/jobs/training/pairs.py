@@ -129,7 +129,7 @@ def _pair_up(job: Job, request: Request, make: conditions.InputMaker) -> Generat
     """Make the pair of one photo, or with `dry_run` tell which; returns its record."""
     begun, options = time.monotonic(), request.options
     targets = request.targets(job)
-    if job.film:
+    if job.video:
         raise InputError(f"{display(job.source)} is a video, and pairs are made of photos: leave it out")
     if options.dry_run:
         return _forecast(job, request)

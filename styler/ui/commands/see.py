@@ -109,8 +109,8 @@ def dream(settings: Settings, images: Sequence[str], output: str | None, options
     styler dream photo.jpg --class random
     styler dream photo.jpg --frames 40 --zoom 1.04 --size 320 -o dream.gif
 
-    With --frames a film (GIF, WebP, PNG, MP4) in which each frame zooms into the one before and is dreamed of
-    again. Ctrl-C saves what is there.
+    With --frames a video (GIF, WebP, PNG, MP4) in which each frame zooms into the one before and is dreamed
+    of again. Ctrl-C saves what is there.
     """
     require_inputs([*images, *filter(None, [options.guide])])
     from styler.jobs.see import dream as job

@@ -18,8 +18,8 @@ from styler.events import Note
 from styler.jobs.see.dream import dream
 from styler.jobs.see.zoom import zoom
 from styler.options.see import DreamOptions
-from styler.storage.films import encode
 from styler.storage.models import install
+from styler.storage.videos import encode
 
 TINY = ("dream", "photo.png", "--network", "net.safetensors", "--steps", "2", "--octaves", "2")
 

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 from styler.errors import OutputError
 from styler.storage import disk
-from styler.storage.films.encode import Encoding
-from styler.storage.films.read import codecs, opened
 from styler.storage.magic import CONTAINERS
 from styler.storage.names import display
 from styler.storage.pictures.recipe import to_text
+from styler.storage.videos.encode import Encoding
+from styler.storage.videos.read import codecs, opened
 
 _FALLBACK = {"webm": "libopus"}
 """Codecs, by container, for sound whose own codec the container does not take; else AAC."""
@@ -37,7 +37,7 @@ def join(
     """Write a video, whole or not at all; returns notes on sound that was changed.
 
     Args:
-        segments: files of a `FilmWriter`, all of one `encoding`.
+        segments: files of a `VideoWriter`, all of one `encoding`.
         sound: video whose audio streams are copied, packet by packet where the container takes their codecs.
         last: duration of the last frame in units of the time base; None for what its packet says.
         credits: title and the like.

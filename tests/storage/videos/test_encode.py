@@ -3,28 +3,28 @@
 from dataclasses import replace
 from fractions import Fraction
 
-import films
 import pytest
 import torch
-from films import begin, decoded, painted, pictures, rms, written
+import videos
+from videos import begin, decoded, painted, pictures, rms, written
 
 from styler.errors import OutputError
-from styler.storage.films import encode, parts
-from styler.storage.films.footage import Footage
-from styler.storage.films.join import join
+from styler.storage.videos import encode, parts
+from styler.storage.videos.footage import Footage
+from styler.storage.videos.join import join
 
 
 @pytest.mark.parametrize(("ending", "pixels"), [(".mp4", "yuv444p"), (".webm", "yuv420p")])
 def test_odd_sizes_are_kept(tmp_path, ending, pixels):
     target, shown = tmp_path / f"a{ending}", pictures(3, 49, 63)
     written(target, shown)
-    assert films.stream_of(target)[1:] == (pixels, 63, 49)
+    assert videos.stream_of(target)[1:] == (pixels, 63, 49)
     assert rms(decoded(target)[1][1], shown[1]) < 6
 
 
 def test_even_sizes_play_everywhere(tmp_path):
     written(tmp_path / "a.mp4", pictures(2))
-    assert films.stream_of(tmp_path / "a.mp4") == ("h264", "yuv420p", 64, 48)
+    assert videos.stream_of(tmp_path / "a.mp4") == ("h264", "yuv420p", 64, 48)
 
 
 def test_crf_trades_size_for_quality(tmp_path):
@@ -84,7 +84,7 @@ def test_parts_of_another_identity_are_refused_and_parts_are_not_lost_by_acciden
 
 
 def test_memory_of_a_segment_is_bounded():
-    encoding = encode.encoding_for("a.mp4", Footage(16, 16, films.MILLISECOND, Fraction(25)), (16, 16), 18)
+    encoding = encode.encoding_for("a.mp4", Footage(16, 16, videos.MILLISECOND, Fraction(25)), (16, 16), 18)
     assert encoding.length == encode.LONGEST
     assert replace(encoding, height=1080, width=1920).length * 1080 * 1920 * 1.5 <= encode.SEGMENT_BYTES
     assert replace(encoding, height=10000, width=10000).length == encode.SHORTEST

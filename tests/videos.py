@@ -1,4 +1,4 @@
-"""Tiny films that tests make for themselves."""
+"""Tiny videos that tests make for themselves."""
 
 import struct
 from fractions import Fraction
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from styler.storage.films import animation, encode
-from styler.storage.films.footage import Footage, Frame
-from styler.storage.films.join import join
+from styler.storage.videos import animation, encode
+from styler.storage.videos.footage import Footage, Frame
+from styler.storage.videos.join import join
 
 av = pytest.importorskip("av")
 
@@ -82,7 +82,7 @@ def decoded(path):
 
 
 def same(path, other):
-    """Whether two films have the same frames at the same times, but for what an encoder may round."""
+    """Whether two videos have the same frames at the same times, but for what an encoder may round."""
     pairs = list(zip(decoded(path), decoded(other), strict=True))
     times = all(one[0] == two[0] for one, two in pairs)
     return times and all(abs(one[1].astype(int) - two[1]).mean() < 1 for one, two in pairs)
@@ -126,7 +126,9 @@ def footage_of(shown, **values):
 
 def begin(target, shown, *, resume=False, overwrite=False, identity=None, crf=4):
     encoding = encode.encoding_for(target, footage_of(shown), shown[0].shape[:2], crf)
-    return encode.FilmWriter(target, encoding, identity or {"input": "a"}, resume=resume, overwrite=overwrite)
+    return encode.VideoWriter(
+        target, encoding, identity or {"input": "a"}, resume=resume, overwrite=overwrite
+    )
 
 
 def written(target, shown, times=None, **options):

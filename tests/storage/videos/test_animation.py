@@ -5,14 +5,14 @@ import struct
 import numpy as np
 import pytest
 import torch
-from films import LIMIT, levels, painted, pictures, rms, rolled
 from PIL import Image
+from videos import LIMIT, levels, painted, pictures, rms, rolled
 
 from styler.errors import InputError
-from styler.storage.films import animation
-from styler.storage.films.footage import Frame
-from styler.storage.films.read import frames, inspect, read_recipe
 from styler.storage.magic import is_animated
+from styler.storage.videos import animation
+from styler.storage.videos.footage import Frame
+from styler.storage.videos.read import frames, inspect, read_recipe
 
 
 def read(path, skip=0):

@@ -2,16 +2,16 @@
 
 from fractions import Fraction
 
-import films
 import pytest
 import torch
-from films import LIMIT, begin, decoded, make, painted, pictures, rms, rolled, written
+import videos
+from videos import LIMIT, begin, decoded, make, painted, pictures, rms, rolled, written
 
 from styler.errors import InputError, OutputError
-from styler.storage.films import parts
-from styler.storage.films.footage import Frame
-from styler.storage.films.join import join
-from styler.storage.films.read import inspect, read_recipe
+from styler.storage.videos import parts
+from styler.storage.videos.footage import Frame
+from styler.storage.videos.join import join
+from styler.storage.videos.read import inspect, read_recipe
 from styler.ui import cli
 
 
@@ -31,7 +31,7 @@ def test_uneven_times_are_kept_over_segments(tmp_path, short):
     target = tmp_path / "a.mp4"
     written(target, pictures(9), times)
     assert [time * 1000 for time, _ in decoded(target)] == times
-    with films.av.open(str(target)) as container:
+    with videos.av.open(str(target)) as container:
         stream = container.streams.video[0]
         assert stream.duration * stream.time_base * 1000 == 1001 - 7 + 40
 
@@ -49,7 +49,7 @@ def test_sound_is_copied_packet_by_packet(tmp_path, short):
     shown = pictures(9)
     source = make(tmp_path / "a.mp4", shown, sound="aac")
     assert written(tmp_path / "b.mkv", shown, sound=source) == []
-    assert films.packets(tmp_path / "b.mkv") == films.packets(source) != []
+    assert videos.packets(tmp_path / "b.mkv") == videos.packets(source) != []
 
 
 def test_sound_that_the_container_cannot_hold_is_encoded_anew_with_a_note(tmp_path):
@@ -57,7 +57,7 @@ def test_sound_that_the_container_cannot_hold_is_encoded_anew_with_a_note(tmp_pa
     source = make(tmp_path / "a.mp4", shown, sound="aac")
     (note,) = written(tmp_path / "b.webm", shown, sound=source)
     assert "aac" in note and "libopus" in note
-    with films.av.open(str(tmp_path / "b.webm")) as container:
+    with videos.av.open(str(tmp_path / "b.webm")) as container:
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert abs(samples - 0.36 * 48000) < 3000
 
@@ -83,7 +83,7 @@ def test_what_an_interruption_leaves_can_be_played(tmp_path, short):
         sink.add(frame, lambda: None)
     join(tmp_path / "b.mp4", sink.segments(), sink.encoding, sound=source, whole=False)
     assert len(decoded(tmp_path / "b.mp4")) == 6
-    assert 0 < len(films.packets(tmp_path / "b.mp4")) < len(films.packets(source))
+    assert 0 < len(videos.packets(tmp_path / "b.mp4")) < len(videos.packets(source))
     assert parts.parts_of(tmp_path / "b.mp4").exists()
 
 

@@ -22,12 +22,12 @@ from styler.errors import InputError, OutputError
 from styler.image.levels import from_pixels, to_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
-from styler.storage.films import parts
-from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display, one_line
 from styler.storage.pictures import modes
 from styler.storage.pictures.recipe import save_options, to_text
+from styler.storage.videos import parts
+from styler.storage.videos.footage import Footage, Frame
 
 MILLISECOND = Fraction(1, 1000)
 _NO_DURATION = 100  # milliseconds for which browsers show a frame without a duration

@@ -16,11 +16,11 @@ from styler.errors import InputError
 from styler.image.levels import from_pixels
 from styler.image.size import SMALLEST
 from styler.storage import disk
-from styler.storage.films import animation
-from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import GIF, kind_at
 from styler.storage.names import display, install, one_line
 from styler.storage.pictures import recipe
+from styler.storage.videos import animation
+from styler.storage.videos.footage import Footage, Frame
 
 _READABLE = "mov,mp4,matroska,webm,avi"  # nothing that could name further files or addresses, as playlists do
 CREDITS = ("title", "artist", "copyright", "date", "description")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from styler.storage.films import encode
+from styler.storage.videos import encode
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 
 import sys
 
-import films
 import numpy as np
 import pytest
 import torch
-from films import LIMIT, levels, make, pictures, rms
+import videos
 from PIL import Image
+from videos import LIMIT, levels, make, pictures, rms
 
 from styler.errors import InputError
-from styler.storage.films.read import BT601, BT709, frames, inspect
-from styler.storage.magic import is_film
+from styler.storage.magic import is_video
+from styler.storage.videos.read import BT601, BT709, frames, inspect
 
 
 def read(path, skip=0):
@@ -37,7 +37,7 @@ def test_reading_on_from_a_frame_gives_the_same_as_reading_all(tmp_path):
 
 def test_a_turned_film_is_read_upright(tmp_path):
     shown = pictures(2)
-    footage, frames = read(films.turned(make(tmp_path / "a.mp4", shown)))
+    footage, frames = read(videos.turned(make(tmp_path / "a.mp4", shown)))
     assert (footage.height, footage.width) == (64, 48)
     assert rms(levels(frames[0]), np.rot90(shown[0], -1)) < 3
 
@@ -85,8 +85,8 @@ def test_a_film_whose_end_is_cut_off_gets_one_line(tmp_path):
 
 def test_sound_alone_is_no_film(tmp_path):
     path = tmp_path / "a.mp4"
-    with films.av.open(str(path), "w") as out:
-        for packet in films.tone(out.add_stream("aac", rate=48000, layout="mono"), 0.2):
+    with videos.av.open(str(path), "w") as out:
+        for packet in videos.tone(out.add_stream("aac", rate=48000, layout="mono"), 0.2):
             out.mux(packet)
     with pytest.raises(InputError, match="sound and no pictures"):
         read(path)
@@ -119,4 +119,4 @@ def test_films_are_told_from_pictures(tmp_path):
     first.save(still)
     first.save(moving, save_all=True, append_images=[second])
     names = ("a", "still.gif", "moving.gif", "b.mkv", "c.gif")
-    assert [is_film(tmp_path / name) for name in names] == [True, False, True, True, False]
+    assert [is_video(tmp_path / name) for name in names] == [True, False, True, True, False]

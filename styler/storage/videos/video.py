@@ -17,10 +17,10 @@ from styler.errors import InputError
 from styler.events import Note
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.options.fields import OutputSize
-from styler.storage.films import animation, read
-from styler.storage.films.footage import Footage, Frame
 from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display
+from styler.storage.videos import animation, read
+from styler.storage.videos.footage import Footage, Frame
 
 _CUT_OFF = 0.9
 """Share of the time that a file promises; with less, a note says that it breaks off."""
@@ -58,7 +58,7 @@ class Video:
 
 
 def open_video(path: Path, wanted: OutputSize, max_pixels: int) -> Video:
-    """Open a file for which `magic.is_film` holds; raises InputError if it cannot be used."""
+    """Open a file for which `magic.is_video` holds; raises InputError if it cannot be used."""
     if path.suffix.lower() in ANIMATIONS:
         footage = animation.inspect(path, max_pixels=max_pixels)
         size = output_size(footage, wanted)

@@ -5,22 +5,22 @@ import itertools
 from fractions import Fraction
 from pathlib import Path
 
-import films
 import numpy as np
 import pytest
 import torch
-from films import decoded, make, pictures, same
+import videos
 from safetensors.torch import save
 from tasks.test_steady import MIX, made
+from videos import decoded, make, pictures, same
 
 from styler.errors import InputError, OutputError
 from styler.events import Note, Stage, Step
-from styler.jobs.passes import films as filming
+from styler.jobs.passes import videos as filming
 from styler.options.fast import FastOptions
 from styler.storage import disk
-from styler.storage.films import animation, encode, parts, read
-from styler.storage.films.footage import Footage
-from styler.storage.films.video import ahead, open_video, output_size
+from styler.storage.videos import animation, encode, parts, read
+from styler.storage.videos.footage import Footage
+from styler.storage.videos.video import ahead, open_video, output_size
 from styler.tasks.fast import painter
 from styler.tasks.onepass import OnePass
 
@@ -90,7 +90,7 @@ def test_a_film_is_painted_frame_by_frame_with_its_sound_and_times(tmp_path, net
     assert [step.index for step in steps] == [1, 2, 3, 4, 5, 6] and steps[0].image.shape == (1, 3, 48, 64)
     assert record["frames"] == 6 and record["sizes"] == [[48, 64]]
     assert [time * 1000 for time, _ in decoded(tmp_path / "b.mp4")] == times
-    assert films.packets(tmp_path / "b.mp4") == films.packets(source)
+    assert videos.packets(tmp_path / "b.mp4") == videos.packets(source)
     assert read.read_recipe(tmp_path / "b.mp4") == {
         "command": "fast",
         "content": {"sha256": disk.sha256_of(source)},
@@ -104,13 +104,13 @@ def test_what_is_in_the_film_is_what_was_painted(tmp_path, network):
     events, _ = run(source, tmp_path / "b.mkv", network, crf=0)
     shown = [event.image[0].permute(1, 2, 0) * 255 for event in events if isinstance(event, Step)]
     frames = [picture for _, picture in decoded(tmp_path / "b.mkv")]
-    assert max(films.rms(got, image) for got, image in zip(frames, shown, strict=True)) < 2
+    assert max(videos.rms(got, image) for got, image in zip(frames, shown, strict=True)) < 2
 
 
 def test_a_turned_and_odd_film_comes_out_upright_and_as_large(tmp_path, network):
-    source = films.turned(make(tmp_path / "a.mp4", pictures(2, 49, 65)))
+    source = videos.turned(make(tmp_path / "a.mp4", pictures(2, 49, 65)))
     events, _ = run(source, tmp_path / "b.mp4", network)
-    assert films.stream_of(tmp_path / "b.mp4")[2:] == (49, 65)
+    assert videos.stream_of(tmp_path / "b.mp4")[2:] == (49, 65)
     assert any("49x65 is odd" in event.text for event in events if isinstance(event, Note))
 
 
@@ -118,7 +118,7 @@ def test_size_scales_to_even_sides(tmp_path, network):
     source = make(tmp_path / "a.mp4", pictures(2, 49, 65))
     _, record = run(source, tmp_path / "b.mp4", network, size=33)
     assert record["sizes"] == [[24, 32]]
-    assert films.stream_of(tmp_path / "b.mp4")[1:] == ("yuv420p", 32, 24)
+    assert videos.stream_of(tmp_path / "b.mp4")[1:] == ("yuv420p", 32, 24)
     footage = Footage(1080, 1920, Fraction(1, 25), Fraction(25))
     assert output_size(footage, 1280) == (720, 1280)
     assert output_size(footage, (700, 1280)) == (700, 1244)
@@ -256,7 +256,7 @@ def test_a_kill_at_any_stage_is_gone_on_from(tmp_path, network, short, moment, m
     else:
         places = {
             "last segment": (filming, "join"),
-            "removal": (encode.FilmWriter, "remove"),
+            "removal": (encode.VideoWriter, "remove"),
             "half removed": (parts.shutil, "rmtree"),
         }
         with monkeypatch.context() as patched:

@@ -24,9 +24,9 @@ from styler.errors import InputError
 from styler.image.levels import to_pixels
 from styler.image.size import Size
 from styler.storage import disk
-from styler.storage.films import parts, read
-from styler.storage.films.footage import Footage, Frame
 from styler.storage.names import display
+from styler.storage.videos import parts, read
+from styler.storage.videos.footage import Footage, Frame
 
 LONGEST, SHORTEST = 250, 12
 """Frames of a segment, at most and at least."""
@@ -86,7 +86,7 @@ def encoding_for(target: Path | str, footage: Footage, size: Size, crf: int) -> 
     return Encoding("libx264", "yuv444p" if odd else "yuv420p", options, *shape)
 
 
-class FilmWriter:
+class VideoWriter:
     """Takes the painted frames of a video one by one and keeps them on the disk, segment by segment.
 
     Attributes:
@@ -203,7 +203,7 @@ def _stream(container: Any, encoding: Encoding) -> Any:
     context = stream.codec_context
     context.time_base = stream.time_base = encoding.time_base
     context.sample_aspect_ratio = encoding.aspect
-    context.colorspace, context.color_range = encoding.matrix, 1  # the limited range, as films have
+    context.colorspace, context.color_range = encoding.matrix, 1  # the limited range, as videos have
     context.color_primaries = context.color_trc = 1  # of BT.709, which are sRGB's
     context.max_b_frames = 0
     return stream

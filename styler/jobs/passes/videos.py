@@ -20,18 +20,18 @@ from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import partial_for
 from styler.options.shared import PassOptions, Precision
 from styler.storage import magic
-from styler.storage.films import animation, encode, parts, read
-from styler.storage.films.footage import Frame
-from styler.storage.films.join import join
-from styler.storage.films.read import codecs
-from styler.storage.films.video import Video, ahead, readable
 from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display, fit_name
 from styler.storage.pictures.load import read_recipe as read_picture_recipe
+from styler.storage.videos import animation, encode, parts, read
+from styler.storage.videos.footage import Frame
+from styler.storage.videos.join import join
+from styler.storage.videos.read import codecs
+from styler.storage.videos.video import Video, ahead, readable
 from styler.tasks.onepass import OnePass
 from styler.tasks.steady import Shot, followed, from_tensors, to_tensors
 
-Writer = encode.FilmWriter | animation.AnimationWriter
+Writer = encode.VideoWriter | animation.AnimationWriter
 
 
 def precision_begun(target: Path, options: PassOptions) -> Precision | None:
@@ -125,22 +125,22 @@ def _open_writer(
         folder = parts.claim(target, identity, resume=options.resume, overwrite=options.overwrite)
         writer = animation.AnimationWriter(target, video.footage.time_base, folder)
     else:
-        writer = yield from _open_film(video, size, target, options, identity)
+        writer = yield from _open_video(video, size, target, options, identity)
     if writer.done:
         yield Note(f"{display(target)} goes on after frame {writer.done}")
     return writer
 
 
-def _open_film(
+def _open_video(
     video: Video, size: Size, target: Path, options: PassOptions, identity: Mapping[str, Any]
-) -> Generator[Event, None, encode.FilmWriter]:
+) -> Generator[Event, None, encode.VideoWriter]:
     """Open the writer of a video that is encoded in segments."""
     encoding = encode.encoding_for(target, video.footage, size, options.crf)
     if encoding.codec == "libx264" and encoding.pixels == "yuv444p":
         height, width = size
         yield Note(f"{width}x{height} is odd, and H.264 of that plays in few browsers: --size makes it even")
     made_by = {**identity, "crf": options.crf, "PyAV": codecs().__version__}
-    return encode.FilmWriter(target, encoding, made_by, resume=options.resume, overwrite=options.overwrite)
+    return encode.VideoWriter(target, encoding, made_by, resume=options.resume, overwrite=options.overwrite)
 
 
 def _work(
