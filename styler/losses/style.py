@@ -21,6 +21,8 @@ Guide = Tensor | None
 Sums = Sequence[Tensor]
 LEVELS = 1024
 """Quantiles that a distribution of a style is known by."""
+_PLACES = 2048
+"""Places of a map whose products are added up at a time."""
 _JITTER = 1e-2
 """Variance added to each channel, relative to the mean one: roots of less would be all rounding."""
 
@@ -170,7 +172,7 @@ class _Sliced:
     """
 
     def gather(self, guides: Sequence[Guide]) -> Gather:
-        return lambda x, part: (F.conv2d(x, _directions(x.shape[1]).to(x)[:, :, None, None]),)
+        return lambda x, part: (_Projection.apply(x, _directions(x.shape[1]).to(x.device)),)
 
     def targets(self, sums: Sums, guides: Sequence[Guide]) -> list[tuple[Tensor, ...]]:
         (projections,) = sums
@@ -265,14 +267,55 @@ def _flat(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
 
 
+def _sums(weighted: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums over places of w [N, C, P], [N, C], and of w x^T, [N, C, C], of features x [N, C, P].
+
+    On a CPU a part of the places at a time, whose sums add up in float64. One sum over all of them rounds by
+    more than the moments of a picture and of its tiles may differ, for covariances are small differences of
+    them. A plain product is three times as fast as the batched one.
+    """
+    size = _PLACES if features.device.type == "cpu" else features.shape[2]
+    wide = torch.float64 if features.device.type == "cpu" else features.dtype
+    means = features.new_zeros(weighted.shape[:2], dtype=wide)
+    products = means.new_zeros(*means.shape, means.shape[1])
+    for mean, product, w, x in zip(means, products, weighted, features, strict=True):
+        for part, places in zip(w.split(size, 1), x.split(size, 1), strict=True):
+            mean += part.sum(1)
+            product += part @ places.T
+    return means.to(features), products.to(features)
+
+
+class _Projection(torch.autograd.Function):
+    """Features [N, C, H, W] along directions [K, C] -> [N, K, H, W].
+
+    In float64 and rounded then: a value is the same bits in a picture and in its tiles. A sort makes much of
+    little, for values that are nearly equal take the place of each other.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, directions: Tensor) -> Tensor:
+        ctx.save_for_backward(directions)
+        n, _, height, width = features.shape
+        projected = features.new_empty(n, len(directions), height * width)
+        exact = directions.double()
+        for out, flat in zip(projected, _flat(features), strict=True):
+            for part, some in zip(out.split(_PLACES, 1), flat.split(_PLACES, 1), strict=True):
+                part.copy_(exact @ some.double())
+        return projected.view(n, -1, height, width)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (directions,) = ctx.saved_tensors
+        return F.conv2d(gradients[0], directions.T[:, :, None, None].to(gradients[0])), None
+
+
 class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
         flat = _flat(features)
         ctx.save_for_backward(features)
-        # A plain 2-D product is three times as fast as the batched one on a CPU.
-        products = [m @ m.T for m in flat]
-        return flat.mean(2), torch.stack(products) / flat.shape[2]
+        sums, products = _sums(flat, flat)
+        return sums / flat.shape[2], products / flat.shape[2]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -296,8 +339,7 @@ class _GuidedMoments(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, guide: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(features, guide)
         flat = _flat(features)
-        weighted = flat * guide.flatten(2)
-        return weighted.sum(2), torch.stack([w @ m.T for w, m in zip(weighted, flat, strict=True)])
+        return _sums(flat * guide.flatten(2), flat)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
