@@ -2,6 +2,7 @@
 
     python benchmarks/enlarge.py PHOTOS [--factor 4] [--clean 0.3] [--count 21] [--detail 0 1] [--slim MODELS]
     python benchmarks/enlarge.py --upsampling PHOTOS --train MORE_PHOTOS [--steps 300]
+    python benchmarks/enlarge.py PHOTOS --cards FILE [FILE ...]
 
 PHOTOS is a folder that was kept out of training; we use the 21 photos of the Kodak set in ours, of 384 x 576
 pixels. Each is shrunk, bicubic, or damaged mildly as well (a blur, noise and JPEG of half the strength that
@@ -17,6 +18,8 @@ time: CPU seconds of one thread from 512 x 512 pixels, in float32 and, where the
 
 With --slim FOLDER the networks of UpscalerJS are compared, too, which are small and under the MIT licence
 as ours are: the folder `models` of what `npm pack @upscalerjs/esrgan-slim` fetches.
+With --cards the networks in files are measured each by itself, as at the end of their training but on PHOTOS,
+and the scores are written into their cards, which `styler models show` prints.
 With --upsampling four small networks are trained, equal but for how they enlarge, and their grids printed.
 """
 
@@ -50,10 +53,10 @@ from styler.networks import strips
 from styler.networks.enlarge import EnlargeNetwork
 from styler.options.enlarge import EnlargeOptions, TrainEnlargeOptions, Way
 from styler.storage.datasets.photos import find
-from styler.storage.models import enlargers, vgg
+from styler.storage.models import enlargers, library, vgg
 from styler.storage.pictures.load import load_picture
 from styler.tasks.enlarge.enlarger import STORED
-from styler.tasks.enlarge.train import Pair, validation_pairs
+from styler.tasks.enlarge.train import Pair, validate, validation_pairs
 
 Enlarge = Callable[[Tensor], Tensor]
 ROUNDS = 3
@@ -82,6 +85,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--detail", type=float, nargs="+", default=[0.0, 0.5, 1.0])
     parser.add_argument("--slim", type=Path)
+    parser.add_argument("--cards", type=Path, nargs="+")
     parser.add_argument("--upsampling", action="store_true")
     parser.add_argument("--train", default="")
     parser.add_argument("--steps", type=int, default=300)
@@ -90,9 +94,27 @@ def main() -> None:
     photos = [load_picture(path).image for path in find(words.photos)[: words.count]]
     if words.upsampling:
         upsampling(photos, words.train, words.steps)
+    elif words.cards:
+        for path in words.cards:
+            measure_card(path, photos, words.photos.name)
     else:
         others = {"slim": slim(words.slim / f"x{words.factor}")} if words.slim else {}
         compare(photos, words.factor, words.model, words.clean, words.detail, others)
+
+
+def measure_card(path: Path, photos: Sequence[Tensor], name: str) -> None:
+    """Validate the network in a file on photos, and write its scores into its card."""
+    model = library.read(path)
+    network, trained = enlargers.of(path, model).network, model.card.information["training"]["options"]
+    options = TrainEnlargeOptions(
+        **{key: trained[key] for key in ("factor", "blur", "noise", "jpeg", "seed")}
+    )
+    pairs = validation_pairs(photos, options, network.config.inputs)
+    scores = validate(network, pairs, vgg.load("compact"))
+    about = {"validation": scores, "validated on": f"{len(photos)} photos of {name}"}
+    card = replace(model.card, information={**model.card.information, **about})
+    library.write(path, replace(model, card=card))
+    print(path.stem, *(f"  {kind}: {figures}" for kind, figures in scores.items()), sep="\n", flush=True)
 
 
 def compare(
