@@ -40,7 +40,7 @@ ORDER = {
     "jobs.see": ["view", "apply", "dream"],
     "jobs.passes": ["videos", "apply"],
     "tasks.see": ["units", "gradients"],
-    "jobs": ["recipes", "records batch", "passes watch onnx", "styles", "enlarge", "optimize training"],
+    "jobs": ["recipes", "records batch", "passes watch onnx", "enlarge", "studio", "optimize training"],
     "jobs.training": ["diary", "run styles", "fast"],
     "tasks": ["onepass train_translate", "optimize"],
     "api": ["errors keywords", "picture", "arguments", "painting styles", "display"],

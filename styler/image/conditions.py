@@ -31,6 +31,10 @@ class Pair:
     inputs: Tensor
     targets: Tensor
 
+    def to(self, device: torch.device) -> Pair:
+        """The same on a device."""
+        return Pair(self.inputs.to(device), self.targets.to(device))
+
 
 @dataclass(frozen=True)
 class _Condition:

@@ -20,7 +20,7 @@ from styler.jobs.enlarge import larger
 from styler.jobs.passes.apply import Session, apply, prove_target, unfinished
 from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, prepare, recipe_of, save
-from styler.jobs.styles import check_shape, protection
+from styler.jobs.studio import check_shape, protection
 from styler.jobs.training.learn import Learned, learn
 from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
 from styler.plans import KINDS

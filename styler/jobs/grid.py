@@ -16,9 +16,10 @@ from torch import Tensor
 
 from styler.errors import InputError, OutputError
 from styler.events import Event, Item, Note
-from styler.jobs.optimize import Studio, open_studio, paint_content
+from styler.jobs.optimize import paint_content
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import recipe_of, save
+from styler.jobs.studio import Studio, open_studio
 from styler.options.fields import flag_of
 from styler.options.optimize import INITS, GridOptions, OptimizeOptions, PaintingOptions
 from styler.options.shared import MachineOptions, OutputOptions

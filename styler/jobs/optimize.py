@@ -6,37 +6,27 @@ import re
 import time
 import typing
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from styler.device import form_for, room_for
-from styler.engine import memory
-from styler.engine.memory import Plan
-from styler.engine.terms import Style
 from styler.errors import DivergedError, InputError
-from styler.events import Checkpoint, Event, Note, relay
-from styler.features import Extractor
+from styler.events import Event, Note, relay
 from styler.image.size import Size, size_of
 from styler.jobs.batch import Summary, select, work
-from styler.jobs.enlarge import larger
-from styler.jobs.recipes import Record, forecast_of, prove, record_of, source_of
-from styler.jobs.records import open_picture, own_size, partial_for, prepare, recipe_of, save
-from styler.jobs.styles import Masks, all_masks, check_count, open_masks, remarks
+from styler.jobs.recipes import Record, forecast_of, prove, record_of
+from styler.jobs.records import open_picture, own_size, partial_for, prepare, save
+from styler.jobs.studio import Studio, all_masks, check_count, open_studio, remarks
 from styler.jobs.watch import Watch, check_one, load_saved, prove_files
 from styler.options.fields import flag_of
 from styler.options.optimize import INITS, OptimizeOptions
 from styler.storage import disk
 from styler.storage.inputs import STREAM, Job, is_several, plan
-from styler.storage.models import vgg
 from styler.storage.names import display
-from styler.storage.pictures.load import Picture
-from styler.storage.styles import picture_name, weighted
+from styler.storage.styles import weighted
 from styler.tasks import optimize as task
-from styler.tasks.onepass import OnePass
 
 _MOST = 8
 """Styles that can be told from contents by their place on the command line alone."""
@@ -122,103 +112,6 @@ def _stem(source: str) -> str:
 
 
 # The work
-
-
-@dataclass(frozen=True, eq=False)
-class Studio:
-    """A feature network on its device, and the pictures that all contents have in common.
-
-    Attributes:
-        network: name and sha256, for recipes.
-        sources: files of the styles, of the picture to start from if there is one, and of the masks.
-        pictures: what those of styles and start hold, in the same order.
-        styles: on the device.
-        init: Image to start from, on the device.
-        masks: where styles are painted, and nothing is.
-        larger: pass that enlarges what is painted, if that is asked for.
-    """
-
-    options: OptimizeOptions
-    network: Record
-    extractor: Extractor
-    sources: Sequence[str]
-    pictures: Sequence[Picture]
-    styles: Sequence[Style]
-    init: Tensor | None
-    masks: Masks
-    device: torch.device
-    larger: OnePass | None = None
-
-    def paint(
-        self, content: Tensor, plan: Plan, stop: Callable[[], bool], resume: Checkpoint | None
-    ) -> Generator[Event, None, Tensor]:
-        """Paint an Image [1, 3, H, W] on the device, by a plan, from the start or from a checkpoint."""
-        options = replace(self.options, tile=plan.side or "off", history=plan.history)
-        return task.optimize(
-            content, self.styles, self.extractor, options, self.init, stop, self.masks.protect, resume
-        )
-
-    def plan(self, size: Size) -> Plan:
-        """Plan of the memory for a picture; raises DeviceError if it is too large."""
-        room = room_for(self.options.memory, self.device, task.SHARE)
-        return memory.plan(self.extractor, self.options, size, room)
-
-    def recipe(self, content: Picture, size: Size, plan: Plan) -> Record:
-        """Recipe of a picture that is painted by a plan."""
-        entries = [source_of(picture) for picture in self.pictures]
-        styles, init = entries[: len(self.styles)], entries[len(self.styles) :]
-        more: Record = {"init": init[0]} if init else {}
-        if self.masks.pictures:
-            more["masks"] = [source_of(picture) for picture in self.masks.pictures]
-        precision = form_for(self.options.precision, self.device).precision
-        certain = {"network": self.network["name"], "precision": precision, **plan.chosen()}
-        certain |= {**self.masks.recipe(self.options), **({"init": init[0]["name"]} if init else {})}
-        for entry, style, file in zip(styles, self.styles, self.sources, strict=False):
-            entry["name"] = picture_name(file) or entry["name"]
-            entry |= {} if style.weight == 1 else {"weight": style.weight}
-        return recipe_of(
-            "optimize",
-            self.options,
-            certain,
-            network=self.network,
-            size=[size[1], size[0]],
-            content=source_of(content),
-            styles=styles,
-            **more,
-            losses={},
-        )
-
-
-def open_studio(
-    jobs: Sequence[Job],
-    styles: Sequence[str],
-    weights: Sequence[float],
-    inits: Sequence[str],
-    options: OptimizeOptions,
-) -> Generator[Event, None, Studio]:
-    """Load the styles, the picture to start from if there is one, the masks, and the network.
-
-    Raises OutputError if the outputs of `jobs` cannot be written, before the network is loaded.
-    """
-    device = prepare(options)
-    sources, pictures = [*styles, *inits], []
-    for source in sources:
-        pictures.append((yield from open_picture(source, options, task.style_side(options))))
-    masks = yield from open_masks(options, pictures[: len(styles)], device)
-    sources += all_masks(options)
-    for job in jobs if not options.dry_run else ():
-        prove(job.target, options.overwrite, [job.source, *sources])
-    name = yield from vgg.choose(options.network)
-    extractor = vgg.load(name).until(memory.layers(options)).to(device)
-    extractor.compute_in(form_for(options.precision, device))
-    network = {"name": Path(name).name, "sha256": vgg.sha256(name)}
-    used = [
-        Style(picture.image.to(device), weight, masks=pairs)
-        for picture, weight, pairs in zip(pictures, weights, masks.styles, strict=False)
-    ]
-    init = pictures[-1].image.to(device) if inits else None
-    after = larger(options, device)
-    return Studio(options, network, extractor, sources, pictures, used, init, masks, device, after)
 
 
 def paint_content(

@@ -181,8 +181,7 @@ class EnlargeTraining:
         images = self.pictures.batch(step, options.batch, side, first)
         draws = [np.random.default_rng((options.seed, 1, step, first + i)) for i in range(options.batch)]
         pairs = [pair_of(images[i : i + 1], options, inputs, draw) for i, draw in enumerate(draws)]
-        pair = joined(pairs)
-        return Pair(pair.inputs.to(device), pair.targets.to(device))
+        return joined(pairs).to(device)
 
     def fit(
         self,

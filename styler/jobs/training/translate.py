@@ -104,8 +104,7 @@ def _make_training(
     work = PairTraining(networks, pairs, options, folder)
 
     def batch(step: int) -> Pair:
-        pair = pairs.batch(step, options.batch, options.crop, group.rank * options.batch)
-        return Pair(pair.inputs.to(device), pair.targets.to(device))
+        return pairs.batch(step, options.batch, options.crop, group.rank * options.batch).to(device)
 
     return Training(
         options=options,

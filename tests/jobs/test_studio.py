@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from styler.jobs.styles import mask_files, remarks
+from styler.jobs.studio import mask_files, remarks
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.storage.styles import pictures, style_file, weighted
 
