@@ -278,3 +278,14 @@ def test_the_only_style_needs_no_name():
 def test_blends_that_are_not_clear_are_refused(style, told):
     with pytest.raises(InputError, match=told):
         library.mix(model().card, style)
+
+
+@pytest.mark.parametrize("name", ["enlarge-x4", "enlarge-x2", "enlarge-x4-detail"])
+def test_cards_of_the_networks_that_enlarge_have_their_own_scores(name: str) -> None:
+    """Beside bicubic's, of photos kept out of the training; those of detail are of the mixed files."""
+    bundled = find._bundled()
+    assert bundled is not None
+    scores = library.read_card(bundled / f"{name}.safetensors").information["validation"]
+    for kind in ("clean", "damaged"):
+        ours, bicubic = scores[kind], scores[f"bicubic {kind}"]
+        assert ours["psnr"] > bicubic["psnr"] + 0.5 and ours["perceptual"] < 0.95 * bicubic["perceptual"]
