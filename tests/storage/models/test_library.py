@@ -280,7 +280,7 @@ def test_blends_that_are_not_clear_are_refused(style, told):
         library.mix(model().card, style)
 
 
-@pytest.mark.parametrize("name", ["enlarge-x4", "enlarge-x2", "enlarge-x4-detail"])
+@pytest.mark.parametrize("name", ["enlarge-x4", "enlarge-x2", "enlarge-x4-detail", "enlarge-x2-detail"])
 def test_cards_of_the_networks_that_enlarge_have_their_own_scores(name: str) -> None:
     """Beside bicubic's, of photos kept out of the training; those of detail are of the mixed files."""
     bundled = find._bundled()
