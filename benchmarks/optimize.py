@@ -131,7 +131,7 @@ def stepper(extractor: Extractor, size: int, precision: Precision) -> Callable[[
     view = view_of(extractor, options)
     usual = typical(extractor, layers(options), view.walk)
     terms = make_terms(content, [style], view, options, (size, size), usual, 0.1)
-    image = optimize.parameterize(content, options, coarsest=False)
+    image = optimize.parameterize(content, (size, size), options, stage=0, last=0)
     solver = LBFGS(image.parameter.data, options.history)
     events = minimize(image, view.evaluation(terms), solver, 10**6)
     return lambda: next(events)

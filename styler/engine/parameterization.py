@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styler.image.size import size_of
+from styler.image.size import Size, size_of
 
 LEVELS = 4
 """Of a pyramid: the full size, a half, a quarter and an eighth."""
@@ -22,6 +22,8 @@ LUMA_GAIN = 1.3
 CHROMA_GAIN, CHROMA_DECAY = 0.7, 0.8
 """How far a step moves chroma, and how much less with each level."""
 HALF_CHROMA_GAIN = 0.5
+_PROJECTIONS = 2
+"""Corrections of an enlarged map, each of which leaves about a fifth of what is wrong with it."""
 
 AXES = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
@@ -132,6 +134,29 @@ class HalfChromaImage(Planes):
         return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic", self.wrap)], 1))
 
 
+class DetailImage(Planes):
+    """An image [N, 3, H, W] that is another one when it is shrunk to that one's size, whatever the parameter.
+
+    The parameter is luma at full size and chroma at half of it, of which what the smaller image can hold is
+    taken away: it adds detail, and neither forms nor colors that are settled can change.
+    """
+
+    def __init__(self, smaller: Tensor, size: Size) -> None:
+        x = on_axes(smaller.detach())
+        half = (-(-size[0] // 2), -(-size[1] // 2))
+        maps = [x.new_zeros(len(x), 1, *size), x.new_zeros(len(x), 2, *half)]
+        super().__init__(maps, [[1.0], [HALF_CHROMA_GAIN] * 2])
+        self.register_buffer("settled", _expanded(x, size))
+        self.small = size_of(smaller)
+
+    def forward(self) -> Tensor:
+        """The image as it stands."""
+        luma, chroma = self.maps()
+        detail = torch.cat([luma, enlarged(chroma, luma, "bicubic")], 1)
+        coarse = _expanded(_shrunk(detail, self.small), size_of(detail))
+        return in_rgb(self.get_buffer("settled") + detail - coarse)
+
+
 _OFF = 2.5e-7
 """How far values stay off 0 and 1, where no sigmoid comes: four steps of float32 below 1."""
 
@@ -220,6 +245,20 @@ def enlarged(x: Tensor, like: Tensor, mode: str = "bilinear", wrap: bool = False
         x = F.interpolate(wrapped(x, 2), scale_factor=2, mode=mode, align_corners=False)
         return inner(x, 4)
     return F.interpolate(x, like.shape[-2:], mode=mode, align_corners=False)
+
+
+def _expanded(x: Tensor, size: Size) -> Tensor:
+    """Maps [N, C, h, w] enlarged so that shrinking gives them back (Irani and Peleg 1991)."""
+    large = F.interpolate(x, size, mode="bicubic", align_corners=False)
+    for _ in range(_PROJECTIONS):
+        missing = x - _shrunk(large, size_of(x))
+        large = large + F.interpolate(missing, size, mode="bicubic", align_corners=False)
+    return large
+
+
+def _shrunk(x: Tensor, size: Size) -> Tensor:
+    """Maps at a smaller size, as `image.size.resize` makes it of pictures."""
+    return F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def wrapped(x: Tensor, margin: int) -> Tensor:

@@ -17,6 +17,7 @@ from styler.device import form_for, room_for
 from styler.engine.memory import layers, plan
 from styler.engine.minimize import minimize
 from styler.engine.parameterization import (
+    DetailImage,
     HalfChromaImage,
     Parameterization,
     PixelImage,
@@ -42,6 +43,8 @@ _GROWN = 100.0
 """Times its lowest value that no loss becomes with steps of a fair size."""
 _FLAT = 0.02
 """Standard deviation of each channel below which a style is flat."""
+_SETTLED = 2
+"""Scale, counted from 0, from which on a picture keeps its forms and colors."""
 FADES = (1.0, 0.5, 0.1)
 """Weight of the content at each scale, coarse to fine, and at all further ones: by then forms are settled."""
 
@@ -114,11 +117,12 @@ def _paint(
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
     counted = zip(schedule, steps_of(options, last + 1), strict=True)
     for stage, (scale, steps) in list(enumerate(counted))[begun.stage :]:
-        weight = extractor.content_weight * FADES[min(stage, 2)]
+        weight = extractor.content_weight * FADES[min(stage, _SETTLED)]
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
         yield Stage(f"scale {stage + 1} of {last + 1}", *scale, steps)
         before = resize(image, scale)
-        picture = _protected(parameterize(before, options, stage == 0 < last), content, protect, scale)
+        free = parameterize(image, scale, options, stage, last)
+        picture = _protected(free, content, protect, scale)
         solver = make_solver(picture, options, chosen.history)
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
@@ -271,11 +275,18 @@ def tinted(image: Tensor, styles: Sequence[Style]) -> Tensor:
     return image
 
 
-def parameterize(start: Tensor, options: OptimizeOptions, coarsest: bool) -> Parameterization:
-    """The parameterization of a scale: large forms and colors first, then luma with half the chroma."""
+def parameterize(
+    start: Tensor, scale: Size, options: OptimizeOptions, stage: int, last: int
+) -> Parameterization:
+    """The parameterization of an Image at a scale: first large forms and colors, then luma and half chroma.
+
+    From the third scale on forms are settled, and only detail is added: the print is its preview, finer.
+    """
     if options.parameterization == "pixels":
-        return PixelImage(start)
-    return PyramidImage(start) if coarsest else HalfChromaImage(start)
+        return PixelImage(resize(start, scale))
+    if stage == 0 < last:
+        return PyramidImage(resize(start, scale))
+    return HalfChromaImage(resize(start, scale)) if stage < _SETTLED else DetailImage(start, scale)
 
 
 def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:

@@ -7,6 +7,7 @@ import torch
 
 from styler.engine.parameterization import (
     LEVELS,
+    DetailImage,
     HalfChromaImage,
     PixelImage,
     PyramidImage,
@@ -14,6 +15,7 @@ from styler.engine.parameterization import (
     in_rgb,
     on_axes,
 )
+from styler.image.size import resize
 
 ALL = (PixelImage, PyramidImage, HalfChromaImage)
 
@@ -57,6 +59,28 @@ def test_smooth_color_is_held(kind):
 @pytest.mark.parametrize("kind", ALL)
 def test_gradients(kind):
     image = kind(noise(16, 19))
+
+    def call(parameter):
+        return torch.func.functional_call(image, {"parameter": parameter}, ())
+
+    assert torch.autograd.gradcheck(call, image.parameter.detach().requires_grad_())
+
+
+@pytest.mark.parametrize("size", [(80, 112), (79, 111), (81, 112)])
+def test_detail_leaves_the_smaller_picture_as_it_is(size):
+    smaller = resize(noise(10, 14), (40, 56))
+    image = DetailImage(smaller, size)
+    assert (resize(image().clamp(0, 1), (40, 56)) - smaller).abs().mean() < 0.003
+    before, draw = image(), torch.Generator().manual_seed(1)
+    image.parameter.data += 0.1 * torch.randn(image.parameter.shape, generator=draw, dtype=torch.float64)
+    change = image() - before
+    assert change.std() > 0.04
+    shrunk = torch.nn.functional.interpolate(change, (40, 56), mode="bicubic", antialias=True)
+    assert shrunk.std() < 0.1 * change.std()
+
+
+def test_gradients_of_detail():
+    image = DetailImage(noise(8, 9), (16, 17))
 
     def call(parameter):
         return torch.func.functional_call(image, {"parameter": parameter}, ())

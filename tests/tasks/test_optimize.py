@@ -29,7 +29,7 @@ from styler.engine.tiles import View
 from styler.errors import DivergedError, InputError
 from styler.events import Note, Stage, Step
 from styler.features import Extractor
-from styler.image.size import resize
+from styler.image.size import resize, size_of
 from styler.losses.perceptual import total
 from styler.networks.vgg import Typical, random_convolutions
 from styler.options.fields import parse_layers
@@ -162,6 +162,22 @@ def test_a_thin_style_and_a_small_scale_are_seen_as_small_as_the_network_can(ext
         assert style_targets(Region(None, 1, [(scaled, None)]), view, options(), (48, 64))
     _, image = drive(optimize.optimize(picture(), [thin], extractor, options(style_scale=(0.05,), steps=2)))
     assert image.shape == (1, 3, 48, 64)
+
+
+def test_a_print_is_its_preview_with_detail(extractor: Extractor) -> None:
+    """From the third scale on no form changes; with the pixels of Gatys' form all may."""
+    content, style = picture(192, 256), picture(192, 256, seed=1)
+    small, large, free = (
+        drive(optimize.optimize(content, [style], extractor, options(**changes)))[1]
+        for changes in (
+            {"size": 128, "scales": 2},
+            {"size": 256, "scales": 3},
+            {"size": 256, "scales": 3, "parameterization": "pixels"},
+        )
+    )
+    same, other = ((resize(image, size_of(small)) - small).abs().mean() for image in (large, free))
+    assert same < 0.01 < 0.02 < other
+    assert (large - resize(small, size_of(large))).abs().mean() > 0.01
 
 
 def test_where_nothing_moves_it_is_said(extractor: Extractor) -> None:
