@@ -123,9 +123,12 @@ class PyramidImage(Planes):
 class HalfChromaImage(Planes):
     """An image [N, 3, H, W] of luma at full size and chroma at half of it, no place for specks."""
 
+    gains = ((1.0,), (HALF_CHROMA_GAIN,) * 2)
+    wrap = False
+
     def __init__(self, start: Tensor, wrap: bool = False) -> None:
         x = on_axes(start.detach())
-        super().__init__([x[:, :1], halved(x[:, 1:], wrap)], [[1.0], [HALF_CHROMA_GAIN] * 2])
+        super().__init__([x[:, :1], halved(x[:, 1:], wrap)], self.gains)
         self.wrap = wrap
 
     def forward(self) -> Tensor:
@@ -134,27 +137,28 @@ class HalfChromaImage(Planes):
         return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic", self.wrap)], 1))
 
 
-class DetailImage(Planes):
-    """An image [N, 3, H, W] that is another one when it is shrunk to that one's size, whatever the parameter.
+class DetailImage(HalfChromaImage):
+    """An image [N, 3, H, W] that is a smaller one when it is shrunk, whatever the parameter: detail alone.
 
-    The parameter is luma at full size and chroma at half of it, of which what the smaller image can hold is
-    taken away: it adds detail, and neither forms nor colors that are settled can change.
+    What the smaller image holds is taken away from luma at full size and chroma at half of it, so that
+    neither forms nor colors that are settled can change.
     """
 
     def __init__(self, smaller: Tensor, size: Size) -> None:
-        x = on_axes(smaller.detach())
-        half = (-(-size[0] // 2), -(-size[1] // 2))
-        maps = [x.new_zeros(len(x), 1, *size), x.new_zeros(len(x), 2, *half)]
-        super().__init__(maps, [[1.0], [HALF_CHROMA_GAIN] * 2])
-        self.register_buffer("settled", _expanded(x, size))
-        self.small = size_of(smaller)
+        x, half = on_axes(smaller.detach()), (-(-size[0] // 2), -(-size[1] // 2))
+        coarse = x[:, :1], halved(x[:, 1:])
+        settled = [_expanded(map, to) for map, to in zip(coarse, (size, half), strict=True)]
+        Planes.__init__(self, [torch.zeros_like(map) for map in settled], self.gains)
+        self.coarse = [size_of(map) for map in coarse]
+        for index, map in enumerate(settled):
+            self.register_buffer(f"settled{index}", map)
 
-    def forward(self) -> Tensor:
-        """The image as it stands."""
-        luma, chroma = self.maps()
-        detail = torch.cat([luma, enlarged(chroma, luma, "bicubic")], 1)
-        coarse = _expanded(_shrunk(detail, self.small), size_of(detail))
-        return in_rgb(self.get_buffer("settled") + detail - coarse)
+    def maps(self) -> list[Tensor]:
+        """The maps [N, C, H, W] as they stand."""
+        return [
+            self.get_buffer(f"settled{index}") + map - _expanded(_shrunk(map, small), size_of(map))
+            for index, (map, small) in enumerate(zip(super().maps(), self.coarse, strict=True))
+        ]
 
 
 _OFF = 2.5e-7
