@@ -1,11 +1,12 @@
 """Compare prints with their preview: the same command at several sizes.
 
-    python benchmarks/prints.py [--sizes 512,1024,2048] [--output FOLDER] CONTENT STYLE [CONTENT STYLE ...]
+    python benchmarks/prints.py [--sizes 512,1024,2048] [--output FOLDER [--judge JUDGE.PY]] CONTENT STYLE ...
 
 The first size is the preview's, and every print is shrunk to it. Then each has its content error (the
 structure error of the content layers of the built-in network) and its style error relative to the photo's (0
-is the style, 1 no nearer than the photo), with ratios to the preview's. FOLDER gets all pictures and a sheet:
-photo, preview and prints, whole and, in the second row, the middle of each at its own size.
+is the style, 1 no nearer than the photo), with ratios to the preview's; and the figures of a judge, a program
+that prints JSON for CONTENT STYLE OUTPUT. FOLDER gets all pictures and a sheet: photo, preview and prints,
+whole and, in the second row, the middle of each at its own size.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import typing
 from pathlib import Path
 
 import torch
+from learn import judged
 from style_losses import LOSSES, Easel
 from torch import Tensor
 
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", metavar="CONTENT STYLE")
     parser.add_argument("--sizes", default="512,1024,2048")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--judge", metavar="JUDGE.PY", help="program that measures CONTENT STYLE OUTPUT")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     sizes = [int(size) for size in asked.sizes.split(",")]
@@ -46,7 +49,10 @@ def main() -> None:
         images = compare(name, load_picture(content).image, load_picture(style).image, sizes)
         if asked.output:
             for size, image in zip(sizes, images[1:], strict=True):
-                save_picture(asked.output / f"{name}-{size}.png", image, overwrite=True)
+                path = asked.output / f"{name}-{size}.png"
+                save_picture(path, image, overwrite=True)
+                if asked.judge:
+                    print(f"  {size} px: {judged(asked.judge, [content, style, str(path)])}", flush=True)
             save_picture(asked.output / f"{name}.png", beside(images, sizes), overwrite=True)
 
 

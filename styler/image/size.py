@@ -17,6 +17,9 @@ from styler.image.fit import long_side as long_side
 _COARSEST = 192
 """Long side in pixels below which no third scale goes: a face there is too small for the content to hold."""
 
+_BARELY, _GROWTH = 1.25, 2.7
+"""Ratios of a scale to the one before: up to the first it is left out, and none is over the second."""
+
 
 def size_of(image: Tensor) -> Size:
     """(height, width) of an Image [N, C, H, W]."""
@@ -60,6 +63,21 @@ def scales(size: Size, count: int = 0) -> list[Size]:
             break
         found.insert(0, coarser)
     return found
+
+
+def settling(size: Size) -> list[Size]:
+    """Sizes from coarse to fine that end at `size`, of a picture whose forms are the same at every size.
+
+    They are painted at 192 and 384 pixels, and sizes from there on grow in equal ratios. A picture that is
+    hardly larger or smaller than 384 pixels is painted at half its size and at its own; see `scales`.
+    """
+    side, forms = max(size), 2 * _COARSEST
+    if side <= _BARELY * forms:
+        return scales(size)
+    count = math.ceil(math.log(side / forms) / math.log(_GROWTH))
+    grown = (round(forms * (side / forms) ** (step / count)) for step in range(1, count))
+    coarser = (fit(size, side) for side in (_COARSEST, forms, *grown))
+    return [*(found for found in coarser if min(found) >= 2 * SMALLEST), size]
 
 
 def shrink_periodic(image: Tensor, size: Size) -> Tensor:

@@ -33,7 +33,7 @@ from styler.features import Extractor
 from styler.image import color
 from styler.image.levels import to_levels
 from styler.image.palette import reduced
-from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales, size_of
+from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales, settling, size_of
 from styler.options.optimize import OptimizeOptions
 from styler.options.shared import Coloring
 
@@ -223,7 +223,9 @@ def output_size(content: Size, options: OptimizeOptions) -> Size:
 
 def sizes(content: Size, options: OptimizeOptions) -> list[Size]:
     """(height, width) of each scale, coarse to fine; the last one is the result's."""
-    return scales(output_size(content, options), options.scales)
+    size = output_size(content, options)
+    chosen = options.scales or options.parameterization == "pixels"
+    return scales(size, options.scales) if chosen else settling(size)
 
 
 def steps_of(options: OptimizeOptions, count: int) -> list[int]:
