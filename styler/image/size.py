@@ -17,8 +17,10 @@ from styler.image.fit import long_side as long_side
 _COARSEST = 192
 """Long side in pixels below which no third scale goes: a face there is too small for the content to hold."""
 
-_BARELY, _GROWTH = 1.25, 2.7
-"""Ratios of a scale to the one before: up to the first it is left out, and none is over the second."""
+_SETTLING = (_COARSEST, 2 * _COARSEST, 512)
+"""Long sides at which forms and colors are painted, whatever the size; from the last on sides double."""
+_WORTH = 1.25
+"""Least ratio of two scales that is worth the time of both."""
 
 
 def size_of(image: Tensor) -> Size:
@@ -68,15 +70,14 @@ def scales(size: Size, count: int = 0) -> list[Size]:
 def settling(size: Size) -> list[Size]:
     """Sizes from coarse to fine that end at `size`, of a picture whose forms are the same at every size.
 
-    They are painted at 192 and 384 pixels, and sizes from there on grow in equal ratios. A picture that is
-    hardly larger or smaller than 384 pixels is painted at half its size and at its own; see `scales`.
+    They are painted at 192 and 384 pixels; then come 512, 1024, 2048 and so on. A picture that is hardly
+    larger or smaller than 384 pixels is painted at half its size and at its own; see `scales`.
     """
-    side, forms = max(size), 2 * _COARSEST
-    if side <= _BARELY * forms:
+    side = max(size)
+    if side < _WORTH * _SETTLING[-2]:
         return scales(size)
-    count = math.ceil(math.log(side / forms) / math.log(_GROWTH))
-    grown = (round(forms * (side / forms) ** (step / count)) for step in range(1, count))
-    coarser = (fit(size, side) for side in (_COARSEST, forms, *grown))
+    doubled = (_SETTLING[-1] << index for index in range(side.bit_length()))
+    coarser = [fit(size, step) for step in (*_SETTLING[:-1], *doubled) if _WORTH * step <= side]
     return [*(found for found in coarser if min(found) >= 2 * SMALLEST), size]
 
 
