@@ -211,7 +211,8 @@ def cats() -> list[Image.Image]:
 def translated(drawing: Image.Image, model: library.Translator, seed: int) -> Image.Image:
     """What a network makes of a drawing."""
     about = model.about
-    prepare = Preparation(model.network.config.inputs, "sketch", about.condition, about.tints, seed)
+    config = model.network.config
+    prepare = Preparation(config.inputs, "sketch", about.condition, about.tints, config.grain, seed)
     image = torch.from_numpy(np.array(drawing.convert("RGB"))).permute(2, 0, 1)[None] / 255
     mode = Mode(about.statistics)
     made = model.network(prepare(image), mode).clamp(0, 1)[0]

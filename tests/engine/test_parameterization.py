@@ -11,6 +11,7 @@ from styler.engine.parameterization import (
     HalfChromaImage,
     PixelImage,
     PyramidImage,
+    as_before,
     halved,
     in_rgb,
     on_axes,
@@ -78,6 +79,18 @@ def test_detail_leaves_the_smaller_picture_as_it_is(size):
     for map, small in ((change[:, :1], (40, 56)), (change[:, 1:], (20, 28))):
         shrunk = torch.nn.functional.interpolate(map, small, mode="bicubic", antialias=True)
         assert shrunk.std() < 0.1 * map.std()
+
+
+def test_what_is_cut_off_is_made_up_for():
+    smaller = resize(noise(10, 14), (40, 56))
+    image = DetailImage(smaller, (80, 112))
+    draw = torch.Generator().manual_seed(1)
+    image.parameter.data += 0.5 * torch.randn(image.parameter.shape, generator=draw, dtype=torch.float64)
+    cut = image().detach().clamp(0, 1)
+    before, after = (
+        on_axes(resize(x, (40, 56)) - smaller)[:, 0].abs().mean() for x in (cut, as_before(cut, smaller))
+    )
+    assert after < 0.5 * before
 
 
 def test_gradients_of_detail():
