@@ -52,6 +52,10 @@ class Parameterization(nn.Module):
     parameter: nn.Parameter
     bounded = False
 
+    def finished(self, image: Tensor) -> Tensor:
+        """What this image has come to, in [0, 1]."""
+        return image.clamp(0, 1)
+
 
 class PixelImage(Parameterization):
     """An image [N, 3, H, W] whose parameter is its pixels.
@@ -152,6 +156,7 @@ class DetailImage(HalfChromaImage):
         settled = [_expanded(map, to) for map, to in zip(coarse, (size, half), strict=True)]
         Planes.__init__(self, [torch.zeros_like(map) for map in settled], self.gains)
         self.coarse = [size_of(map) for map in coarse]
+        self.register_buffer("luma", coarse[0])
         for index, map in enumerate(settled):
             self.register_buffer(f"settled{index}", map)
 
@@ -161,6 +166,14 @@ class DetailImage(HalfChromaImage):
             self.get_buffer(f"settled{index}") + map - _expanded(_shrunk(map, small), size_of(map))
             for index, (map, small) in enumerate(zip(super().maps(), self.coarse, strict=True))
         ]
+
+    def finished(self, image: Tensor) -> Tensor:
+        """What this image has come to; what is cut off at 0 and 1 is spread over the pixels around."""
+        image, luma = image.clamp(0, 1), self.get_buffer("luma")
+        for _ in range(_SPREADS):
+            missing = AXES[0][0] * (luma - on_axes(_shrunk(image, size_of(luma)))[:, :1])
+            image = (image + F.interpolate(missing, size_of(image), mode="bicubic")).clamp(0, 1)
+        return image
 
 
 _OFF = 2.5e-7
@@ -226,6 +239,10 @@ class Protected(Parameterization):
         """The image as it stands."""
         return torch.lerp(self.image(), self.get_buffer("photo"), self.get_buffer("mask"))
 
+    def finished(self, image: Tensor) -> Tensor:
+        """What this image has come to."""
+        return torch.lerp(self.image.finished(image), self.get_buffer("photo"), self.get_buffer("mask"))
+
 
 def on_axes(image: Tensor) -> Tensor:
     """RGB [N, 3, H, W] on `AXES`: luma and two planes of chroma."""
@@ -260,17 +277,6 @@ def _expanded(x: Tensor, size: Size) -> Tensor:
         missing = x - _shrunk(large, size_of(x))
         large = large + F.interpolate(missing, size, mode="bicubic", align_corners=False)
     return large
-
-
-def as_before(image: Tensor, smaller: Tensor) -> Tensor:
-    """An image in [0, 1], changed so that its luma is that of a smaller one when it is shrunk.
-
-    Where values were cut off at 0 and 1, it is not; what is missing is spread over the pixels around.
-    """
-    for _ in range(_SPREADS):
-        missing = on_axes(smaller - _shrunk(image, size_of(smaller)))[:, :1] * AXES[0][0]
-        image = (image + F.interpolate(missing, size_of(image), mode="bicubic")).clamp(0, 1)
-    return image
 
 
 def _shrunk(x: Tensor, size: Size) -> Tensor:

@@ -23,7 +23,6 @@ from styler.engine.parameterization import (
     PixelImage,
     Protected,
     PyramidImage,
-    as_before,
 )
 from styler.engine.solvers import LBFGS, Adam, SciPy, Solver
 from styler.engine.terms import Style, as_styles, make_terms, typical, view_of
@@ -128,8 +127,7 @@ def _paint(
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
             run = minimize(picture, view.evaluation(terms), solver, steps, stop, first, every)
-            painted = (yield from relay(run, partial(_noting, view, stage, image))).clamp(0, 1)
-            image = as_before(painted, image) if isinstance(free, DetailImage) else painted
+            image = picture.finished((yield from relay(run, partial(_noting, view, stage, image))))
         except DivergedError as error:
             best = error.best if isinstance(error.best, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error

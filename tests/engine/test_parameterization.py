@@ -11,7 +11,6 @@ from styler.engine.parameterization import (
     HalfChromaImage,
     PixelImage,
     PyramidImage,
-    as_before,
     halved,
     in_rgb,
     on_axes,
@@ -88,7 +87,8 @@ def test_what_is_cut_off_is_made_up_for():
     image.parameter.data += 0.5 * torch.randn(image.parameter.shape, generator=draw, dtype=torch.float64)
     cut = image().detach().clamp(0, 1)
     before, after = (
-        on_axes(resize(x, (40, 56)) - smaller)[:, 0].abs().mean() for x in (cut, as_before(cut, smaller))
+        on_axes(resize(x, (40, 56)) - smaller)[:, 0].abs().mean()
+        for x in (cut, image.finished(image().detach()))
     )
     assert after < 0.5 * before
 
