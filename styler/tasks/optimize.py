@@ -121,8 +121,7 @@ def _paint(
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
         yield Stage(f"scale {stage + 1} of {last + 1}", *scale, steps)
         before = resize(image, scale)
-        free = parameterize(image, scale, options, stage, last)
-        picture = _protected(free, content, protect, scale)
+        picture = _protected(parameterize(image, scale, options, stage, last), content, protect, scale)
         solver = make_solver(picture, options, chosen.history)
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:
