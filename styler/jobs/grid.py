@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -56,6 +57,14 @@ class Cell:
     options: OptimizeOptions
     file: Path
 
+    @property
+    def done(self) -> bool:
+        """Whether the painting is there whole; a run that was killed may have left a part of it."""
+        try:
+            return not read_recipe(self.file).get("interrupted")
+        except InputError:
+            return False
+
 
 def grid(
     contents: Sequence[str],
@@ -93,13 +102,17 @@ def grid(
     if options.dry_run:
         return (yield from _forecast(mine, target))
     prove(target, options.overwrite, [*contents, *styles])
-    studio = yield from _paint(mine, stop)
-    missing = sum(not cell.file.exists() for row in cells for cell in row)
+    try:
+        studio = yield from _paint(mine, stop)
+    finally:
+        with contextlib.suppress(OSError):  # unless there are cells in it
+            Path(f"{target}.cells").rmdir()
+    missing = sum(not cell.done for row in cells for cell in row)
     device = studio.device if studio else options.device
     record = record_of(contents[0], target, options, device, begun, [])
     if missing:
         count, how = len(rows.labels) * len(columns.labels), "the same command goes on"
-        if all(cell.file.exists() for cell in mine):
+        if all(cell.done for cell in mine):
             how = "the last --shard makes the sheet"
         yield Note(f"{count - missing} of {count} cells are there; {how}")
         return {**record, "output": None, "message": f"{missing} cells are left"}
@@ -208,7 +221,7 @@ def _cells(
 
 def _forecast(cells: Sequence[Cell], target: str) -> Generator[Event, None, Record]:
     """Show which cells would be painted; returns a record that says how many."""
-    todo = [cell for cell in cells if not cell.file.exists()]
+    todo = [cell for cell in cells if not cell.done]
     for cell in todo:
         pair = f"{Path(cell.content).name} in {Path(cell.style).name}"
         yield Note(": ".join(filter(None, (pair, cell.label))))
@@ -218,7 +231,7 @@ def _forecast(cells: Sequence[Cell], target: str) -> Generator[Event, None, Reco
 
 def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, None, Studio | None]:
     """Paint the cells that are not there, style by style, so that each is looked at once."""
-    todo = sorted((cell for cell in cells if not cell.file.exists()), key=_common)
+    todo = sorted((cell for cell in cells if not cell.done), key=_common)
     studio, common = None, ""
     for index, cell in enumerate(todo, 1):
         if stop():
@@ -231,8 +244,8 @@ def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, 
             common = _common(cell)
         job = Job(cell.content, str(cell.file), video=False)
         yield from paint_content(job, dataclasses.replace(studio, options=cell.options), stop)
-        if read_recipe(cell.file).get("interrupted"):
-            cell.file.unlink()
+        if not cell.done:
+            cell.file.unlink(missing_ok=True)
     return studio
 
 

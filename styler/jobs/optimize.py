@@ -18,10 +18,10 @@ from styler.image.size import Size, size_of
 from styler.jobs.batch import Summary, select, work
 from styler.jobs.recipes import Record, forecast_of, prove, record_of
 from styler.jobs.records import open_picture, own_size, partial_for, prepare, save
-from styler.jobs.studio import Studio, all_masks, check_count, open_studio, remarks
+from styler.jobs.studio import Studio, check_count, open_studio, remarks
 from styler.jobs.watch import Watch, check_one, load_saved, prove_files
 from styler.options.fields import flag_of
-from styler.options.optimize import INITS, OptimizeOptions
+from styler.options.optimize import INITS, OptimizeOptions, all_masks
 from styler.storage import disk
 from styler.storage.inputs import STREAM, Job, is_several, plan
 from styler.storage.names import display
@@ -170,7 +170,7 @@ def _watch(job: Job, studio: Studio, sizes: Sequence[Size], recipe: Record) -> W
     ingredients = {name: entry["sha256"] for name, entry in entries}
     ingredients |= {flag_of(name): value for name, value in recipe["options"].items()}
     saved = load_saved(options.resume, ingredients, studio.device) if options.resume else None
-    return Watch(job.target, options, schedule, sizes[-1], ingredients, saved)
+    return Watch(job.target, options, schedule, sizes[-1], ingredients, saved, display(job.source))
 
 
 def _forecast(job: Job, studio: Studio) -> Record:

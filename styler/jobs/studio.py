@@ -22,7 +22,7 @@ from styler.image.size import Size, resize, size_of
 from styler.jobs.enlarge import larger
 from styler.jobs.recipes import Record, prove, source_of
 from styler.jobs.records import open_picture, prepare, recipe_of
-from styler.options.optimize import OptimizeOptions
+from styler.options.optimize import REST, OptimizeOptions, all_masks, mask_files
 from styler.storage.inputs import Job
 from styler.storage.models import vgg
 from styler.storage.names import display
@@ -31,8 +31,6 @@ from styler.storage.styles import picture_name
 from styler.tasks import optimize as task
 from styler.tasks.onepass import OnePass
 
-REST = "rest"
-"""The mask of a style that is painted where no other one is."""
 Pairs = list[tuple[Tensor, Tensor | None]]
 """Regions of the content [1, 1, h, w], each with that of the style, None for all of it."""
 
@@ -175,20 +173,6 @@ class Masks:
         pairs = [[next(names) for _ in mask_files(text)] or [REST] for text in options.style_mask]
         style_mask = {"style_mask": ["=".join(pair) for pair in pairs]} if pairs else {}
         return {**style_mask, **({"protect": next(names)} if options.protect else {})}
-
-
-def mask_files(text: str) -> list[str]:
-    """Files of MASK, MASK=MASK or "rest", which has none; a file that exists under the whole name is one."""
-    if text == REST and not Path(text).exists():
-        return []
-    where, equals, source = text.partition("=")
-    return [text] if not equals or Path(text).exists() else [where, source]
-
-
-def all_masks(options: OptimizeOptions) -> list[str]:
-    """Files of all masks."""
-    protect = [options.protect] if options.protect else []
-    return [file for text in options.style_mask for file in mask_files(text)] + protect
 
 
 def check_count(options: OptimizeOptions, styles: int) -> None:

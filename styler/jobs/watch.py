@@ -60,6 +60,7 @@ class Watch:
         size: (height, width) of the picture.
         ingredients: values that a resumed run must share, by name.
         saved: the run to go on from.
+        name: of the content, which notes are given.
         step: steps done, of all scales.
         losses: of the last step.
         files: snapshots written.
@@ -71,6 +72,7 @@ class Watch:
     size: Size
     ingredients: Mapping[str, Any]
     saved: Saved | None = None
+    name: str = ""
     step: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
@@ -108,6 +110,8 @@ class Watch:
         if isinstance(event, Checkpoint):
             self._keep(event)
             return
+        if isinstance(event, Note):
+            event = Note(f"{self.name}: {event.text}" if self.name else event.text)
         if isinstance(event, Stage):
             self._stage += 1
         if isinstance(event, Step) and event.losses and event.image is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from styler.errors import InputError
@@ -21,6 +22,8 @@ from styler.options.shared import (
 
 INITS = ("content", "noise", "style", "gray")
 """Values of `--init` besides a file."""
+REST = "rest"
+"""The mask of a style that is painted where no other one is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +131,17 @@ OPTIMIZE_PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """Defaults that `optimize --preset` sets, by field name; flags and environment win."""
+
+
+def mask_files(text: str) -> list[str]:
+    """Files of MASK, MASK=MASK or "rest", which has none; a file that exists under the whole name is one."""
+    if text == REST and not Path(text).exists():
+        return []
+    where, equals, source = text.partition("=")
+    return [text] if not equals or Path(text).exists() else [where, source]
+
+
+def all_masks(options: PaintingOptions) -> list[str]:
+    """Files of all masks."""
+    protect = [options.protect] if options.protect else []
+    return [file for text in options.style_mask for file in mask_files(text)] + protect

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from styler.errors import InputError
 from styler.options.fields import OutputSize, again, opt
 from styler.options.shared import BatchOptions, MachineOptions, OutputOptions
 
@@ -35,6 +36,13 @@ class ImagineOptions(SeeOptions):
     plain_: bool = opt(
         False, "The original form: start from the mean, add the gradient, L2; no movements, no spectra."
     )
+
+    def check(self) -> None:
+        """Raise InputError unless there is one thing to excite."""
+        if self.channel and self.class_:
+            raise InputError("one thing can be excited at a time: give --channel or --class, not both")
+        if not (self.channel or self.class_):
+            raise InputError("name what is to be excited: --channel conv4_2:17, or --class NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +111,12 @@ class DreamOptions(LookOptions):
     frames: int = opt(0, "Frames of a video of dreams within dreams; 0: a picture.", low=0, high=100_000)
     resume: bool = opt(False, "Go on with a video where it was interrupted.", recipe=False)
     zoom: float = opt(1.05, "How far each frame zooms into the one before.", low=1, high=4)
+
+    def check(self) -> None:
+        """Raise InputError for more than one thing to dream of."""
+        named = [flag for flag, text in (("--channel", self.channel), ("--class", self.class_)) if text]
+        named += ["--guide"] * bool(self.guide)
+        if len(named) > 1:
+            raise InputError(f"{' and '.join(named)} are several things to dream of: give one")
+        if self.layer and named and named != ["--guide"]:
+            raise InputError(f"--layer and {named[0]} are two things to dream of: give one")

@@ -54,6 +54,6 @@ class InvertOptions(NetworkOptions, MachineOptions, OutputOptions):
     layers: str = opt("relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "Layers to invert.", metavar="LAYER,...")
     seeds: int = opt(2, "Reconstructions of each layer, from different noise.", low=1, high=16)
     regularizer: Regularizer = opt("tv", "Preference among pictures: total variation, the alpha-norm, none.")
-    strength: float = opt(1.0, "Weight of the regularizer, where 1 suits each layer.", low=0)
+    strength: float = opt(1.0, "Weight of the regularizer, where 1 suits each layer.", low=0, high=1e9)
     beta: float = opt(2.0, "Exponent of the total variation.", low=1, high=3)
     steps: int = opt(150, "Steps for each picture.", low=1, high=1_000_000)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
 import pytest
+from corpus import picture
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from styler.engine import terms
 from styler.errors import InputError
@@ -190,3 +193,26 @@ def test_sides_with_two_meanings_are_refused(run, studio):
     assert run("grid", "photo.png", *TINY).code == 2
     done = run("grid", "-", "style.png", *TINY)
     assert done.code == 1 and "not standard input" in done.err
+
+
+def test_a_cell_that_is_damaged_or_was_cut_off_by_a_signal_is_painted_anew(run, studio):
+    """A kill may come between the writing of an interrupted painting and its removal."""
+    words = ("grid", "photo.png", "style.png", *TINY, "--columns", "style-weight=1,2")
+    assert run(*words).code == 0
+    whole, (first, second) = cells(), sorted(cells())
+    image = Image.open(first)
+    info = PngInfo()
+    info.add_text("styler", json.dumps({**read_recipe(first), "interrupted": True}))
+    image.save(first, pnginfo=info)
+    assert read_recipe(first)["interrupted"] is True
+    second.write_bytes(second.read_bytes()[:50])
+    done = run(*words, "--overwrite")
+    assert done.code == 0, done.err
+    assert cells() == whole
+
+
+def test_a_grid_that_is_refused_leaves_no_folder(run, studio):
+    picture("RGB", (400, 16)).save("thin.png")
+    assert "too thin" in run("grid", "thin.png", "style.png", *TINY).err
+    assert "cannot be read" in run("grid", "photo.png", "gone.png", *TINY).err
+    assert not list(Path().glob("*.cells"))

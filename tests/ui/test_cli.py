@@ -242,6 +242,17 @@ def test_a_bad_value_names_the_variable_that_it_came_from(
         "translate --checkpoint some/where",
         "pairs gone.jpg --edges -o out",
         "show gone.png",
+        "optimize - styles/waves.jpg --protect gone.png",
+        "optimize - styles/waves.jpg --style-mask gone.png",
+        "optimize - styles/waves.jpg --resume gone.pt",
+        "grid - styles/waves.jpg --protect gone.png",
+        "fast - --style gone.jpg",
+        "fast - --style wave --protect gone.png",
+        "enlarge gone.png",
+        "enlarge - --model gone.safetensors",
+        "imagine --channel conv4_2:1 --network gone.safetensors",
+        "dream - --guide gone.png",
+        "train-enlarge --dataset gone -o net.safetensors",
         "texture gone.png",
         "saliency gone.png",
         "features gone.png",
@@ -267,6 +278,17 @@ def test_a_wrong_path_costs_no_loading_of_torch(run, monkeypatch, tmp_path, word
     done = run(*words.split())
     assert done.code == 1 and " cannot be read: no such file, check the name" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", ["imagine", "imagine --channel conv1_1:1 --class 3", "dream - --channel conv1_1:1 --class 3"]
+)
+def test_options_that_exclude_each_other_cost_no_loading_of_torch(run, monkeypatch, words):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("styler.jobs")]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run(*words.split())
+    assert done.code == 1 and "torch" not in done.err and "--c" in done.err
 
 
 # Streams

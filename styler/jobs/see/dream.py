@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from styler.errors import InputError
-from styler.events import Event
+from styler.events import Event, Note
+from styler.image.levels import to_levels
 from styler.image.size import fit, resize, size_of
 from styler.jobs.batch import Summary
 from styler.jobs.recipes import Record, source_of
@@ -21,6 +22,7 @@ from styler.jobs.see.view import View, open_view
 from styler.options.see import DreamOptions
 from styler.signals import Heeded
 from styler.storage.inputs import STREAM
+from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.tasks.see import dream as task
 from styler.tasks.see.units import Unit, Value, value_of
@@ -41,22 +43,12 @@ def dream(
 
     Raises StylerError, as `apply`.
     """
-    check(options)
+    options.check()
     if [*sources, options.guide].count(STREAM) > 1:
         raise InputError("standard input (-) can only be one of the pictures")
     heeded = Heeded(stop)
     begin = partial(_begin, options, heeded)
     return (yield from apply(sources, output, "dream", options, begin, heeded, transparent=True))
-
-
-def check(options: DreamOptions) -> None:
-    """Raise InputError for more than one thing to dream of."""
-    named = [flag for flag, text in (("--channel", options.channel), ("--class", options.class_)) if text]
-    named += ["--guide"] * bool(options.guide)
-    if len(named) > 1:
-        raise InputError(f"{' and '.join(named)} are several things to dream of: give one")
-    if options.layer and named and named != ["--guide"]:
-        raise InputError(f"--layer and {named[0]} are two things to dream of: give one")
 
 
 def _begin(options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, None, tuple[View, Look]]:
@@ -69,6 +61,8 @@ def _look(
 ) -> Generator[Event, None, Sight]:
     draw = subject.draws(options.seed)
     made = yield from task.dream(image, draw, options, stop)
+    if torch.equal(to_levels(made), to_levels(image)):
+        yield Note(f"{display(picture.name)}: the result is the input, to the last level")
     return Sight(made, {**subject.entries, **draw.entries})
 
 

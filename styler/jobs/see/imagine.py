@@ -35,10 +35,7 @@ def imagine(
 
     Raises StylerError.
     """
-    if options.channel and options.class_:
-        raise InputError("one thing can be excited at a time: give --channel or --class, not both")
-    if not (options.channel or options.class_):
-        raise InputError("name what is to be excited: --channel conv4_2:17, or --class NAME")
+    options.check()
     begun, size, heeded = time.monotonic(), _size(options), Heeded(stop)
     target = picture_target(output, slug(options.channel or options.class_))
     prove(target, options.overwrite, [])

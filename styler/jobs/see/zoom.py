@@ -18,7 +18,7 @@ from styler.jobs.batch import Summary
 from styler.jobs.passes.videos import Writer, part_left
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, own_size, partial_for, recipe_of
-from styler.jobs.see.dream import Draws, check, open_subject
+from styler.jobs.see.dream import Draws, open_subject
 from styler.options.see import DreamOptions
 from styler.signals import Heeded
 from styler.storage import disk
@@ -52,7 +52,7 @@ def zoom(
 
     Raises StylerError.
     """
-    check(options)
+    options.check()
     job = _job(sources, output)
     if not options.dry_run:
         prove(job.target, options.overwrite or parts.is_unfinished(job.target), [job.source])

@@ -12,12 +12,12 @@ import click
 from styler.errors import InputError
 from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
-from styler.options.optimize import INITS, OPTIMIZE_PRESETS, GridOptions, OptimizeOptions
+from styler.options.optimize import INITS, OPTIMIZE_PRESETS, GridOptions, OptimizeOptions, all_masks
 from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage import names
 from styler.storage.models import shelf
 from styler.storage.names import display
-from styler.storage.styles import weighted
+from styler.storage.styles import painting_in, weighted
 from styler.ui import completion, help
 from styler.ui.flags import (
     options_of,
@@ -106,6 +106,7 @@ def optimize(
     contents = pictures if styles else pictures[:1]
     _require_start(options.init)
     require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])], _writing(pictures))
+    require_inputs([*all_masks(options), *filter(None, [options.resume])])
     from styler.jobs import optimize as job
 
     code = run_batch(
@@ -147,7 +148,7 @@ def grid(
         if len(pictures) != 2:
             raise click.UsageError("Name one content and one style, or the styles by --style.")
         pictures, styles = pictures[:1], pictures[1:]
-    require_inputs([*pictures, *(weighted(word)[0] for word in styles)])
+    require_inputs([*pictures, *(weighted(word)[0] for word in styles), *all_masks(options)])
     from styler.jobs import grid as job
 
     return run_job(settings, lambda interrupt: job.grid(pictures, styles, output, options, interrupt))
@@ -175,7 +176,8 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     noise. Pictures in trained styles need no torch, with --engine onnx.
     """
     require_inputs(inputs, _meaning_style)
-    require_inputs(filter(None, [options.protect]))
+    painting = painting_in(options.style, shelf.styles) if options.engine == "torch" else ""
+    require_inputs(filter(None, [options.protect, painting]))
     styles = [] if options.style or options.model else shelf.styles()
     if len(styles) > 1:
         raise click.UsageError(

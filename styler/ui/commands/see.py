@@ -113,6 +113,7 @@ def dream(settings: Settings, images: Sequence[str], output: str | None, options
     of again. Ctrl-C saves what is there.
     """
     require_inputs([*images, *filter(None, [options.guide])])
+    options.check()
     from styler.jobs.see import dream as job
     from styler.jobs.see import zoom
 
@@ -135,6 +136,7 @@ def imagine(settings: Settings, output: str | None, options: ImagineOptions) -> 
     Channels are those of `styler layers`; conv4_2:0-8 makes a labelled sheet of nine. Ctrl-C saves the
     picture as it stands.
     """
+    options.check()
     from styler.jobs.see import imagine as job
 
     return run_batch(settings, output, lambda interrupt: job.imagine(output, options, interrupt))
