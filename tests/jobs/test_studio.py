@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from styler.jobs.studio import mask_files, remarks
+from styler.jobs.studio import remarks
+from styler.options.optimize import mask_files
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.storage.styles import pictures, style_file, weighted
 

@@ -19,7 +19,8 @@ from styler.networks.vgg import COMPACT_WIDTHS, Normalization, layer_names, rand
 from styler.storage.foreign.classifier import _MODULES
 from styler.storage.models import vgg
 from styler.storage.pictures.load import load_picture
-from styler.tasks.see.gradients import METHODS, gradient_at, gradient_of, saliency, shown
+from styler.tasks.see import gradients
+from styler.tasks.see.gradients import METHODS, gradient_at, gradient_of, saliency, shown, traced
 from styler.tasks.see.units import Unit
 
 ROOT = Path(__file__).parents[3]
@@ -277,3 +278,17 @@ def test_networks_that_do_not_fit_are_refused():
     assert network.receptive_fields()["fire9"].stride == 16 and network.widths()["fire9"] == 512
     with pytest.raises(InputError, match="no layer 'relu4_1'"):
         activation(network, torch.rand(1, 3, 64, 64), "relu4_1")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_strongest_place_is_traced_back_through_a_piece_of_the_picture(method, monkeypatch):
+    """The same as through the whole picture, at borders and with odd sides too."""
+    network, image = vgg.load("compact"), torch.rand(1, 3, 143, 211)
+    layers = ("conv1_1", "relu2_2", "pool3", "relu4_1")
+    quick = [gradient for _, gradient in traced(network, image, layers, 3, "max", method)]
+    monkeypatch.setattr(gradients, "_WORTH", 1e9)
+    whole = [gradient for _, gradient in traced(network, image, layers, 3, "max", method)]
+    assert all(
+        torch.allclose(a, b, rtol=1e-4, atol=1e-6 * float(b.abs().max()))
+        for a, b in zip(quick, whole, strict=True)
+    )
