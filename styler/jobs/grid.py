@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 import typing
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -102,11 +102,8 @@ def grid(
     if options.dry_run:
         return (yield from _forecast(mine, target))
     prove(target, options.overwrite, [*contents, *styles])
-    try:
+    with _folder(Path(f"{target}.cells")):
         studio = yield from _paint(mine, stop)
-    finally:
-        with contextlib.suppress(OSError):  # unless there are cells in it
-            Path(f"{target}.cells").rmdir()
     missing = sum(not cell.done for row in cells for cell in row)
     device = studio.device if studio else options.device
     record = record_of(contents[0], target, options, device, begun, [])
@@ -247,6 +244,16 @@ def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, 
         if not cell.done:
             cell.file.unlink(missing_ok=True)
     return studio
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Leave no empty folder of cells."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
 
 
 def _common(cell: Cell) -> str:
