@@ -317,7 +317,7 @@ def test_a_network_shows_its_card(styler):
     assert [style["name"] for style in card["styles"]] == ["wave"]
     assert (card["kind"], card["licence"], card["network"]["width"]) == ("transform", "MIT", 16)
     card = json.loads(styler("models", "show", "edges2cat").out)
-    assert (card["kind"], card["licence"], card["network"]["width"]) == ("translate", "MIT", 16)
+    assert (card["kind"], card["licence"], card["network"]["width"]) == ("translate", "MIT", 24)
 
 
 if __name__ == "__main__":
