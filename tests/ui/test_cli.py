@@ -387,7 +387,7 @@ def test_what_nobody_foresaw_is_one_line_and_debug_has_the_traceback(paint, stud
     def fail(*_, **__):
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(optimize, "record_of", fail)
+    monkeypatch.setattr(optimize, "open_studio", fail)
     done = paint()
     assert done.code == 1
     assert "KeyError" in done.err and "bug in styler; --debug" in done.err and done.err.count("\n") == 1
