@@ -49,14 +49,15 @@ def pixels(name):
 # Resume
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    stops=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    stops=st.lists(st.integers(1, 13), min_size=1, max_size=3),
+    scales=st.sampled_from([2, 3]),
     optimizer=st.sampled_from(["lbfgs", "lbfgs", "adam", "scipy"]),
     color=st.sampled_from(["style", "histogram"]),
 )
-def test_a_resumed_run_gives_the_same_bytes(studio, stops, optimizer, color):
-    chosen = {"optimizer": optimizer, "color": color, "overwrite": True}
+def test_a_resumed_run_gives_the_same_bytes(studio, stops, scales, optimizer, color):
+    chosen = {"optimizer": optimizer, "color": color, "scales": scales, "size": 96, "overwrite": True}
     painted("whole.png", **chosen)
     Path("state").unlink(missing_ok=True)
     for index, after in enumerate(stops):
