@@ -129,12 +129,9 @@ class PyramidImage(Planes):
 class HalfChromaImage(Planes):
     """An image [N, 3, H, W] of luma at full size and chroma at half of it, no place for specks."""
 
-    gains = ((1.0,), (HALF_CHROMA_GAIN,) * 2)
-    wrap = False
-
     def __init__(self, start: Tensor, wrap: bool = False) -> None:
         x = on_axes(start.detach())
-        super().__init__([x[:, :1], halved(x[:, 1:], wrap)], self.gains)
+        super().__init__([x[:, :1], halved(x[:, 1:], wrap)], [[1.0], [HALF_CHROMA_GAIN] * 2])
         self.wrap = wrap
 
     def forward(self) -> Tensor:
@@ -143,29 +140,27 @@ class HalfChromaImage(Planes):
         return in_rgb(torch.cat([luma, enlarged(chroma, luma, "bicubic", self.wrap)], 1))
 
 
-class DetailImage(HalfChromaImage):
-    """An image [N, 3, H, W] that is a smaller one when it is shrunk, whatever the parameter: detail alone.
+class DetailImage(Planes):
+    """An image [N, 3, H, W] that is a smaller one when it is shrunk, whatever the parameter: luma's detail.
 
-    What the smaller image holds is taken away from luma at full size and chroma at half of it, so that
-    neither forms nor colors that are settled can change.
+    What the smaller image holds of luma is taken away from the parameter, and chroma is the smaller image's:
+    neither forms nor colors that are settled can change, and no color comes out as specks.
     """
 
     def __init__(self, smaller: Tensor, size: Size) -> None:
-        x, half = on_axes(smaller.detach()), (-(-size[0] // 2), -(-size[1] // 2))
-        coarse = x[:, :1], halved(x[:, 1:])
-        settled = [_expanded(map, to) for map, to in zip(coarse, (size, half), strict=True)]
-        Planes.__init__(self, [torch.zeros_like(map) for map in settled], self.gains)
-        self.coarse = [size_of(map) for map in coarse]
-        self.register_buffer("luma", coarse[0])
-        for index, map in enumerate(settled):
-            self.register_buffer(f"settled{index}", map)
+        x = on_axes(smaller.detach())
+        settled = _expanded(x[:, :1], size)
+        super().__init__([torch.zeros_like(settled)], [[1.0]])
+        self.register_buffer("settled", settled)
+        self.register_buffer("luma", x[:, :1].contiguous())
+        self.register_buffer("chroma", x[:, 1:].contiguous())
 
-    def maps(self) -> list[Tensor]:
-        """The maps [N, C, H, W] as they stand."""
-        return [
-            self.get_buffer(f"settled{index}") + map - _expanded(_shrunk(map, small), size_of(map))
-            for index, (map, small) in enumerate(zip(super().maps(), self.coarse, strict=True))
-        ]
+    def forward(self) -> Tensor:
+        """The image as it stands."""
+        (detail,) = self.maps()
+        settled, small = self.get_buffer("settled"), size_of(self.get_buffer("luma"))
+        luma = settled + detail - _expanded(_shrunk(detail, small), size_of(detail))
+        return in_rgb(torch.cat([luma, enlarged(self.get_buffer("chroma"), luma, "bicubic")], 1))
 
     def finished(self, image: Tensor) -> Tensor:
         """What this image has come to; what is cut off at 0 and 1 is spread over the pixels around."""

@@ -74,10 +74,9 @@ def test_detail_leaves_the_smaller_picture_as_it_is(size):
     before, draw = image(), torch.Generator().manual_seed(1)
     image.parameter.data += 0.1 * torch.randn(image.parameter.shape, generator=draw, dtype=torch.float64)
     change = on_axes(image() - before)
-    assert change.std() > 0.04
-    for map, small in ((change[:, :1], (40, 56)), (change[:, 1:], (20, 28))):
-        shrunk = torch.nn.functional.interpolate(map, small, mode="bicubic", antialias=True)
-        assert shrunk.std() < 0.1 * map.std()
+    assert change[:, :1].std() > 0.04 and change[:, 1:].abs().max() < 1e-9
+    shrunk = torch.nn.functional.interpolate(change[:, :1], (40, 56), mode="bicubic", antialias=True)
+    assert shrunk.std() < 0.1 * change[:, :1].std()
 
 
 def test_what_is_cut_off_is_made_up_for():
