@@ -212,10 +212,12 @@ def translated(drawing: Image.Image, model: library.Translator, seed: int) -> Im
     """What a network makes of a drawing."""
     about = model.about
     config = model.network.config
-    prepare = Preparation(config.inputs, "sketch", about.condition, about.tints, config.grain, seed)
+    prepare = Preparation(
+        config.inputs, "sketch", about.condition, about.tints, config.grain, about.margin, seed
+    )
     image = torch.from_numpy(np.array(drawing.convert("RGB"))).permute(2, 0, 1)[None] / 255
     mode = Mode(about.statistics)
-    made = model.network(prepare(image), mode).clamp(0, 1)[0]
+    made = model.network(prepare(image), mode).clamp(0, 1)[0, :, : drawing.height, : drawing.width]
     return Image.fromarray((made.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8))
 
 

@@ -65,6 +65,7 @@ def translate(
         about.condition,
         about.tints,
         network.config.grain,
+        about.margin,
         options.seed,
     )
     translator = task.translator(network, settings.statistics, seed, preparation)

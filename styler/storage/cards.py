@@ -33,6 +33,8 @@ class Translation:
         inputs, outputs: what a person calls them, as in edges and photo; "" where that is unknown.
         color: of its outputs.
         tints: colors (RGB in [0, 1]) of its inputs' paper, among which a seed chooses; () for white paper.
+        margin: pixels that pictures get at the right and at the bottom, as crops did in training: those that
+            have none there, for the stride divides their sides, would get a dark edge.
     """
 
     direction: _Direction | None = None
@@ -44,6 +46,7 @@ class Translation:
     outputs: str = ""
     color: _Color = "rgb"
     tints: Sequence[Sequence[float]] = ()
+    margin: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError for what a file must not say."""
@@ -59,6 +62,7 @@ class Translation:
             "outputs": isinstance(self.outputs, str),
             "color": self.color in get_args(_Color),
             "tints": are_tints(self.tints),
+            "margin": type(self.margin) is int and 0 <= self.margin <= 1 << 12,
         }
         for name, fits in right.items():
             if not fits:

@@ -310,6 +310,11 @@ def padded_to(crop: int, depth: int) -> int:
     return -(-crop >> depth) << depth
 
 
+def margin_of(config: PictureArchitecture, crop: int) -> int:
+    """Pixels by which crops are padded, as pictures are to be that it translates; 0 of residual networks."""
+    return padded_to(crop, config.halvings) - crop if isinstance(config, UNetArchitecture) else 0
+
+
 def blocked(config: PictureArchitecture, crop: int) -> bool:
     """Whether crops shrink to one pixel, whose copies the norm sets to 0; see `deepest`."""
     copies = isinstance(config, UNetArchitecture) and config.upsampling == "resize" and config.norm != "none"

@@ -47,6 +47,7 @@ class Preparation:
             need it.
         tints: colors of the paper among which the seed chooses, as in `Translation`.
         grain: of the noise that comes to the inputs, see `image.grain`.
+        margin: pixels that inputs get at the right and at the bottom, as in `Translation`.
         seed: of that choice, and of the noise.
     """
 
@@ -55,6 +56,7 @@ class Preparation:
     made_by: Mapping[str, Any] | None = None
     tints: Sequence[Sequence[float]] = ()
     grain: float = 0.0
+    margin: int = 0
     seed: int = 0
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -76,10 +78,12 @@ class Preparation:
         return in_channels(image, 1 if self.tints else self.inputs)
 
     def sown(self, drawn: Tensor, ahead: int = 0) -> Tensor:
-        """The network's input by the seed so far ahead: with its grain, on its paper if that is open."""
+        """The network's input by the seed so far ahead: with its margin and grain, on its paper if open."""
         seed = self.seed + ahead
         if self.tints and drawn.shape[1] == 1:
             drawn = edges.tinted(drawn, self.tints[seed % len(self.tints)])
+        if self.margin:
+            drawn = F.pad(drawn, (0, self.margin, 0, self.margin), mode="replicate")
         return grained(drawn, self.grain, (seed,))
 
 
@@ -123,7 +127,9 @@ def translator(
         network,
         Mode(statistics, seed),
         prepare,
-        finish=lambda _, output: colored(output.clamp_(0, 1)).contiguous(),
+        finish=lambda image, output: colored(
+            output[..., : image.shape[-2], : image.shape[-1]].clamp(0, 1)
+        ).contiguous(),
         measures=statistics != "stored" and bool(norms_of(network)),
         preparing=PREPARING if prepare.reading != "picture" else GRAINING if prepare.grain else 0,
     )
@@ -132,13 +138,18 @@ def translator(
 # Samples
 
 
-def samples(translate: OnePass, inputs: Callable[[int], Tensor], count: int) -> Iterator[Tensor]:
-    """Images made of `count` inputs of the network, with the dropout of as many seeds from the mode's on."""
+def samples(
+    translate: OnePass, image: Tensor, inputs: Callable[[int], Tensor], count: int
+) -> Iterator[Tensor]:
+    """Images made of `count` inputs of the network, with the dropout of as many seeds from the mode's on.
+
+    All are inputs of one Image, and as large.
+    """
     mode = translate.mode
     for index in range(count):
         dropout = None if mode.dropout is None else mode.dropout + index
-        sampled, x = replace(translate, mode=replace(mode, dropout=dropout)), inputs(index)
-        yield sampled.finish(x, sampled.run(x))
+        sampled = replace(translate, mode=replace(mode, dropout=dropout))
+        yield sampled.finish(image, sampled.run(inputs(index)))
 
 
 class Spread:
@@ -170,7 +181,7 @@ def sample_cells(
     """
     own = size_of(x)
     size = fit(own, min(max(*own, _LEAST_CELL), _CELL))
-    images = samples(translate, inputs, count)
+    images = samples(translate, x, inputs, count)
     spread = Spread(first := next(images))
     cells = [colored(x), resize(first, size)]
     for image in images:

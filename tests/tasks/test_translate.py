@@ -106,6 +106,16 @@ def test_grain_comes_to_paper_that_is_chosen_and_to_paper_of_the_drawing():
         assert 0.04 < (noisy - plain).std() < 0.1
 
 
+def test_a_margin_is_added_before_and_cut_off_after():
+    translate = worker(prepare=Preparation(3, margin=5))
+    image = picture(32, 32)
+    x = translate.prepare(image)
+    assert x.shape == (1, 3, 37, 37) and torch.equal(x[..., 36], x[..., 31])
+    assert translate(image).shape == image.shape
+    (sample,) = samples(translate, image, lambda index: x, 1)
+    assert torch.equal(sample, translate(image))
+
+
 def test_grain_counts_as_work():
     noisy = worker(prepare=Preparation(3, grain=0.04))
     assert noisy.needed(1, 100, 16) >= GRAINING * 100
@@ -123,7 +133,7 @@ def test_the_seed_decides_and_without_dropout_nothing_does():
 
 def test_samples_are_what_their_seeds_alone_give():
     image, translate = picture(32, 32), worker(Mode(dropout=5))
-    found = list(samples(translate, lambda index: translate.prepare(image), 3))
+    found = list(samples(translate, image, lambda index: translate.prepare(image), 3))
     for index, sample in enumerate(found):
         assert torch.equal(sample, worker(Mode(dropout=5 + index))(image))
     assert translate.mode.dropout == 5

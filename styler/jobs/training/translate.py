@@ -280,6 +280,7 @@ class PairTraining:
             dropout=options.dropout,
             condition=pairs.condition,
             tints=pairs.tints,
+            margin=task.margin_of(self.networks.generator.config, options.crop),
             inputs=pairs.names[0],
             outputs=pairs.names[1],
             color="grey" if self.networks.generator.config.outputs == 1 else "rgb",

@@ -121,6 +121,12 @@ def test_a_translator_to_start_from_gets_grain_and_keeps_it(studio: Path) -> Non
     assert grains == [0, 0.05]
 
 
+def test_pictures_get_the_margin_that_crops_had(studio: Path) -> None:
+    for crop, margin in ((16, 0), (20, 4)):
+        run(f"{crop}.safetensors", chosen=options(steps=1, dropout=False, crop=crop, halvings=3))
+        assert library.read_generator(f"{crop}.safetensors").about.margin == margin
+
+
 def test_without_pairs_held_out_the_last_weights_are_kept(studio: Path) -> None:
     events, _ = run("m.safetensors", chosen=options(validation=0.0, average=0.0, steps=3))
     assert "last weights are kept" in notes(events)
