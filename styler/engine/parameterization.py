@@ -167,7 +167,7 @@ class DetailImage(Planes):
         image, luma = image.clamp(0, 1), self.get_buffer("luma")
         for _ in range(_SPREADS):
             missing = AXES[0][0] * (luma - on_axes(_shrunk(image, size_of(luma)))[:, :1])
-            image = (image + F.interpolate(missing, size_of(image), mode="bicubic")).clamp(0, 1)
+            image = (image + enlarged(missing, image, "bicubic")).clamp(0, 1)
         return image
 
 
@@ -235,8 +235,8 @@ class Protected(Parameterization):
         return torch.lerp(self.image(), self.get_buffer("photo"), self.get_buffer("mask"))
 
     def finished(self, image: Tensor) -> Tensor:
-        """What this image has come to."""
-        return torch.lerp(self.image.finished(image), self.get_buffer("photo"), self.get_buffer("mask"))
+        """What this image has come to; it is mixed with the photo already."""
+        return self.image.finished(image)
 
 
 def on_axes(image: Tensor) -> Tensor:
@@ -253,8 +253,7 @@ def halved(x: Tensor, wrap: bool = False) -> Tensor:
     """Maps [N, C, H, W] at half the size, rounded up; with `wrap` of a picture that repeats itself."""
     if wrap:
         return inner(halved(wrapped(x, 4)), 2)
-    size = [-(-side // 2) for side in x.shape[-2:]]
-    return F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
+    return _shrunk(x, (-(-x.shape[-2] // 2), -(-x.shape[-1] // 2)))
 
 
 def enlarged(x: Tensor, like: Tensor, mode: str = "bilinear", wrap: bool = False) -> Tensor:

@@ -74,8 +74,7 @@ def grained(inputs: Tensor, amount: float, *seeds: tuple[int, ...]) -> Tensor:
     """Inputs [N, C, H, W] of a network with gray noise, by a seed for each; see `image.grain`."""
     if not amount:
         return inputs
-    size = inputs.shape[-2], inputs.shape[-1]
-    noises = np.stack([np.float32(amount) * grain(size, *seed) for seed in seeds])
+    noises = np.stack([np.float32(amount) * grain(size.size_of(inputs), *seed) for seed in seeds])
     return inputs + torch.from_numpy(noises[:, None]).to(inputs)
 
 

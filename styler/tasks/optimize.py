@@ -120,8 +120,8 @@ def _paint(
         weight = extractor.content_weight * FADES[min(stage, _SETTLED)]
         terms = make_terms(content, styles, view, options, scale, usual, weight, protect)
         yield Stage(f"scale {stage + 1} of {last + 1}", *scale, steps)
-        before = resize(image, scale)
         picture = _protected(parameterize(image, scale, options, stage, last), content, protect, scale)
+        before = picture.finished(picture().detach()) if stage >= _SETTLED else resize(image, scale)
         solver = make_solver(picture, options, chosen.history)
         first = _restore(solver, begun) if stage == begun.stage else 0
         try:

@@ -10,6 +10,7 @@ from styler.engine.parameterization import (
     DetailImage,
     HalfChromaImage,
     PixelImage,
+    Protected,
     PyramidImage,
     halved,
     in_rgb,
@@ -90,6 +91,12 @@ def test_what_is_cut_off_is_made_up_for():
         for x in (cut, image.finished(image().detach()))
     )
     assert after < 0.5 * before
+
+
+@pytest.mark.parametrize("kind", [PixelImage, HalfChromaImage])
+def test_a_soft_mask_counts_once(kind):
+    image = Protected(kind(noise()), 1 - noise(), torch.full((1, 1, 40, 56), 0.5, dtype=torch.float64))
+    assert torch.equal(image.finished(image()), image().clamp(0, 1))
 
 
 def test_gradients_of_detail():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from styler.engine import terms as terms_module
 from styler.engine.memory import layers
+from styler.engine.parameterization import Parameterization
 from styler.engine.terms import (
     Region,
     Style,
@@ -190,6 +191,21 @@ def test_where_nothing_moves_it_is_said(extractor: Extractor) -> None:
     ]
     seen, _ = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, options(steps=1, scales=1)))
     assert not [event for event in seen if isinstance(event, Note)]
+
+
+def test_where_nothing_moves_at_three_scales_it_is_said(
+    extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def standstill(image: Parameterization, *_: object) -> Generator[Step, None, Tensor]:
+        yield from ()
+        return image().detach()
+
+    monkeypatch.setattr(optimize, "minimize", standstill)
+    gray = picture()[:, :1].expand(-1, 3, -1, -1)
+    painting = optimize.optimize(gray, [picture(seed=1)], extractor, options(size=256, scales=3))
+    assert any(
+        isinstance(event, Note) and "no step has changed" in event.text for event in drive(painting)[0]
+    )
 
 
 def test_a_flat_photo_in_its_own_style_is_no_divergence() -> None:
