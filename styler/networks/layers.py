@@ -303,6 +303,11 @@ def divisible(image: Tensor, stride: int) -> Tensor:
     return image
 
 
+def extended(image: Tensor, margin: int) -> Tensor:
+    """The image with its last pixels repeated `margin` times at the right and the bottom."""
+    return F.pad(image, (0, margin, 0, margin), mode="replicate") if margin else image
+
+
 def reflected(x: Tensor, margin: int) -> Tensor:
     """The same with `margin` reflected pixels on each side, or replicated ones where there are too few."""
     mode = "reflect" if min(x.shape[-2:]) > margin else "replicate"

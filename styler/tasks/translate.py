@@ -17,7 +17,7 @@ from styler.image.conditions import InputMaker, condition, grained
 from styler.image.edges import Edges
 from styler.image.size import Size, fit, resize, size_of
 from styler.networks.kinds import PictureNetwork
-from styler.networks.layers import Mode, norms_of
+from styler.networks.layers import Mode, extended, norms_of
 from styler.options.fields import parse_range
 from styler.tasks.onepass import GRAINING, OnePass
 
@@ -82,9 +82,7 @@ class Preparation:
         seed = self.seed + ahead
         if self.tints and drawn.shape[1] == 1:
             drawn = edges.tinted(drawn, self.tints[seed % len(self.tints)])
-        if self.margin:
-            drawn = F.pad(drawn, (0, self.margin, 0, self.margin), mode="replicate")
-        return grained(drawn, self.grain, (seed,))
+        return grained(extended(drawn, self.margin), self.grain, (seed,))
 
 
 def condition_of(made_by: Mapping[str, Any]) -> InputMaker:

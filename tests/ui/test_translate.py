@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from corpus import picture
 from nets import architecture
+from PIL import Image
 from theirs import save_unet
 
+from styler.image import conditions
 from styler.networks.kinds import build, described
 from styler.networks.layers import initialize
 from styler.networks.residual import ResidualNetwork
@@ -66,13 +69,40 @@ def test_a_translator_is_exported_and_the_parity_told(run, statistics):
     assert all(size in done.out.decode() for size in ("16 x 16", "70 x 53", "99 x 127"))
 
 
+def test_an_export_has_the_margin_and_says_what_a_program_must_add(run, monkeypatch):
+    """But for the grain, and on paper of the right color, its pictures are those of the command."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    made, tints = architecture(width=2, halvings=3, grain=0.25), [(1.0, 0.5, 0.5), (0, 1, 0)]
+    network = build(made)
+    initialize(network, 1)
+    about = Translation(direction="AtoB", batch=1, dropout=False, margin=8, tints=tints)
+    card = Card("translate", described(made), (), "MIT", about.information)
+    library.write(library.folder() / "grainy.safetensors", Model(network, card))
+    done = run("models", "export", "grainy", "grainy.onnx")
+    assert done.code == 0 and "gray noise of strength 0.25" in done.err and "2 tints" in done.err
+    assert "not in the file" not in run("models", "export", "cats", "cats.onnx").err
+    monkeypatch.setattr(conditions, "grain", lambda size, *seed: np.zeros(size, np.float32))
+    Image.new("RGB", (40, 24), "white").save("sheet.png")
+    words = ("--checkpoint", "grainy", "--precision", "float32", "--seed", "1", "-o", "ours.png")
+    assert run("translate", "sheet.png", *words).code == 0
+    paper = np.zeros((1, 3, 24, 40), np.float32)
+    paper[:, 1] = 1
+    session = onnxruntime.InferenceSession("grainy.onnx", providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(None, {"image": paper})
+    ours = np.asarray(Image.open("ours.png")).transpose(2, 0, 1) / 255
+    assert abs(theirs[0] - ours).max() < 2 / 255
+
+
 @pytest.mark.parametrize(
     "words, says",
     [
-        (("fast", "photo.png", "--model", "cats"), "has no styles: styler translate --checkpoint cats"),
+        (
+            ("fast", "photo.png", "--model", "cats"),
+            "not a style network: styler translate --checkpoint cats",
+        ),
         (
             ("fast", "photo.png", "--model", "net_G.pth"),
-            "is a translator and has no styles: styler translate",
+            "is a translator, not a style network: styler translate --checkpoint net_G.pth takes it",
         ),
         (("models", "export", "cats", "a.onnx", "--style", "ink"), "has no styles: leave out --style"),
         (("models", "export", "ink", "a.onnx", "--statistics", "stored"), "leave out --statistics"),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.kinds import ImageNetwork
-from styler.networks.layers import Layer, Mode, Norm, layers_of
+from styler.networks.layers import Layer, Mode, Norm, extended, layers_of
 from styler.plans import KINDS
 from styler.storage import disk
 from styler.storage.cards import Statistics
@@ -86,13 +86,32 @@ def export(
     if takes == "pair":
         library.check_no_style(path, style)
         translator = library.generator_of(path, model)
-        return write_onnx(
-            output, translator.network, Mode(_statistics(path, translator, statistics)), overwrite
-        )
+        mode = Mode(_statistics(path, translator, statistics))
+        return write_onnx(output, translator.network, mode, overwrite, translator.about.margin)
     if statistics != "auto":
         raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     painter, card, _ = library.transform_of(path, model)
     return write_onnx(output, painter, Mode(mix=library.mix(card, style)), overwrite)
+
+
+def left_out(path: Path | str) -> list[str]:
+    """What the ONNX file of a model leaves to the program that runs it.
+
+    Raises CheckpointError if `path` holds no model.
+    """
+    card = library.read(path).card
+    grain, texts = card.network.get("grain", 0), list[str]()
+    if KINDS[card.kind].takes == "pair":
+        about = library.Translation.of(card.information)
+        if about.tints:
+            tints = len(about.tints)
+            texts.append(f"a drawing needs colored paper, of one of the {tints} tints that models show lists")
+    if grain:
+        texts.append(
+            f"gray noise of strength {grain:g}, of which it makes texture, has to be added to the picture: "
+            "styler.image.grain has it, and needs NumPy alone"
+        )
+    return texts
 
 
 def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:
@@ -106,11 +125,14 @@ def _statistics(path: Path | str, model: Translator, asked: str) -> Statistics:
 # ONNX
 
 
-def write_onnx(path: Path | str, network: ImageNetwork, mode: Mode, overwrite: bool = True) -> list[Parity]:
-    """Write the network as it runs in a mode, without its dropout and without the grain that photos get.
+def write_onnx(
+    path: Path | str, network: ImageNetwork, mode: Mode, overwrite: bool = True, margin: int = 0
+) -> list[Parity]:
+    """Write the network as it runs in a mode, without its dropout and without the grain that pictures get.
 
     Its input and its output are Images [N, C, H, W] of any size from `smallest_side` on; the output is
-    clamped. The mode's mix of styles, [1, S], and stored statistics are written into the norms.
+    clamped. The mode's mix of styles, [1, S], and stored statistics are written into the norms, and the
+    `margin` that pictures get at the right and at the bottom, see `Translation`, before the first layer.
 
     Returns:
         The differences in onnxruntime, on noise, before the file was written.
@@ -127,8 +149,8 @@ def write_onnx(path: Path | str, network: ImageNetwork, mode: Mode, overwrite: b
     device = next(network.parameters()).device
     mix = None if mode.mix is None else mode.mix.to(device)
     mode = replace(mode, dropout=None, mix=mix)
-    data = _graph(network, mode)
-    differences = _differences(engine, data, network, mode)
+    data = _graph(network, mode, margin)
+    differences = _differences(engine, data, network, mode, margin)
     if not all(parity.difference <= TOLERANCE for parity in differences):  # also if it is no number
         worst = max(differences, key=lambda parity: parity.difference)
         raise CheckpointError(
@@ -145,7 +167,7 @@ def smallest_side(network: ImageNetwork) -> int:
     return max(16, network.stride + 1 if reflects else 0)
 
 
-def _graph(network: ImageNetwork, mode: Mode) -> bytes:
+def _graph(network: ImageNetwork, mode: Mode, margin: int) -> bytes:
     """The whole file."""
     nodes, config = Nodes(partial(_values, mode=mode)), network.config
     ends = Ends(
@@ -156,6 +178,7 @@ def _graph(network: ImageNetwork, mode: Mode) -> bytes:
         smallest_side(network),
         network.scale,
         network.corrects,
+        margin,
     )
     return graph(nodes, lambda x: network.flow(x, nodes), ends)
 
@@ -191,7 +214,7 @@ def _output(network: ImageNetwork, mode: Mode) -> str:
     return "translated" if mode.mix is None else "painted"
 
 
-def _differences(runtime: Any, data: bytes, network: ImageNetwork, mode: Mode) -> list[Parity]:
+def _differences(runtime: Any, data: bytes, network: ImageNetwork, mode: Mode, margin: int) -> list[Parity]:
     """onnxruntime's pictures against ours."""
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
     draw, device = torch.Generator().manual_seed(0), next(network.parameters()).device
@@ -200,6 +223,7 @@ def _differences(runtime: Any, data: bytes, network: ImageNetwork, mode: Mode) -
         image = torch.rand(2, network.config.inputs, height, width, generator=draw)
         (theirs,) = session.run([_output(network, mode)], {INPUT: image.numpy()})
         with torch.inference_mode():
-            ours = network(image.to(device), mode).clamp(0, 1).cpu()
+            ours = network(extended(image.to(device), margin), mode).clamp(0, 1).cpu()
+        ours = ours[..., : theirs.shape[-2], : theirs.shape[-1]]
         differences.append(Parity(height, width, float((torch.from_numpy(theirs) - ours).abs().max())))
     return differences

@@ -72,6 +72,7 @@ class Ends:
         stride: that divides the sides of what it works on.
         least: smallest side of a picture.
         scale, corrects: as in `flow.Flowing`.
+        margin: pixels that pictures get at the right and at the bottom, as in `cards.Translation`.
     """
 
     inputs: int
@@ -81,12 +82,14 @@ class Ends:
     least: int
     scale: int = 1
     corrects: bool = False
+    margin: int = 0
 
 
 def graph(nodes: Nodes[Any], flow: Callable[[str], str], ends: Ends) -> bytes:
     """The whole file of a network that goes through `flow`: `flow.whole`, clamped to [0, 1]."""
-    y = flow(nodes.divisible(INPUT, ends.stride) if ends.stride > 1 else INPUT)
-    if ends.stride > 1:
+    x = nodes.extended(INPUT, ends.margin) if ends.margin else INPUT
+    y = flow(nodes.divisible(x, ends.stride) if ends.stride > 1 else x)
+    if ends.stride > 1 or ends.margin:
         y = nodes.cropped(y, INPUT)
     if ends.corrects:
         y = nodes.added(y, nodes.enlarged(INPUT, ends.scale))
@@ -190,6 +193,10 @@ class Nodes(Generic[L]):
         """`margin` reflected pixels on each side."""
         pads = self.constant([0, 0, margin, margin, 0, 0, margin, margin])
         return self.node("Pad", x, pads, mode="reflect")
+
+    def extended(self, image: str, margin: int) -> str:
+        """The last pixels repeated `margin` times at the right and the bottom."""
+        return self.node("Pad", image, self.constant([0, 0, 0, 0, 0, 0, margin, margin]), mode="edge")
 
     def divisible(self, image: str, stride: int) -> str:
         """Pixels reflected at the right and the bottom, as often as it takes, until `stride` divides both."""

@@ -193,6 +193,8 @@ def export(
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
     console.note(f"Wrote {output}; in onnxruntime it paints noise like this:")
     console.table("styler models export", ("size", "largest difference"), rows)
+    for text in converting.left_out(path):
+        console.note(f"not in the file: {text}")
 
 
 def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:

@@ -124,6 +124,23 @@ def test_levels_of_detail_and_cleaning_are_baked_in(tmp_path):
     assert all(abs(made[0] - other).max() > 0.01 for other in made[1:])
 
 
+@pytest.mark.parametrize("name", ["deep", "residual", "plain"])
+def test_the_margin_of_a_translator_is_in_the_file(tmp_path, name):
+    """A picture gets it at the right and at the bottom, and comes out as large as it was."""
+    made, mode = network(**{"kind": "unet", **NETWORKS[name]}), Mode("picture")
+    found = exporting.write_onnx(tmp_path / "net.onnx", made, mode, margin=20)
+    assert all(parity.difference < 1e-4 for parity in found)
+    file = session(tmp_path / "net.onnx")
+    for height, width in ((64, 64), (33, 70), (17, 18)):
+        image = torch.rand(1, made.config.inputs, height, width, generator=torch.Generator().manual_seed(2))
+        with torch.no_grad():
+            plain = made(image, mode).clamp(0, 1)
+            ours = made(torch.nn.functional.pad(image, (0, 20, 0, 20), mode="replicate"), mode).clamp(0, 1)
+        theirs = torch.from_numpy(file.run(None, {"image": image.numpy()})[0])
+        assert theirs.shape == plain.shape
+        assert (theirs - ours[..., :height, :width]).abs().max() < 1e-4 < (theirs - plain).abs().max()
+
+
 def test_networks_that_reflect_a_map_of_one_pixel_say_how_large_pictures_must_be():
     sides = {
         name: exporting.smallest_side(network(**{"kind": "unet", **NETWORKS[name]})) for name in NETWORKS
