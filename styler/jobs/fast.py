@@ -110,16 +110,15 @@ def _protecting(painter: OnePass, picture: Picture) -> OnePass:
 
 
 def _check_kind(model: Model, path: Path, sources: Sequence[str]) -> None:
-    """Raise InputError unless the network needs pictures and has some, or neither."""
-    shown, takes = display(path.name), KINDS[model.card.kind].takes
-    if takes == "pair":
-        advice = f"styler translate --checkpoint {library.called(path)}"
-        raise InputError(f"{shown} is a translator and has no styles: {advice}")
-    if takes == "small":
-        raise InputError(f"{shown} enlarges and has no styles: styler enlarge --model {library.called(path)}")
-    if takes == "noise" and sources:
-        raise InputError(f"{shown} makes texture from noise, of nothing else: leave the inputs out")
-    if takes == "photo" and not sources:
+    """Raise InputError unless the network needs pictures and has some, or neither; or if it has no styles."""
+    texture = KINDS[model.card.kind].takes == "noise"
+    if texture and sources:
+        raise InputError(
+            f"{display(path.name)} makes texture from noise, of nothing else: leave the inputs out"
+        )
+    if not texture:
+        library.require_use(path, model.card, "photo")
+    if not texture and not sources:
         raise InputError("no input given: name a photo, a video or a folder")
 
 

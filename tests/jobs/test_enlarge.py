@@ -319,7 +319,7 @@ def test_a_network_that_lacks_something_says_so() -> None:
 def test_other_networks_and_unknown_names_are_refused() -> None:
     with pytest.raises(CheckpointError, match="no model is called 'enlarge-x3'"):
         enlarge("photo.png", model="enlarge-x3")
-    with pytest.raises(InputError, match="enlarges and has no styles: styler enlarge --model enlarge-x2"):
+    with pytest.raises(CheckpointError, match="not a style network: styler enlarge --model enlarge-x2"):
         ended(fast_job.fast(["photo.png"], None, FastOptions(model="enlarge-x2")), [])
     assert enlargers.locate("enlarge-x2").stem == "enlarge-x2"
 

@@ -179,7 +179,10 @@ def test_networks_that_it_cannot_run_and_damaged_ones_are_refused(tmp_path, phot
     data[-1] ^= 1
     (tmp_path / "bad.safetensors").write_bytes(data)
     for network, text in (
-        ("edges2cat", "is no network of styles"),
+        (
+            "edges2cat",
+            "a translator, not a style network: styler translate --checkpoint edges2cat",
+        ),
         (tmp_path / "bad.safetensors", "is damaged"),
     ):
         with pytest.raises(CheckpointError, match=text):

@@ -24,6 +24,7 @@ from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions, TrainFastOptions
+from styler.plans import KINDS
 from styler.processes import Group
 from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
@@ -96,7 +97,7 @@ def _make_training(
     """Open styles and photos, and build the network."""
     options = replace(options, loss_network=(yield from vgg.choose(options.loss_network)))
     styles = yield from open_styles(files, options.style_size)
-    base, first = (library.read(path) if path else None for path in (add_to, start_from))
+    base, first = (_read_styled(path) if path else None for path in (add_to, start_from))
     network = network_for(options, [one.style.name for one in styles], base, first).to(device)
     feed = _feed_for(network, dataset, options, group)
     yield from _notes(network, feed, dataset, base, options)
@@ -117,6 +118,14 @@ def _make_training(
         diary=Diary(work.preview, feed.skipped),
         write=work.write,
     )
+
+
+def _read_styled(path: Path) -> Model:
+    """Read a network that has styles; CheckpointError if it does anything else."""
+    model = library.read(path)
+    if not KINDS[model.card.kind].styles:
+        library.require_use(path, model.card, "photo")
+    return model
 
 
 def _notes(

@@ -24,7 +24,7 @@ from styler.networks.residual import WIDTHS, ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
-from styler.plans import KINDS, ResidualArchitecture
+from styler.plans import ResidualArchitecture
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, file_of, slug
 from styler.storage.pictures.load import load_picture
@@ -98,8 +98,6 @@ def network_for(
     if base is None:
         config = ResidualArchitecture(width=width, styles=len(styles), grain=options.grain)
         return ResidualNetwork(config)
-    if not KINDS[base.card.kind].styles:
-        raise InputError("the model is a translator, to which no style can be added: start without it")
     if base.card.kind != options.network:
         raise InputError(
             f"the model is a {base.card.kind} network: add to it with --network {base.card.kind}"

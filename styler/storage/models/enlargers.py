@@ -8,7 +8,6 @@ from typing import NamedTuple, cast
 from styler.errors import CheckpointError, InputError
 from styler.networks.enlarge import EnlargeNetwork, mixed
 from styler.options.enlarge import EnlargeOptions
-from styler.plans import KINDS
 from styler.storage.cards import Card
 from styler.storage.models import library
 from styler.storage.models.library import Model
@@ -49,8 +48,7 @@ def read(path: Path | str) -> Enlarger:
 
 def of(path: Path | str, model: Model) -> Enlarger:
     """As `read`, of what was read."""
-    if KINDS[model.card.kind].takes != "small":
-        raise CheckpointError(f"{display(path)} does not enlarge: styler models list shows which ones do")
+    library.require_use(path, model.card, "small")
     return Enlarger(cast(EnlargeNetwork, model.network), model.card)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,14 @@ from styler.storage.styles import pictures
 
 START = "mosaic"
 """The style from whose network paintings are learned: one of the two from which few steps lead farthest."""
+_USES: Mapping[str, tuple[str, str]] = {
+    "photo": ("a style network", "styler fast --model {} takes it"),
+    "noise": ("a network that makes textures", "styler fast --model {} takes it"),
+    "pair": ("a translator", "styler translate --checkpoint {} takes it"),
+    "small": ("a network that enlarges", "styler enlarge --model {} takes it"),
+    VGG: ("a feature network", "styler optimize --network {} and trainings with --loss-network take it"),
+}
+"""What a network is, by what it takes, and the command that runs it."""
 Shelf = Literal["styler", "you", "learned"]
 """Where a model is from: it came with styler, was added by the user, or was learned by `styler fast`."""
 
@@ -95,6 +103,16 @@ def called(path: Path | str) -> str:
     """By what a model is found again: its name if it is installed, else its path."""
     path = Path(path)
     return display(path.stem if path.parent in (folder(), learned_folder(), _bundled()) else path)
+
+
+def require_use(path: Path | str, card: Card, wanted: Literal["photo", "pair", "small"]) -> None:
+    """Raise CheckpointError, which names the right command, for a network that takes something else."""
+    takes = VGG if card.kind == VGG else KINDS[card.kind].takes
+    if takes != wanted:
+        kind, advice = _USES[takes]
+        raise CheckpointError(
+            f"{display(Path(path).name)} is {kind}, not {_USES[wanted][0]}: {advice.format(called(path))}"
+        )
 
 
 def locate(model: str, style: str) -> Path:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.kinds import PictureNetwork, described, empty
 from styler.networks.residual import ResidualNetwork
-from styler.plans import KINDS
 from styler.storage import disk, format, header
 from styler.storage.cards import VGG, Card, Style, Translation, shares
 from styler.storage.foreign import pix2pix, residual
@@ -32,6 +31,7 @@ from styler.storage.models.find import (
     locate_generator,
     locate_start,
     named,
+    require_use,
     styles,
 )
 from styler.storage.names import SLUG, display, nearest, one_line, slug
@@ -118,22 +118,13 @@ def read(path: Path | str) -> Model:
 
 
 def read_transform(path: Path | str) -> _Transform:
-    """As `read`, of a network that paints photos; CheckpointError if it makes textures or translates."""
+    """As `read`, of a network that paints photos; CheckpointError if it does anything else."""
     return transform_of(path, read(path))
 
 
 def transform_of(path: Path | str, model: Model) -> _Transform:
     """As `read_transform`, of what was read."""
-    shown = display(path)
-    takes = KINDS[model.card.kind].takes
-    if takes == "pair":
-        raise CheckpointError(
-            f"{shown} is a translator and has no styles: styler translate --checkpoint {called(path)}"
-        )
-    if takes == "small":
-        raise CheckpointError(f"{shown} enlarges and has no styles: styler enlarge --model {called(path)}")
-    if takes == "noise":
-        raise CheckpointError(f"{shown} makes textures from noise: give one that paints photos")
+    require_use(path, model.card, "photo")
     return _Transform(cast(ResidualNetwork, model.network), model.card, model.origin)
 
 
@@ -143,22 +134,18 @@ def mix(card: Card, style: str) -> Tensor:
 
 
 def read_generator(path: Path | str) -> Translator:
-    """As `read`, of a network that translates pictures; CheckpointError if it has styles."""
+    """As `read`, of a network that translates pictures; CheckpointError if it does anything else."""
     return generator_of(path, read(path))
 
 
 def generator_of(path: Path | str, model: Model) -> Translator:
     """As `read_generator`, of what was read."""
-    shown = display(path)
-    if KINDS[model.card.kind].takes != "pair":
-        raise CheckpointError(
-            f"{shown} is a style network and translates nothing: styler fast --model {called(path)}"
-        )
+    require_use(path, model.card, "pair")
     network = cast(PictureNetwork, model.network)
     inputs, outputs = network.config.inputs, network.config.outputs
     if inputs > 4 or outputs not in (1, 3):
         raise CheckpointError(
-            f"{shown} makes {outputs} channels of {inputs}: it must make 1 or 3, of 4 at most"
+            f"{display(path)} makes {outputs} channels of {inputs}: it must make 1 or 3, of 4 at most"
         )
     return Translator(network, model.card, model.origin)
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 from studio import notes, options, same, train, weights
+from theirs import save_unet
 
-from styler.errors import InputError, OutputError
+from styler.errors import CheckpointError, InputError, OutputError
 from styler.jobs.training.fast import Feed, StyleTraining
 from styler.jobs.training.styles import LearnedStyle, extended, file_of
 from styler.networks.residual import ResidualNetwork
@@ -89,6 +90,9 @@ def test_a_network_is_trained_further(studio: Path) -> None:
         run("three.safetensors", "ink.png", start_from="two.safetensors")
     with pytest.raises(InputError, match="is a transform network"):
         run("t.safetensors", "ink.png", start_from="one.safetensors", chosen=options("texture"))
+    save_unet("cats.pth")
+    with pytest.raises(CheckpointError, match=r"cats\.pth is a translator, not a style network: styler tra"):
+        run("three.safetensors", "ink.png", start_from="cats.pth")
     with pytest.raises(OutputError, match="also an input"):
         run("one.safetensors", "ink.png", start_from="one.safetensors", overwrite=True)
     assert Path("one.safetensors").read_bytes() == before

@@ -8,10 +8,13 @@ from theirs import save_johnson, save_unet
 from trained import INK, WAVES, model, texture, translator
 
 from styler.errors import CheckpointError, InputError, OutputError, WeightsError
+from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
+from styler.networks.kinds import described
 from styler.networks.layers import Mode
 from styler.networks.vgg import random_convolutions
-from styler.storage.cards import Style
-from styler.storage.models import convert, find, library, vgg
+from styler.storage.cards import Card, Style
+from styler.storage.models import convert, enlargers, find, library, vgg
+from styler.storage.models.library import Model
 
 
 @pytest.fixture
@@ -148,15 +151,35 @@ def test_translators_are_found_by_name_or_file_or_if_there_is_but_one(shelf):
     assert library.locate("", "") == shelf / "edges.safetensors"  # no translator takes a style's place
 
 
-def test_each_kind_of_network_has_its_own_reader(tmp_path):
-    library.write(tmp_path / "style.safetensors", model())
-    library.write(tmp_path / "translator.safetensors", translator())
-    with pytest.raises(
-        CheckpointError, match=r"style\.safetensors is a style network .*: styler fast --model"
-    ):
-        library.read_generator(tmp_path / "style.safetensors")
-    with pytest.raises(CheckpointError, match=r"translator and has no styles: styler translate --checkpoint"):
-        library.read_transform(tmp_path / "translator.safetensors")
+def test_a_network_of_another_kind_says_what_it_is_and_which_command_takes_it(tmp_path, shelf):
+    """Every kind given to every reader: a file by its path, one that is installed by its name."""
+    config = EnlargeArchitecture(width=4, blocks=0)
+    kinds = {
+        "photo": (model(), "a style network", "fast --model"),
+        "noise": (texture(), "a network that makes textures", "fast --model"),
+        "pair": (translator(), "a translator", "translate --checkpoint"),
+        "small": (
+            Model(EnlargeNetwork(config), Card("enlarge", described(config))),
+            "a network that enlarges",
+            "enlarge --model",
+        ),
+    }
+    readers = {"photo": library.read_transform, "pair": library.read_generator, "small": enlargers.read}
+    for takes, (one, kind, command) in kinds.items():
+        for folder in (tmp_path, shelf):
+            path = folder / f"{takes}.safetensors"
+            library.write(path, one)
+            name = takes if folder == shelf else str(path)
+            for wanted, reader in readers.items():
+                if wanted == takes:
+                    reader(path)
+                    continue
+                with pytest.raises(CheckpointError) as caught:
+                    reader(path)
+                text = (
+                    f"{takes}.safetensors is {kind}, not {kinds[wanted][1]}: styler {command} {name} takes it"
+                )
+                assert str(caught.value) == text
 
 
 def test_without_any_model_it_says_how_to_get_one(shelf):
