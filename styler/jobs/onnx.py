@@ -22,6 +22,7 @@ from styler.options.fast import ALL, FastOptions
 from styler.options.fields import flag_of
 from styler.storage import inputs
 from styler.storage.cards import weights
+from styler.storage.header import read_card
 from styler.storage.inputs import STREAM, Job
 from styler.storage.models import find
 from styler.storage.names import display
@@ -52,6 +53,7 @@ def fast(
     """
     _check(sources, options)
     path = find.locate(options.model, options.style)
+    find.require_use(path, read_card(path), "photo")
     network = StyleNetwork.read(path)
     style = options.style or network.card.styles[0].name
     paint = network.painter(options.style, options.threads)

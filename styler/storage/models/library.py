@@ -51,6 +51,7 @@ __all__ = [  # found here too
     "named",
     "read_card",
     "read_thumbnails",
+    "require_use",
     "slug",
     "styles",
 ]

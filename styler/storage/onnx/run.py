@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from styler.errors import CheckpointError, DeviceError, InputError, is_shortage
 from styler.image.grain import noise_for
 from styler.plans import (
+    KINDS,
     LayerPlan,
     ResidualArchitecture,
     ResidualPlan,
@@ -22,9 +23,8 @@ from styler.plans import (
     residual_flow,
     tuples,
 )
-from styler.storage.cards import Card, shares
+from styler.storage.cards import VGG, Card, shares
 from styler.storage.header import FAULTS, THUMBNAILS, Header, damaged, sealed
-from styler.storage.models.find import require_use
 from styler.storage.names import display, install
 from styler.storage.onnx.graph import INPUT, Ends, GraphLayer, GraphNorm, Nodes, graph
 
@@ -115,7 +115,8 @@ def _config(card: Card) -> ResidualArchitecture:
 def _prove(path: Path | str, header: Header) -> None:
     """Raise CheckpointError unless the tensors in a header are those of a network that paints photos."""
     card, shown = header.card, display(path)
-    require_use(path, card, "photo")
+    if card.kind == VGG or KINDS[card.kind].takes != "photo":
+        raise CheckpointError(f"{shown} is no network of styles, and --engine onnx paints with no other")
     try:
         config = _config(card)
         if config.norm == "batch":
