@@ -184,7 +184,12 @@ def randomized(network: Extractor, image: Tensor) -> str:
 
 
 def inverted(network: Extractor, image: Tensor) -> str:
-    """O12: relative errors of inversions without a regularizer, 32 pixels; zero from the picture itself."""
+    """O12: relative errors of inversions without a regularizer, 32 pixels; zero from the picture itself.
+
+    The error of maxima of few channels has local minima: at pool1, of the built-in network's 32, it stays at
+    6e-3 for 4000 steps, and falls to 2e-9 from 0.001 beside the picture and to 1e-5 with average pooling; of
+    64 random channels to 1e-13, of 32 to 1e-2.
+    """
     wanted, found = image[..., :32, :32], []
     options = InvertOptions(regularizer="none", steps=200)
     walk = synthesis.walk_of(network, options)
@@ -301,7 +306,7 @@ def main() -> None:
     warnings.simplefilter("ignore")  # captum's, of its hooks
     network, image = vgg.load((sys.argv[1:] or ["compact"])[0]), load_picture(PHOTO, long_side=96).image
     for name, oracle in ORACLES.items():
-        text = (oracle.__doc__ or "").partition(": ")[2].replace("\n", " ")
+        text = " ".join((oracle.__doc__ or "").partition(": ")[2].split())
         print(f"{name:12}{oracle(network, image):60}{text}", flush=True)
 
 

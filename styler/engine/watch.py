@@ -20,6 +20,8 @@ _FAR, _LONG = 2.0, 10
 """Times its least that no mean loss stays for so many windows in a row."""
 _LOST, _SHORT = 1000.0, 3
 """The same of losses that no training comes back from, among them those without a finite gradient."""
+MOVED = "moved"
+"""Key of whether a weight has moved, in `Watch.state`."""
 _FLOOR = 0.01
 """Share of the first loss below which any loss is as good as another."""
 
@@ -33,6 +35,7 @@ class Watch:
 
     Attributes:
         finite: finite gradients in this window, for others to count; on the network's device.
+        begun: the sum of each parameter before the first step.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Watch:
         self.first, self.least = [math.inf, math.inf], [math.inf, math.inf]
         self.far = self.lost = self.step = 0
         self.weights: Mapping[str, Tensor] = {}
+        self.begun: list[float] = []
 
     def see(self, index: int, losses: Mapping[str, Tensor]) -> None:
         """Take the losses of step `index` (from 0), whose gradients are there and not yet used.
@@ -52,6 +56,7 @@ class Watch:
         Raises:
             DivergedError: if the training has diverged; its network has the best weights again then.
         """
+        self.begun = self.begun or self._sums()
         every, steady = total(losses), [name for name in losses if name not in self.rivals]
         own = total({name: losses[name] for name in steady}) if steady else every
         pair = torch.stack([own, every]).detach().to(self.sums)
@@ -88,10 +93,16 @@ class Watch:
         cause = likely_cause(self.options) or "use a smaller --learning-rate"
         raise DivergedError(f"training diverged by step {done} ({rose}): {cause}", self.step)
 
+    def _sums(self) -> list[float]:
+        learning = (x.detach() for x in self.network.parameters() if x.requires_grad)
+        return [float(x.cpu().double().sum()) for x in learning]
+
     def state(self) -> dict[str, Any]:
-        """Copies of all that another Watch needs to go on bit for bit."""
+        """Copies of all that another Watch needs to go on bit for bit; and whether a weight has moved yet."""
         tensors = {"finite": self.finite.clone(), "sums": self.sums.clone()}
-        return {**tensors, **{name: getattr(self, name) for name in _LASTING}}
+        pairs = zip(self._sums(), self.begun, strict=False)
+        moved = not self.begun or not all(math.isclose(*pair, abs_tol=1e-9) for pair in pairs)
+        return {**tensors, **{name: getattr(self, name) for name in _LASTING}, MOVED: moved}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; from none, of a file that an earlier version wrote, begin anew."""
@@ -102,11 +113,13 @@ class Watch:
             setattr(self, name, state.get(name, getattr(self, name)))
 
 
-_LASTING = ("first", "least", "far", "lost", "step", "weights")
+_LASTING = ("first", "least", "far", "lost", "step", "weights", "begun")
 """Attributes that last from step to step, beside the tensors that a step adds to."""
 
 
 def likely_cause(options: TrainingOptions) -> str:
     """What makes a training fail if it is off its usual range, with advice; "" if nothing is."""
+    if not options.learning_rate:
+        return "at --learning-rate 0 nothing is learned: use a larger one"
     name = unusual(options)
     return name and f"{name}: use a smaller one"

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from styler.errors import InputError
+
 NAME_BYTES = 255  # the longest file name of every common file system
 STATES = ".training"
 """Ending of the folders that trainings keep."""
@@ -88,19 +90,35 @@ def is_private(folder: str) -> bool:
 
 
 def user_folder(kind: Literal["cache", "data"], name: str) -> Path:
-    """The user's folder $STYLER_HOME/NAME, or NAME in the platform's folder for caches or for data."""
+    """The user's folder $STYLER_HOME/NAME, or NAME in the platform's folder for caches or for data.
+
+    Raises InputError for a STYLER_HOME in the home of somebody who is not known.
+    """
     if home := os.environ.get("STYLER_HOME"):
-        return Path(home).expanduser() / name
+        try:
+            return Path(home).expanduser() / name
+        except RuntimeError as error:
+            raise InputError(
+                f"STYLER_HOME is {display(home)}, and no such home is known: set it to a folder"
+            ) from error
     if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        root = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        root = Path.home() / _MAC[kind]
+        root = _home() / _MAC[kind]
     else:
         variable, usual = _UNIX[kind]
         root = Path(os.environ.get(variable, ""))
         # The XDG specification: a relative path is to be ignored.
-        root = root if root.is_absolute() else Path.home() / usual
+        root = root if root.is_absolute() else _home() / usual
     return root / "styler" / name
+
+
+def _home() -> Path:
+    """The user's home; of a user without an entry in the system a place where nothing is or can be."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def is_users(path: Path | str) -> bool:

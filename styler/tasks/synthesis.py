@@ -207,6 +207,18 @@ def invert(
     return (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)
 
 
+def as_inversion(layers: Sequence[str]) -> OptimizeOptions:
+    """The same solver and layers as options of `styler optimize`, for memory."""
+    names = tuple((name, 1.0) for name in layers)
+    return OptimizeOptions(
+        style_layers=names,
+        content_layers=names,
+        content_loss="squared",
+        parameterization="pixels",
+        history=HISTORY,
+    )
+
+
 def walk_of(extractor: Extractor, options: InvertOptions) -> Walk:
     """The network as the options run it."""
     padding = borderless(extractor) if options.padding == "auto" else options.padding

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from styler.storage import names
+from styler.errors import InputError, OutputError
+from styler.storage import disk, names
 from styler.storage.names import display, fit_name, is_private, nearest, one_line, slug, user_folder
 
 
@@ -95,6 +96,24 @@ def test_the_users_folders_follow_the_platform(monkeypatch: pytest.MonkeyPatch, 
     assert user_folder("cache", "weights") == tmp_path / "me" / ".cache" / "styler" / "weights"
     monkeypatch.setattr("sys.platform", "darwin")
     assert user_folder("data", "models") == tmp_path / "me" / "Library/Application Support/styler/models"
+
+
+def test_a_user_whom_the_system_does_not_know_has_nothing_and_keeps_nothing(monkeypatch, tmp_path):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.delenv("STYLER_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    folder = user_folder("cache", "weights")
+    assert not folder.exists() and not list(folder.glob("*"))
+    assert names.is_users(folder / "a.safetensors") and not names.is_users(tmp_path)
+    assert not names.first_time("anything")
+    with pytest.raises(OutputError, match="Set STYLER_HOME to another folder"):
+        disk.prove_writable(folder / "a.safetensors", overwrite=False)
+    monkeypatch.setenv("STYLER_HOME", "~who-is-not-known/styler")
+    with pytest.raises(InputError, match="STYLER_HOME is ~who-is-not-known/styler"):
+        user_folder("cache", "weights")
 
 
 def test_hints_name_commands_that_work_for_how_styler_was_installed(monkeypatch, tmp_path):

@@ -197,8 +197,11 @@ def test_flags_and_surroundings_overrule_a_recipe(train, monkeypatch):
 
 
 def test_a_network_that_learned_nothing_is_told_of(train, monkeypatch):
-    done = train("--learning-rate", "0")
-    assert done.code == 0 and "try more --steps" in done.err
+    done = train("--learning-rate", "1e-7")
+    assert done.code == 0 and "try more --steps" in done.err and "nothing was learned" not in done.err
+    done = train("--learning-rate", "0", "--overwrite")
+    assert done.code == 0 and "try more" not in done.err
+    assert "at --learning-rate 0 nothing is learned: use a larger one" in done.err
     last = {"step": 4, "losses": {"style/relu1_1": 0.2}, "seconds": 1.0}
     monkeypatch.setattr(runs.Log, "last", last)
     monkeypatch.setattr(fast, "fault_of", lambda *given: "")

@@ -13,7 +13,7 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
-from styler.image.size import fit, resize, size_of
+from styler.image.size import Size, fit, resize, size_of
 from styler.jobs.batch import Summary
 from styler.jobs.recipes import Record, source_of
 from styler.jobs.records import open_picture
@@ -59,6 +59,7 @@ def _begin(options: DreamOptions, stop: Callable[[], bool]) -> Generator[Event, 
 def _look(
     picture: Picture, image: Tensor, subject: Subject, options: DreamOptions, stop: Callable[[], bool]
 ) -> Generator[Event, None, Sight]:
+    subject.require_memory(size_of(image), options)
     draw = subject.draws(options.seed)
     made = yield from task.dream(image, draw, options, stop)
     if torch.equal(to_levels(made), to_levels(image)):
@@ -105,6 +106,8 @@ class Draws:
 class Subject:
     """What is dreamed of: by number, and how many there are to draw from; entries for the recipe."""
 
+    view: View
+    layer: str
     values: Callable[[int], tuple[str, Value]]
     count: int = 1
     entries: Record = field(default_factory=dict)
@@ -113,13 +116,21 @@ class Subject:
         """The draws of one picture."""
         return Draws(self.values, self.count, torch.Generator().manual_seed(seed))
 
+    def require_memory(self, size: Size, options: DreamOptions) -> None:
+        """Raise DeviceError if a tile of a picture of (height, width) `size` needs more than is free."""
+        height, width = (min(side, options.tile) for side in size)
+        tiled = max(size) > options.tile
+        self.view.require_memory([self.layer], (height, width), "--tile" if tiled else "--size")
+
 
 def open_subject(options: DreamOptions) -> Generator[Event, None, tuple[View, Subject]]:
     """The network, and what the options dream of. Raises StylerError."""
     view = yield from open_view(options, bool(options.class_))
     network = view.network
     if options.class_ == RANDOM:
-        return view, Subject(lambda index: _named(view, view.class_of(index)), view.count)
+        return view, Subject(
+            view, network.classes, lambda index: _named(view, view.class_of(index)), view.count
+        )
     if options.class_:
         return view, _fixed(view, view.class_of(view.find_class(options.class_)))
     layer = options.layer or next(name for name in _LAYERS if name in network.layers)
@@ -133,12 +144,13 @@ def open_subject(options: DreamOptions) -> Generator[Event, None, tuple[View, Su
     image = guide.on_white
     image = resize(image, fit(size_of(image), min(_GUIDE_SIDE, max(image.shape))))
     value = task.guided(network, layer, image.to(view.device))
-    return view, Subject(lambda _: (f"{layer} of the guide", value), entries={"guide": source_of(guide)})
+    named = f"{layer} of the guide", value
+    return view, Subject(view, layer, lambda _: named, entries={"guide": source_of(guide)})
 
 
 def _fixed(view: View, unit: Unit) -> Subject:
     named = _named(view, unit)
-    return Subject(lambda _: named)
+    return Subject(view, unit.layer, lambda _: named)
 
 
 def _named(view: View, unit: Unit) -> tuple[str, Value]:

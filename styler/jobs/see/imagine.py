@@ -46,6 +46,7 @@ def imagine(
     if len(units) > 1:
         columns = _columns(units)
         check_sheet(math.ceil(len(units) / columns), columns, size, options)
+    view.require_memory({unit.layer for unit in units}, size)
     images = list[Tensor]()
     for unit in units:
         prepare(options)

@@ -21,6 +21,7 @@ from styler.image.size import Size, fit, resize, seen, size_of
 from styler.jobs.recipes import Record, check_sheet, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, partial_for, prepare, recipe_of, save
 from styler.options.fields import OutputSize
+from styler.options.optimize import OptimizeOptions
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.signals import Heeded
 from styler.storage.inputs import STREAM, picture_target
@@ -117,7 +118,8 @@ def texture(
     check_size(size, options)
     if options.sheet:
         check_sheet(1, 1 + len(names), size, options)
-    _check_memory(bench, size, options)
+    likeness = task.as_painting(options, bench.extractor, options.up_to)
+    _check_memory(bench, likeness, task.sizes(size, options)[-1], "use a smaller --size or --history 3")
     style = _shrunk(bench.image, options.style_size)
     textures, captions = list[Tensor](), list[str]()
     heeded, wanted_depths = Heeded(stop), names if options.sheet else names[-1:]
@@ -136,13 +138,12 @@ def texture(
     return {**record, "message": f"Wrote {display(bench.target)} ({shown})"}
 
 
-def _check_memory(bench: _Bench, size: Size, options: TextureOptions) -> None:
-    """Raise DeviceError if memory does not suffice for a texture of (height, width) `size`."""
-    likeness = task.as_painting(options, bench.extractor, options.up_to)
-    needed = memory(bench.extractor, likeness, task.sizes(size, options)[-1])
+def _check_memory(bench: _Bench, likeness: OptimizeOptions, size: Size, advice: str) -> None:
+    """Raise DeviceError, with advice, if memory does not suffice for a picture of (height, width) `size`."""
+    needed = memory(bench.extractor, likeness, size)
     room = room_for(0, bench.image.device, SHARE)
     if needed > room:
-        raise DeviceError(f"{too_large(size)}: {shortage(needed, room)}; use a smaller --size or --history 3")
+        raise DeviceError(f"{too_large(size)}: {shortage(needed, room)}; {advice}")
 
 
 def _shrunk(style: Tensor, wanted: OutputSize) -> Tensor:
@@ -165,6 +166,7 @@ def invert(
     bench = yield from _open(source, output, options, options.size, lambda network: set(layers))
     image = resize(bench.image, output_size(size_of(bench.image), options.size, options))
     check_sheet(options.seeds + (options.seeds > 1), 1 + len(layers), size_of(image), options)
+    _check_memory(bench, task.as_inversion(layers), size_of(image), "use a smaller --size")
     walk = task.walk_of(bench.extractor, options)
     with torch.no_grad():
         features = dict(walk(image, set(layers)))

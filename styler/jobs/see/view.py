@@ -42,15 +42,18 @@ class View:
         """Number of its classes."""
         return self.network.widths()[self.network.classes]
 
-    def require_memory(self, layers: Iterable[str], size: Size) -> None:
-        """Raise DeviceError if gradients of `layers` at (height, width) `size` need more than is free."""
+    def require_memory(self, layers: Iterable[str], size: Size, flag: str = "--size") -> None:
+        """Raise DeviceError if gradients of `layers` at (height, width) `size` need more than is free.
+
+        `flag` is the option by which the size can be less.
+        """
         needed, free = memory(self.network, layers, size), free_memory(self.device)
         if free is not None and needed > free:
             least = int(max(size) * math.sqrt(free / needed))
             needs, may = gigabytes(needed, free)
             raise DeviceError(
                 f"{size[1]} x {size[0]} pixels need about {needs} of memory and {may} are free: "
-                f"use --size {least} or less"
+                f"use {flag} {least} or less"
             )
 
     def find_class(self, text: str) -> int:

@@ -87,6 +87,7 @@ def _write_video(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> G
     view, subject = yield from open_subject(options)
     picture = yield from open_picture(job.source, options, options.size)
     size = _even(output_size(size_of(picture.image), options.size, options), job.target)
+    subject.require_memory(size, options)
     image, draws = resize(picture.on_white, size).to(view.device), subject.draws(options.seed)
     recipe = recipe_of(
         "dream",

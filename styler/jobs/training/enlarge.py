@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from styler.engine.watch import likely_cause
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.features import Extractor
@@ -35,6 +36,7 @@ from styler.storage.pictures.sheet import sheet
 from styler.tasks.enlarge import train as task
 from styler.tasks.enlarge.enlarger import STORED
 from styler.tasks.enlarge.train import bicubic, joined, new_enlarger, pair_of
+from styler.tasks.train_fast import MORE
 from styler.tasks.train_translate import GAN
 
 _FEW = 200
@@ -219,8 +221,23 @@ class EnlargeTraining:
         """Write the averaged weights with their scores; gives these."""
         for kind, scores in (self.scores or {}).items():
             yield Note(f"{kind}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        if fault := fault_of(self.scores or {}):
+            yield Note(f"{fault}: {likely_cause(self.options) or MORE}")
         network, written = EnlargeNetwork(self.networks.generator.config), self.network
         network.load_state_dict(written.state_dict())
         information = {"training": training, "validation": self.scores or {}}
         card = Card("enlarge", described(network.config), (), "", information)
         library.write(path, Model(network.eval(), card))
+
+
+def fault_of(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Fault of a network by its scores: all of them worse than those of bicubic enlargement; "" if none is.
+
+    Networks that make sharp pictures are worse by some, as `psnr` is highest for blur.
+    """
+    for kind, ours in scores.items():
+        plain = scores.get(task.BICUBIC + kind, {})
+        worse = [name for name, least in plain.items() if (ours[name] <= least) == (name != "perceptual")]
+        if plain and len(worse) == len(plain):
+            return f"by every score it enlarges {kind} pictures worse than bicubic enlargement does"
+    return ""

@@ -18,6 +18,7 @@ import torch
 from styler import processes
 from styler.device import choose, prepare
 from styler.engine.fit import TrainingState
+from styler.engine.watch import MOVED
 from styler.errors import CheckpointError, DivergedError, InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.jobs.training.diary import Diary, Steps, about, keep, nameless, settle
@@ -164,6 +165,9 @@ def _train(
         return {**record, "output": None, "message": message}
     information = _information(training, request, group, log.last)
     yield from training.write(Path(request.output), information)
+    if not state.watch[MOVED]:
+        rate = f"--learning-rate {options.learning_rate:g}"
+        yield Note(f"nothing was learned: at {rate} no weight has moved; use a larger one")
     runs.remove_states(folder)
     return {**record, "device": str(device), "losses": information["losses"]}
 

@@ -44,6 +44,8 @@ ARCHITECTURES: Mapping[Enlarger, EnlargeArchitecture] = {
 }
 LEAST = BLOCK + SMALLEST
 """The shortest side of a small picture that a pair can be made of, in pixels."""
+BICUBIC = "bicubic "
+"""Before a kind of pair in scores: those of bicubic enlargement."""
 _VALIDATED = {"clean": 0.0, "damaged": 0.5}
 """Strengths of the damage in pictures that are validated on."""
 
@@ -172,7 +174,7 @@ def validate(
     for kind, some in pairs.items():
         ours = [network(pair.inputs.to(device), STORED).clamp(0, 1) for pair in some]
         plain = [bicubic(pair.inputs[:, :3], network.scale).to(device) for pair in some]
-        for name, images in (("", ours), ("bicubic ", plain)):
+        for name, images in (("", ours), (BICUBIC, plain)):
             each = [
                 enlarging_scores(image, pair.targets.to(device), extractor)
                 for image, pair in zip(images, some, strict=True)

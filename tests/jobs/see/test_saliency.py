@@ -123,11 +123,25 @@ def test_the_real_squeezenet_sees_a_tabby(run, studio):
     assert json.loads("\n".join(run("show", "cat.png").lines[:-1]))["unit"] == "tabby"
 
 
-@pytest.mark.parametrize("command", ["saliency", "features"])
-def test_a_picture_that_is_too_large_for_the_memory_is_refused(run, studio, monkeypatch, command):
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("saliency", "photo.png", "--layer", "relu4_1", "--size", "512"), "use --size "),
+        (("features", "photo.png", "--layer", "relu4_1", "--size", "512"), "use --size "),
+        (("dream", "photo.png", "--layer", "relu4_1", "--size", "512"), "use --size "),
+        (("dream", "photo.png", "--layer", "relu4_1", "--size", "800"), "use --tile "),
+        (("dream", "photo.png", "--size", "512", "--frames", "2", "-o", "x.gif"), "use --size "),
+        (("imagine", "--channel", "conv4_1:0", "--size", "512"), "use --size "),
+        (("invert", "photo.png", "--size", "512"), "use a smaller --size"),
+    ],
+)
+def test_a_picture_that_is_too_large_for_the_memory_is_refused(run, studio, monkeypatch, words, advice):
+    before = set(studio.iterdir())
     monkeypatch.setattr("styler.jobs.see.view.free_memory", lambda device: 10_000_000)
-    done = run(command, "photo.png", "--layer", "relu4_1", "--size", "512")
-    assert done.code == 1 and "use --size" in done.err and len(done.err.splitlines()) == 1
+    monkeypatch.setattr("styler.jobs.see.synthesis.room_for", lambda *given: 10_000_000)
+    done = run(*words)
+    assert done.code == 1 and advice in done.err and len(done.err.splitlines()) == 1, done.err
+    assert set(studio.iterdir()) == before
 
 
 def test_a_sheet_that_would_be_too_large_is_refused_before_the_work(run, studio, squeezenet):

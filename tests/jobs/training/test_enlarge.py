@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from studio import options, same, train, weights
+from studio import notes, options, same, train, weights
 
 from styler.errors import InputError
+from styler.jobs.training.enlarge import fault_of
 
 
 def test_a_share_of_the_trained_weights_and_the_rest_of_the_start(studio: Path) -> None:
@@ -34,3 +35,16 @@ def test_a_share_of_the_trained_weights_and_the_rest_of_the_start(studio: Path) 
 def test_a_share_needs_a_start(studio: Path) -> None:
     with pytest.raises(InputError, match="--blend is under 1, and there is nothing to blend with"):
         train("enlarge", "mine.safetensors", options("enlarge", blend=0.5))
+
+
+def test_a_network_that_is_worse_than_bicubic_is_told_of(studio: Path) -> None:
+    events, _ = train("enlarge", "mine.safetensors", options("enlarge", perceptual_weight=0.0))
+    fault = "by every score it enlarges clean pictures worse than bicubic enlargement does"
+    assert f"{fault}: try more --steps" in notes(events)
+    plain = {"psnr": 30.0, "ssim": 0.9, "perceptual": 0.2}
+    worse = {"psnr": 29.0, "ssim": 0.8, "perceptual": 0.3}
+    assert fault_of({"clean": worse, "bicubic clean": plain}) == fault
+    for name, value in plain.items():
+        better = {**worse, name: value + (-0.1 if name == "perceptual" else 0.1)}
+        assert fault_of({"clean": better, "bicubic clean": plain}) == ""
+    assert fault_of({}) == ""

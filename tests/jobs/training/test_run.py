@@ -245,3 +245,18 @@ def test_skipped_inputs_are_counted_and_one_is_named() -> None:
     assert list(skipped({"a": "a is empty"})) == [Note("1 picture was skipped: a is empty")]
     two = skipped({"a": "a is empty", "b": "b is torn"})
     assert list(two) == [Note("2 pictures were skipped, for example: a is empty")]
+
+
+@EACH
+def test_a_training_in_which_no_weight_has_moved_says_so(kind: str, studio: Path) -> None:
+    """Also one that is resumed, and one whose rate is too small for the weights' digits."""
+    for rate in (0.0, 1e-30):
+        events, _ = train(kind, f"{rate}.safetensors", options(kind, learning_rate=rate))
+        assert f"nothing was learned: at --learning-rate {rate:g} no weight has moved" in notes(events)
+    still = options(kind, learning_rate=0.0)
+    train(kind, "broken.safetensors", still, stop_after=3)
+    events, _ = train(kind, "broken.safetensors", still, resume=True)
+    assert "no weight has moved" in notes(events)
+    events, _ = train(kind, "moved.safetensors", stop_after=3)
+    more, _ = train(kind, "moved.safetensors", resume=True)
+    assert "no weight has moved" not in notes(events + more)
