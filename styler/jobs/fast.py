@@ -21,17 +21,18 @@ from styler.jobs.passes.apply import Session, apply, prove_target, unfinished
 from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, prepare, recipe_of, save
 from styler.jobs.studio import check_shape, protection
-from styler.jobs.training.learn import Learned, learn
-from styler.options.fast import ALL, LEARNING_STEPS, FastOptions
+from styler.jobs.training.learn import Part, learn
+from styler.networks.residual import mean_of
+from styler.options.fast import ALL, FastOptions
 from styler.plans import KINDS
 from styler.storage.cards import weights
 from styler.storage.inputs import picture_target
 from styler.storage.models import library
 from styler.storage.models.library import Model
-from styler.storage.names import display, slug
+from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.storage.pictures.sheet import sheet
-from styler.storage.styles import painting_in
+from styler.storage.styles import Asked, asked
 from styler.tasks import fast as task
 from styler.tasks.onepass import OnePass, budgeted
 
@@ -62,8 +63,8 @@ def fast(
     if options.style == ALL:
         yield Result((yield from all_styles(sources, output, options, stop)))
         return Summary(done=1)
-    if painting := painting_in(options.style, library.styles):
-        return (yield from _paint_learned(painting, sources, output, options, stop))
+    if (wish := asked(options.style, library.styles)).paintings:
+        return (yield from _paint_learned(wish, sources, output, options, stop))
     path = library.locate(options.model, options.style)
     model = library.read(path)
     if model.origin:
@@ -154,51 +155,47 @@ class _Blend:
         )
 
     @classmethod
-    def learned(cls, learned: Learned, painting: str, options: FastOptions) -> _Blend:
-        """A painting that was learned; recipes have its hash, and its file's name as the style."""
-        device, interrupted = prepare(options), learned.steps < LEARNING_STEPS[options.learn]
+    def learned(cls, parts: Sequence[Part], wish: Asked, options: FastOptions) -> _Blend:
+        """Paintings that were learned, as one network; recipes have their hashes, and their files' names."""
+        device, entries = prepare(options), [part.entry for part in parts]
+        network = mean_of([part.network for part in parts], [part.share for part in parts])
         return cls(
-            learned.model.network.to(device).eval(),
+            network.to(device).eval(),
             torch.ones(1, 1, device=device),
-            learned.model.card.styles[0].name,
-            {
-                "name": learned.path.stem,
-                "painting": learned.sha256,
-                **({"interrupted": True, "steps": learned.steps} if interrupted else {}),
-            },
-            {"style": Path(painting).name},
+            wish.label,
+            entries[0] if len(parts) == 1 else {"name": wish.label, "blend": entries},
+            {"style": wish.shown},
         )
 
 
-# A painting, which is learned first
+# Paintings, which are learned first
 
 
 def _paint_learned(
-    painting: str,
+    wish: Asked,
     sources: Sequence[str],
     output: str | None,
     options: FastOptions,
     stop: Callable[[], bool],
 ) -> Generator[Event, None, Summary]:
-    """Learn a painting on what is to be painted, and paint that."""
+    """Learn paintings on what is to be painted, and paint that."""
+    files = wish.paintings
     if options.model:
-        raise InputError(f"--model has styles of its own: leave it out to learn {display(painting)}")
+        raise InputError(f"--model has styles of its own: leave it out to learn {display(files[0])}")
     if not sources:
         raise InputError(
-            f"{display(painting)} is learned on what it paints: give a picture, or a folder of them"
+            f"{display(files[0])} is learned on what it paints: give a picture, or a folder of them"
         )
-    selection = unfinished(sources, output, slug(Path(painting).stem), options)
+    selection = unfinished(sources, output, wish.label, options)
     if not selection.many and not options.dry_run:
         for job in selection.jobs:
-            prove_target(job, options, [painting])
+            prove_target(job, options, files)
     if not selection.jobs:
         return Summary(skipped=selection.skipped)
-    learned = yield from learn(painting, selection.jobs, options, stop)
-    if learned.steps < LEARNING_STEPS[options.learn]:
+    parts = yield from learn(wish, selection.jobs, options, stop)
+    if any("interrupted" in part.entry for part in parts):
         stop = _never  # the signal was for the learning; another one ends the command at once
-    return (
-        yield from _paint(selection, _Blend.learned(learned, painting, options), [painting], options, stop)
-    )
+    return (yield from _paint(selection, _Blend.learned(parts, wish, options), files, options, stop))
 
 
 def _never() -> bool:

@@ -29,7 +29,7 @@ from styler.storage.names import display
 from styler.storage.onnx.run import Array, StyleNetwork, runtime
 from styler.storage.pictures.decode import Decoded, decode
 from styler.storage.pictures.encode import encode, format_of, put
-from styler.storage.styles import painting_in
+from styler.storage.styles import asked
 
 _HEEDED = (
     *("style", "model", "size", "strength", "threads", "shard"),
@@ -77,7 +77,7 @@ def _check(sources: Sequence[str], options: FastOptions) -> None:
         value = getattr(options, field.name)
         if field.name not in _HEEDED and value not in (field.default, *_SAME.get(field.name, ())):
             raise InputError(f"{flag_of(field.name)} is not for --engine onnx: leave it out, or {_ADVICE}")
-    if options.style == ALL or painting_in(options.style, find.styles):
+    if options.style == ALL or asked(options.style, find.styles).paintings:
         raise InputError(f"--engine onnx paints in trained styles, one at a time: {_ADVICE}")
     if not sources:
         raise InputError("no input given: name a photo or a folder")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from styler.device import Form
 from styler.networks.flow import Memory, whole
-from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed
+from styler.networks.layers import PICTURE, Layer, Mode, Norm, listed, norms_of
 from styler.plans import JOHNSON, LayerPlan, ResidualArchitecture, ResidualPlan, residual_flow
 
 WIDTHS = {"full": 32, "small": 16, "tiny": 8}
@@ -64,3 +69,36 @@ class ResidualNetwork(nn.Module):
     def forward(self, image: Tensor, mode: Mode = PICTURE, form: Form | None = None) -> Tensor:
         """Paint; see `flow.whole`."""
         return whole(self, image, mode, form=form)
+
+
+@torch.no_grad()
+def single(network: ResidualNetwork, mix: Tensor) -> ResidualNetwork:
+    """A network of one style that paints as one of S styles does in the mix [1, S] of them."""
+    alone = copy.deepcopy(network)
+    alone.config = dataclasses.replace(network.config, styles=1)
+    for norm in norms_of(alone):
+        for name in ("weight", "bias"):
+            rows = getattr(norm, name).detach()
+            setattr(norm, name, nn.Parameter(mix.to(rows) @ rows))
+    return alone
+
+
+@torch.no_grad()
+def mean_of(networks: Sequence[ResidualNetwork], shares: Sequence[float]) -> ResidualNetwork:
+    """A network whose weights are a mean of others', of one shape, and so is the grain that it is shown.
+
+    It paints between them if all were trained further from one network (Wang et al. 2018, section 3.4).
+    """
+    first, states = networks[0], [network.state_dict() for network in networks]
+    mean = copy.deepcopy(first)
+    grains = [network.config.grain for network in networks]
+    mean.config = dataclasses.replace(
+        first.config, grain=sum(s * grain for s, grain in zip(shares, grains, strict=True))
+    )
+    mean.load_state_dict(
+        {
+            name: sum((s * state[name] for s, state in zip(shares, states, strict=True)), torch.zeros(()))
+            for name in states[0]
+        }
+    )
+    return mean

@@ -33,9 +33,9 @@ class FastOptions(ColorOptions, LargerOptions, PassOptions):
 
     style: str = opt(
         "",
-        "Style, or several with weights, as in wave:0.6,ink:0.4; a painting's file, which is learned first; "
-        "or all: a sheet of all styles.",
-        metavar="NAME[:WEIGHT],...|FILE",
+        "Style, or a painting's file, which is learned first; several with weights, as in "
+        "wave:0.6,painting.jpg:0.4; or all: a sheet of all styles.",
+        metavar="NAME|FILE[:WEIGHT],...",
     )
     learn: Length = opt("normal", "Steps in which a painting is learned: 75, 150 or 400.")
     relearn: bool = opt(False, "Learn a painting anew, on these pictures.", recipe=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from styler.errors import InputError
@@ -34,28 +35,55 @@ def style_file(word: str) -> str:
     raise InputError(f"'{display(word)}' is {kind}, and no style picture{nearest(word, known)}")
 
 
-def painting_in(style: str, known: Callable[[], Collection[str]]) -> str:
-    """The file of a painting in `--style` of a trained network, "" where all that it has are names.
+@dataclass(frozen=True)
+class Asked:
+    """What `--style` of a trained network asks for: styles by name, files of paintings, or both.
+
+    Attributes:
+        weights: of each, in the order in which they were given.
+        paintings: those that are files, to be learned.
+    """
+
+    weights: Mapping[str, float]
+    paintings: tuple[str, ...]
+
+    @property
+    def names(self) -> str:
+        """The styles that have names, with their weights, as for `cards.shares`; "" if there are none."""
+        named = {word: weight for word, weight in self.weights.items() if word not in self.paintings}
+        return ",".join(f"{word}:{weight!r}" for word, weight in named.items())
+
+    @property
+    def shown(self) -> str:
+        """As it was given, but that files are named without their folders."""
+        words = {word: Path(word).name if word in self.paintings else word for word in self.weights}
+        if len(words) == 1:
+            return "".join(words.values())
+        return ",".join(f"{words[word]}:{weight:g}" for word, weight in self.weights.items())
+
+    @property
+    def label(self) -> str:
+        """Names of all, for the names of outputs."""
+        stems = {word: slug(Path(word).stem) if word in self.paintings else word for word in self.weights}
+        return "-".join(stems.values())
+
+
+def asked(style: str, known: Callable[[], Collection[str]]) -> Asked:
+    """What `--style` of a trained network asks for; "" asks for nothing.
 
     Args:
-        style: as for `mix`, or a file, even with a weight.
+        style: as for `cards.shares`, where files may stand for names; or one file, of whatever name.
         known: names of the installed styles, which go before files.
 
-    Raises InputError for a file beside other styles.
+    Raises InputError as `parse_weights`.
     """
     if not style:
-        return ""
-    words = [style] if Path(style).is_file() else list(parse_weights(style, "style", "wave:0.6,ink:0.4"))
-    files = [word for word in words if _is_file(word)]
-    if files:  # only then is it worth reading what is installed
-        names = known()
-        files = [word for word in files if word not in names]
-    if files and len(words) > 1:
-        raise InputError(
-            f"{display(files[0])} is learned as a network of its own, which has no other style to blend: "
-            "name it alone, or train both into one network with styler train-fast --style A --style B"
-        )
-    return files[0] if files else ""
+        return Asked({}, ())
+    whole = Path(style).is_file()
+    weights = {style: 1.0} if whole else parse_weights(style, "style", "wave:0.6,painting.jpg:0.4")
+    files = [word for word in weights if _is_file(word)]
+    names = known() if files else ()  # only then is it worth reading what is installed
+    return Asked(weights, tuple(word for word in files if word not in names))
 
 
 def _is_file(word: str) -> bool:

@@ -13,10 +13,12 @@ from runs import ended
 from trained import filled, model
 from videos import make, pictures
 
-from styler.errors import InputError, OutputError
+from styler.errors import CheckpointError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
 from styler.jobs import fast as job
+from styler.jobs.training import learn as learning
 from styler.networks.kinds import described
+from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions
 from styler.plans import ResidualArchitecture
@@ -198,7 +200,15 @@ def test_what_is_refused_is_refused_before_anything_is_learned():
     for words, style, output, says, kind in (
         (("photo.png",), "My Painting.png", "there.png", "exists already", OutputError),
         (("photo.png",), "none.jpg", None, "no such file", InputError),
-        (("photo.png",), "My Painting.png:0.6,mosaic:0.4", None, "no other style to blend", InputError),
+        (
+            ("photo.png",),
+            "My Painting.png:0.6,cubes:0.4",
+            None,
+            "no installed network has style",
+            CheckpointError,
+        ),
+        (("photo.png",), "My Painting.png:0.6,none.jpg:0.4", None, "no such file", InputError),
+        (("photo.png",), "My Painting.png:a", None, "is no style with a weight", InputError),
         ((), "My Painting.png", None, "give a picture", InputError),
         (("-",), "My Painting.png", "a.png", "read only once", InputError),
     ):
@@ -229,6 +239,61 @@ def test_a_video_is_learned_from_frames_of_all_of_it(monkeypatch):
     assert summary.done == 1 and Path("clip-my-painting.mp4").exists()
     (file,) = kept()
     assert library.read_card(file).information["training"]["pictures"] == 4
+
+
+# Blends
+
+
+def weights_of(style):
+    """The network that paints in a blend, by the names of its weights."""
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = job.mean_of
+        patch.setattr(job, "mean_of", lambda *parts: made.append(real(*parts)) or made[-1])
+        fast("photo.png", style=style, overwrite=True)
+    return {name: value.clone() for name, value in made[0].state_dict().items()}
+
+
+def test_two_paintings_are_learned_from_one_network_and_blended():
+    shutil.copy("other.png", "Second.png")
+    _, summary = fast("photo.png", style="My Painting.png:0.25,Second.png:0.75")
+    assert summary.done == 1 and len(kept()) == 2 and Path("photo-my-painting-second.png").exists()
+    recipe = read_recipe("photo-my-painting-second.png")
+    assert recipe["options"]["style"] == "My Painting.png:0.25,Second.png:0.75"
+    hashes = [disk.sha256_of("My Painting.png"), disk.sha256_of("Second.png")]
+    assert [part["painting"] for part in recipe["model"]["blend"]] == hashes
+    one, two, both = map(weights_of, ("My Painting.png", "Second.png", "My Painting.png:1,Second.png:3"))
+    for name, value in both.items():
+        torch.testing.assert_close(value, 0.25 * one[name] + 0.75 * two[name])
+
+
+def test_a_painting_is_learned_from_the_style_that_it_is_blended_with():
+    start("dots", "dots")
+    events, _ = fast("photo.png", style="dots:1,My Painting.png:1")
+    assert len(steps(events)) == 4 and Path("photo-dots-my-painting.png").exists()
+    (file,) = kept()
+    learned, dots = (library.read(path).network.state_dict() for path in (file, library.locate("dots", "")))
+    for name, value in weights_of("dots:1,My Painting.png:1").items():
+        torch.testing.assert_close(value, (learned[name] + dots[name]) / 2)
+    events, _ = fast("photo.png", style="My Painting.png")  # from the usual start
+    assert len(steps(events)) == 4 and len(kept()) == 2
+
+
+def test_a_style_of_a_network_of_several_is_blended_too():
+    library.write(library.folder() / "pair.safetensors", model())
+    network, styles = library.read(library.locate("pair", "")), model().card.styles
+    alone = learning.start_for(f"{styles[1].name}:1").network
+    photo = load_picture("photo.png").image
+    with torch.inference_mode():
+        expected = network.network(photo, Mode(mix=torch.tensor([[0.0, 1.0]])))
+        torch.testing.assert_close(alone(photo, Mode(mix=torch.ones(1, 1))), expected)
+    events, summary = fast("photo.png", style=f"My Painting.png,{styles[1].name}")
+    assert summary.done == 1 and len(steps(events)) == 4
+
+
+def test_a_painting_without_weight_is_not_learned():
+    events, summary = fast("photo.png", style="My Painting.png:0,mosaic:1")
+    assert summary.done == 1 and not steps(events)
 
 
 # Protection

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -21,13 +22,17 @@ from styler.errors import InputError, OutputError, StylerError
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.image.levels import to_levels, to_unit
 from styler.image.size import fit, long_side, resize, size_of
+from styler.jobs.recipes import Record
 from styler.jobs.records import prepare
 from styler.jobs.training.diary import about, fixed
 from styler.jobs.training.fast import SAMPLE_SIDE, Feed, StyleTraining, moved
 from styler.jobs.training.styles import LearnedStyle, model_of, network_for, open_styles
+from styler.networks.kinds import described
+from styler.networks.residual import ResidualNetwork, single
 from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions, TrainFastOptions
 from styler.processes import ALONE
 from styler.storage import disk
+from styler.storage.cards import Style, weights
 from styler.storage.datasets.photos import LONG_SIDE, crops, spread
 from styler.storage.header import SUFFIX
 from styler.storage.inputs import STREAM, Job
@@ -35,6 +40,7 @@ from styler.storage.models import library, vgg
 from styler.storage.models.library import Model
 from styler.storage.names import cut, display
 from styler.storage.pictures.load import load_levels
+from styler.storage.styles import Asked
 from styler.storage.videos.video import open_video
 
 _PICTURES = 4
@@ -49,20 +55,12 @@ _KEY = 12
 """Hexadecimal digits in the name of a learned network."""
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A painting as a network.
+class Part(NamedTuple):
+    """One of the networks of which a blend is the mean, its share, and what recipes say of it."""
 
-    Attributes:
-        path: of the network's file, which is not there where it was not kept.
-        sha256: of the painting's file.
-        steps: in which it was learned, fewer if that was interrupted.
-    """
-
-    model: Model
-    path: Path
-    sha256: str
-    steps: int
+    network: ResidualNetwork
+    share: float
+    entry: Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,27 +83,50 @@ class _Lesson:
 
 
 def learn(
-    painting: str, jobs: Sequence[Job], options: FastOptions, stop: Callable[[], bool]
-) -> Generator[Event, None, Learned]:
-    """Learn a painting on pictures and videos, or find what was learned of it before, on whatever photo.
+    wish: Asked, jobs: Sequence[Job], options: FastOptions, stop: Callable[[], bool]
+) -> Generator[Event, None, list[Part]]:
+    """Learn all paintings that `--style` asks for, from one network, so that a mean of weights blends them.
+
+    That network is one of the styles by name with which they are blended, where there are any, and then it is
+    a part as well.
 
     Args:
-        painting: a picture's file.
+        wish: what `options.style` says.
         jobs: whose sources are to be painted.
         options: `learn`, `relearn`, `size` and those of the machine are obeyed.
         stop: asked after each step; once true, the network is as it is by then, and is not kept.
 
     Raises:
-        StylerError: for what is wrong with the painting or all pictures.
+        StylerError: for what is wrong with a painting or all pictures, or for names that no one network has.
     """
-    lesson = yield from _open(painting, options)
+    start, total = start_for(wish.names), sum(wish.weights.values())
+    parts, lessons = [], []
+    for painting in filter(wish.weights.get, wish.paintings):  # none without weight
+        lesson = yield from _open(painting, start, options)
+        lessons.append((lesson, wish.weights[painting] / total))
+    for lesson, share in lessons:
+        model, steps = yield from _learned(lesson, jobs, options, stop)
+        entry: Record = {"name": lesson.path.stem, "painting": lesson.style.sha256}
+        if steps < lesson.options.steps:
+            entry |= {"interrupted": True, "steps": steps}
+        parts.append(Part(_network(model), share, entry))
+    if wish.names:
+        card, share = start.card, 1 - sum(part.share for part in parts)
+        parts.append(Part(_network(start), share, {"name": card.styles[0].name, "sha256": card.sha256}))
+    return parts
+
+
+def _learned(
+    lesson: _Lesson, jobs: Sequence[Job], options: FastOptions, stop: Callable[[], bool]
+) -> Generator[Event, None, tuple[Model, int]]:
+    """Learn a painting, or find what was learned of it before, on whatever photo; with the steps done."""
     if not options.relearn and lesson.path.exists():
         found = yield from _known(lesson)
         if found:
-            return found
+            return found, lesson.options.steps
     if options.dry_run:
         yield Note(f"{lesson.name} would be learned first, in {lesson.options.steps} steps")
-        return Learned(lesson.start, lesson.path, lesson.style.sha256, lesson.options.steps)
+        return lesson.start, lesson.options.steps
     keeps = yield from _prove(lesson)
     photos = list(_photos(jobs, options))
     model, steps = yield from _train(lesson, photos, stop)
@@ -116,11 +137,36 @@ def learn(
         )
     elif keeps:
         yield from _keep(lesson, model)
-    return Learned(model, lesson.path, lesson.style.sha256, steps)
+    return model, steps
 
 
-def _open(painting: str, options: FastOptions) -> Generator[Event, None, _Lesson]:
-    """Open a painting, choose how to learn it, and where the network is kept."""
+def _network(model: Model) -> ResidualNetwork:
+    assert isinstance(model.network, ResidualNetwork)
+    return model.network
+
+
+def start_for(names: str) -> Model:
+    """The network from which paintings are learned: that of the styles with which they are to be blended.
+
+    Args:
+        names: styles of one network, with weights, as one; "" for the usual start.
+
+    Raises:
+        CheckpointError: if no network has them.
+    """
+    path = library.locate("", names) if names else library.locate_start()
+    model = library.read(path)
+    if len(model.card.styles) == 1:
+        return model
+    network, card, _ = library.transform_of(path, model)
+    style = Style("-".join(weights(names)))
+    alone = single(network, library.mix(card, names))
+    seal = hashlib.sha256(f"{card.sha256} {names}".encode()).hexdigest()
+    return Model(alone, replace(card, network=described(alone.config), styles=(style,), sha256=seal))
+
+
+def _open(painting: str, start: Model, options: FastOptions) -> Generator[Event, None, _Lesson]:
+    """Open a painting, and say how it is learned and where the network is kept."""
     network = yield from vgg.choose(TrainFastOptions().loss_network)
     steps = LEARNING_STEPS[options.learn]
     chosen = TrainFastOptions(
@@ -135,7 +181,6 @@ def _open(painting: str, options: FastOptions) -> Generator[Event, None, _Lesson
         loss_network=network,
     )
     (style,) = yield from open_styles([painting], chosen.style_size)
-    start = library.read(library.locate_start())
     path = library.learned_folder() / f"{cut(style.style.name, 64)}-{_key(style, start, chosen)}{SUFFIX}"
     return _Lesson(style, start, chosen, path)
 
@@ -152,7 +197,7 @@ def _key(style: LearnedStyle, start: Model, options: TrainFastOptions) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:_KEY]
 
 
-def _known(lesson: _Lesson) -> Generator[Event, None, Learned | None]:
+def _known(lesson: _Lesson) -> Generator[Event, None, Model | None]:
     """What was learned before, None if its file is damaged."""
     try:
         model = library.read(lesson.path)
@@ -160,7 +205,7 @@ def _known(lesson: _Lesson) -> Generator[Event, None, Learned | None]:
         yield Note(f"{display(lesson.path)} is damaged: {lesson.name} is learned again")
         return None
     yield Note(f"{lesson.name} was learned before; --relearn learns it on these pictures")
-    return Learned(model, lesson.path, lesson.style.sha256, lesson.options.steps)
+    return model
 
 
 def _prove(lesson: _Lesson) -> Generator[Event, None, bool]:

@@ -17,7 +17,7 @@ from styler.options.translate import PairsOptions, TranslateOptions
 from styler.storage import names
 from styler.storage.models import shelf
 from styler.storage.names import display
-from styler.storage.styles import painting_in, weighted
+from styler.storage.styles import asked, weighted
 from styler.ui import completion, help
 from styler.ui.flags import (
     options_of,
@@ -176,8 +176,8 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     noise. Pictures in trained styles need no torch, with --engine onnx.
     """
     require_inputs(inputs, _meaning_style)
-    painting = painting_in(options.style, shelf.styles) if options.engine == "torch" else ""
-    require_inputs(filter(None, [options.protect, painting]))
+    paintings = asked(options.style, shelf.styles).paintings if options.engine == "torch" else ()
+    require_inputs(filter(None, [options.protect, *paintings]))
     styles = [] if options.style or options.model else shelf.styles()
     if len(styles) > 1:
         raise click.UsageError(
