@@ -15,6 +15,9 @@ from styler.losses.perceptual import Objective, total
 Evaluate = Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]
 """Image [N, 3, H, W] -> weighted scalar by term name, and the gradient of their sum by the Image."""
 
+STILL = "no step has changed the picture by a level"
+"""Note on an image that is what it was."""
+
 
 def minimize(
     image: nn.Module,

@@ -36,3 +36,8 @@ def to_planes(pixels: NDArray[Any]) -> Tensor:
 def to_pixels(image: Tensor) -> NDArray[np.uint8]:
     """The first Image of [N, C, H, W] as bytes [H, W, C], contiguous."""
     return to_levels(image)[0].permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def same(image: Tensor, other: Tensor) -> bool:
+    """Whether two Images are the same to the last level."""
+    return torch.equal(to_levels(image), to_levels(other))

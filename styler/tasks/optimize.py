@@ -15,7 +15,7 @@ from torch import Tensor
 
 from styler.device import form_for, room_for
 from styler.engine.memory import layers, plan
-from styler.engine.minimize import minimize
+from styler.engine.minimize import STILL, minimize
 from styler.engine.parameterization import (
     DetailImage,
     HalfChromaImage,
@@ -31,12 +31,14 @@ from styler.errors import CheckpointError, DivergedError, InputError
 from styler.events import Checkpoint, Event, Note, Stage, Step, relay
 from styler.features import Extractor
 from styler.image import color
-from styler.image.levels import to_levels
+from styler.image.levels import same
 from styler.image.palette import reduced
 from styler.image.size import SMALLEST, Size, fit, long_side, resize, scales, settling, size_of
 from styler.options.optimize import OptimizeOptions
 from styler.options.shared import Coloring
 
+_LEAST_RATE = 0.002
+"""Of Adam, half a level: a smaller one takes steps that no picture in levels shows."""
 SHARE = 0.9
 """Share of the free memory that the work may take."""
 _GROWN = 100.0
@@ -130,11 +132,11 @@ def _paint(
         except DivergedError as error:
             best = error.best if isinstance(error.best, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
-        moved = moved or not torch.equal(to_levels(image), to_levels(before))
+        moved = moved or not same(image, before)
         if stop():
             return resize(image, size)
     if not moved:
-        yield Note("no step has changed the picture by a level: give --style-weight more, or another style")
+        yield Note(f"{STILL}: {still_advice(options) or 'give --style-weight more, or another style'}")
     return resize(image, size)
 
 
@@ -288,6 +290,12 @@ def parameterize(
     if stage == 0 < last:
         return PyramidImage(resize(start, scale))
     return HalfChromaImage(resize(start, scale)) if stage < _SETTLED else DetailImage(start, scale)
+
+
+def still_advice(options: OptimizeOptions) -> str:
+    """Advice on an image that does not move for its learning rate; "" if that is not the reason."""
+    slow = options.optimizer == "adam" and options.learning_rate < _LEAST_RATE
+    return f"--learning-rate {options.learning_rate:g} is too small for that" if slow else ""
 
 
 def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:

@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from styler.engine.minimize import at_once, minimize
+from styler.engine.minimize import STILL, at_once, minimize
 from styler.engine.parameterization import (
     HalfChromaImage,
     Parameterization,
@@ -25,9 +25,10 @@ from styler.engine.parameterization import (
 )
 from styler.engine.solvers import LBFGS
 from styler.engine.terms import Region, style_error, typical
-from styler.events import Event, Stage
+from styler.events import Event, Note, Stage
 from styler.features import Extractor, borderless
 from styler.image.color import match_colors
+from styler.image.levels import same
 from styler.image.size import SMALLEST, Size, resize, scales, seen, shrink_periodic, size_of
 from styler.losses.perceptual import WHOLE, Term, Walk, alpha_norm, gradient_norm, objective
 from styler.losses.style import LEVELS, STATISTICS
@@ -61,7 +62,7 @@ def texture(
         InputError: for a layer that the network does not have, or a picture too small for it.
         DivergedError: with the best `image` so far.
     """
-    schedule, likeness = sizes(size, options), as_painting(options, extractor, up_to)
+    schedule, likeness, moved = sizes(size, options), as_painting(options, extractor, up_to), False
     image = match_colors(_white_noise(schedule[0], options.seed).to(style), style)
     for index, scale in enumerate(schedule, 1):
         last = index == len(schedule)
@@ -70,9 +71,13 @@ def texture(
         parameterization = _parameterize(_enlarged(image, scale, options), options, last)
         yield Stage(f"{up_to}, scale {index} of {len(schedule)}", *scale, steps)
         solver = painting.make_solver(parameterization, likeness, options.history)
+        before = parameterization().detach().clone()
         image = (yield from minimize(parameterization, evaluate, solver, steps, stop)).clamp(0, 1)
+        moved = moved or not same(before, image)
         if not last and stop():
             break
+    if not moved:
+        yield Note(f"{STILL}: {painting.still_advice(likeness) or 'give --steps more, or another style'}")
     image = _enlarged(image, schedule[-1], options)
     return shrink_periodic(image, size) if options.tileable else image
 
@@ -204,7 +209,10 @@ def invert(
     yield Stage(layer, *size_of(start), options.steps)
     evaluate = at_once(objective(walk_of(extractor, options), terms))
     solver = LBFGS(image.parameter.data, HISTORY)
-    return (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)
+    made = (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)
+    if same(start, made):
+        yield Note(f"{layer}: {STILL}: give --steps more, or --strength less")
+    return made
 
 
 def as_inversion(layers: Sequence[str]) -> OptimizeOptions:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from styler.engine.parameterization import HalfChromaImage, PyramidImage
 from styler.errors import InputError
-from styler.events import result_of
+from styler.events import Note, result_of
 from styler.features import Extractor
 from styler.image.size import resize, shrink_periodic
 from styler.losses.perceptual import NOTHING
@@ -34,6 +34,16 @@ def made(size: tuple[int, int] = (48, 48), extractor: Extractor = EXTRACTOR, **c
     options = TextureOptions(**{"steps": 10, "coarse_steps": 10, **changes})
     style = resize(noise(12, 16, 5), (48, 64))
     return result_of(synthesis.texture(style, size, extractor, options, options.up_to))
+
+
+def test_a_texture_that_is_still_noise_says_so() -> None:
+    style = resize(noise(12, 16, 5), (48, 64))
+    for rate, told in ((1e-9, ["no step has changed the picture by a level"]), (0.05, [])):
+        options = TextureOptions(steps=2, coarse_steps=2, optimizer="adam", learning_rate=rate)
+        run = synthesis.texture(style, (32, 32), EXTRACTOR, options, "pool4")
+        texts = [event.text for event in run if isinstance(event, Note)]
+        assert [text.split(":")[0] for text in texts] == told
+        assert all("--learning-rate 1e-09 is too small for that" in text for text in texts)
 
 
 def test_the_paper_has_so_many_parameters() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.levels import to_levels
+from styler.image.levels import same
 from styler.image.size import Size, fit, resize, size_of
 from styler.jobs.batch import Summary
 from styler.jobs.recipes import Record, source_of
@@ -62,7 +62,7 @@ def _look(
     subject.require_memory(size_of(image), options)
     draw = subject.draws(options.seed)
     made = yield from task.dream(image, draw, options, stop)
-    if torch.equal(to_levels(made), to_levels(image)):
+    if same(made, image):
         yield Note(f"{display(picture.name)}: the result is the input, to the last level")
     return Sight(made, {**subject.entries, **draw.entries})
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from styler.classifiers import Network
-from styler.engine.minimize import minimize
+from styler.engine.minimize import STILL, minimize
 from styler.engine.parameterization import FourierImage, PixelImage
 from styler.engine.solvers import Adam, FixedSteps, Solver
-from styler.events import Event, Stage
+from styler.events import Event, Note, Stage
+from styler.image.levels import same
 from styler.image.size import Size
 from styler.image.warp import turned
 from styler.options.see import ImagineOptions
@@ -49,7 +50,10 @@ def imagine(
         return {str(unit): -raised}, gradient
 
     yield Stage(str(unit), *size, options.steps)
+    before = image().detach().clone()
     made = yield from raising(minimize(image, evaluate, solver, options.steps, stop))
+    if same(before, made):
+        yield Note(f"{unit}: {STILL}: give --steps or --learning-rate more")
     return made.clamp(0, 1)
 
 

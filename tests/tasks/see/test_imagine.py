@@ -14,7 +14,7 @@ from styler.classifiers import activation
 from styler.engine.parameterization import FourierImage
 from styler.engine.solvers import FixedSteps
 from styler.errors import DivergedError, InputError
-from styler.events import Step, result_of
+from styler.events import Note, Step, result_of
 from styler.features import Extractor
 from styler.image.warp import turned
 from styler.networks.vgg import random_convolutions
@@ -145,3 +145,10 @@ def test_spectra_fit_a_photo():
         loss.backward()
         adam.step()
     assert (image() - photo).abs().mean() < 0.01
+
+
+def test_a_picture_that_is_still_what_it_began_with_says_so(network):
+    for rate, told in ((1e-9, True), (0.05, False)):
+        run = imagine(network, Unit("conv3_1", 2), (24, 24), ImagineOptions(steps=2, learning_rate=rate))
+        texts = [event.text for event in run if isinstance(event, Note)]
+        assert any("conv3_1:2: no step has changed the picture by a level" in text for text in texts) == told
