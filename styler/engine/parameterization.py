@@ -163,10 +163,15 @@ class DetailImage(Planes):
         return in_rgb(torch.cat([luma, enlarged(self.get_buffer("chroma"), luma, "bicubic")], 1))
 
     def finished(self, image: Tensor) -> Tensor:
-        """What this image has come to; what is cut off at 0 and 1 is spread over the pixels around."""
-        image, luma = image.clamp(0, 1), self.get_buffer("luma")
+        """What this image has come to, the smaller one when it is shrunk.
+
+        What is cut off at 0 and 1 is spread over the pixels around in each channel: cut in one channel alone,
+        strong detail would fade the color that it is in.
+        """
+        smaller = in_rgb(torch.cat([self.get_buffer("luma"), self.get_buffer("chroma")], 1))
+        image = image.clamp(0, 1)
         for _ in range(_SPREADS):
-            missing = AXES[0][0] * (luma - on_axes(_shrunk(image, size_of(luma)))[:, :1])
+            missing = smaller - _shrunk(image, size_of(smaller))
             image = (image + enlarged(missing, image, "bicubic")).clamp(0, 1)
         return image
 
