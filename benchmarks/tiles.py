@@ -4,8 +4,8 @@
 
 Each line is a process of its own: the peak of its memory above that when torch was imported (Linux), what was
 planned, and the CPU seconds of a step, the median of those after the first, in float32. A longer run takes
-more, by the history of L-BFGS that it fills. Weights of VGG-19 are random. `--memory`
-gives `--tile auto` that budget in gigabytes.
+more, by the history of L-BFGS that it fills; with `--filled` that is there from the start. Weights of VGG-19
+are random. `--memory` gives `--tile auto` that budget in gigabytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -35,14 +36,24 @@ def measure(words: list[str]) -> None:
     from styler.events import Note, Step
     from styler.jobs.optimize import optimize
     from styler.options.optimize import OptimizeOptions
+    from styler.tasks import optimize as task
+
+    class Filled(task.LBFGS):
+        """L-BFGS whose history takes memory before it is used."""
+
+        def __init__(self, x: torch.Tensor, history: int) -> None:
+            super().__init__(x, history)
+            self.s.zero_(), self.y.zero_()
 
     content, style, output, options = *words[:3], json.loads(words[3])
+    if options.pop("filled"):
+        task.LBFGS = Filled
     times, notes = [], []
     for event in optimize([content], [style], output, OptimizeOptions.of(options)):
         times += [time.process_time()] if isinstance(event, Step) else []
         notes += [event.text] if isinstance(event, Note) and "painted" in event.text else []
     steps = [later - sooner for sooner, later in itertools.pairwise(times)]
-    print(json.dumps([peak() - before, statistics.median(steps), notes]))
+    print(json.dumps([peak() - before, statistics.median(steps or [math.nan]), notes]))
 
 
 def pictures(folder: Path, size: tuple[int, int]) -> list[str]:
@@ -88,8 +99,9 @@ def main() -> None:
     words.add_argument("--networks", default="compact,vgg19")
     words.add_argument("--steps", type=int, default=3)
     words.add_argument("--memory", type=float, default=0)
+    words.add_argument("--filled", action="store_true")
     chosen = words.parse_args()
-    options: dict[str, object] = {"steps": chosen.steps, "memory": chosen.memory}
+    options: dict[str, object] = {"steps": chosen.steps, "memory": chosen.memory, "filled": chosen.filled}
     options |= {"scales": 1, "threads": 1, "overwrite": True, "precision": "float32"}
     lists = (getattr(chosen, name).split(",") for name in ("networks", "sizes", "tiles"))
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from styler.events import Event, Item, Note
 from styler.jobs.optimize import paint_content
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import recipe_of, save
-from styler.jobs.studio import Studio, open_studio
+from styler.jobs.studio import Studio, open_studio, remarks
 from styler.options.fields import flag_of
 from styler.options.optimize import INITS, GridOptions, OptimizeOptions, PaintingOptions
 from styler.options.shared import MachineOptions, OutputOptions
@@ -90,7 +90,7 @@ def grid(
         StylerError: of each kind; finished cells are kept.
     """
     begun = time.monotonic()
-    styles = [weighted(style)[0] for style in styles]
+    styles = yield from _unweighted(styles)
     if STREAM in (*contents, *styles):
         raise InputError("a grid looks at its pictures more than once: give files, not standard input (-)")
     rows, columns = axes(contents, styles, options)
@@ -122,6 +122,14 @@ def grid(
             raise
         return {**record, "output": None, "message": f"another --shard has made {display(target)}"}
     return {**record, "sizes": [list(image.shape[-2:])]}
+
+
+def _unweighted(words: Sequence[str]) -> Generator[Event, None, list[str]]:
+    """Show what there is to say of styles, each of which is alone in its cells; returns their files."""
+    pairs = [weighted(word) for word in words]
+    notes = [note for style, weight in pairs for note in remarks([style], [weight])]
+    yield from map(Note, dict.fromkeys(notes))
+    return [style for style, _ in pairs]
 
 
 # Axes

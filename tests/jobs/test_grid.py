@@ -139,6 +139,13 @@ def test_a_dry_run_says_which_cells_are_left_and_writes_nothing(run, studio):
     assert "0 of 2 cells" in run("grid", "photo.png", "style.png", *TINY, *words, "--dry-run").err
 
 
+def test_a_weight_of_a_style_that_is_alone_is_remarked_on(run, studio):
+    words = ("--columns", "style-weight=1,2", "--dry-run")
+    done = run("grid", "photo.png", "style.png:0.5", *TINY, *words)
+    assert done.code == 0 and "of one alone use --style-weight" in done.err
+    assert run("grid", "photo.png", "style.png:0", *TINY, *words).code == 1
+
+
 def test_the_last_shard_makes_the_sheet(run, studio):
     words = ("--columns", "style-weight=1,2,3")
     assert run("grid", "photo.png", "style.png", *TINY, *words, "-o", "whole.png").code == 0
