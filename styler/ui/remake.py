@@ -52,9 +52,13 @@ def command_line(recipe: Mapping[str, Any], commands: Mapping[str, click.Command
         words += [word for style in styles for word in _option("--style", style)]
     else:
         names += styles
-    if any(word.startswith("-") for word in names):  # it would be taken for a flag
-        words.append("--")
-    return Remake(" ".join(map(quoted, [*words, *names])), _note(command, given))
+    words += [_beside_flags(name) for name in names]
+    return Remake(" ".join(map(quoted, words)), _note(command, given))
+
+
+def _beside_flags(name: str) -> str:
+    """A file's name as no flag, and so that flags may follow it, as the -o that people add."""
+    return f"./{name}" if name.startswith("-") and len(name) > 1 else name
 
 
 def _note(command: click.Command, given: Mapping[str, list[str]]) -> str:

@@ -427,9 +427,19 @@ def test_a_command_that_is_shown_is_safe_to_paste():
         "options": {"size": "full", "seed": 0, "metadata": False},
     }
     line, note = remake.command_line(recipe, cli.styler.commands)
-    words = ["styler", "optimize", "--size", "full", "--seed", "0", "--"]
-    assert shlex.split(line) == [*words, "-x.png", "$(reboot) 'a'.png"]
+    words = ["styler", "optimize", "--size", "full", "--seed", "0"]
+    assert shlex.split(line) == [*words, "./-x.png", "$(reboot) 'a'.png"]
     assert note == "left out of the command: metadata"
+
+
+def test_an_output_can_be_added_to_a_command_that_is_shown(run, tmp_path, monkeypatch):
+    """Also to one with a name that looks like a flag."""
+    monkeypatch.chdir(tmp_path)
+    picture("RGB", (64, 48)).save("-x.png")
+    assert run("dream", "./-x.png", "--steps", "0", "--octaves", "1", "-o", "a.png").code == 0
+    command = shlex.split(run("show", "a.png").lines[-1])
+    assert run(*command[1:], "-o", "b.png").code == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 HOSTILE = [
