@@ -32,7 +32,7 @@ def load(name: str, classes: bool = False) -> Network:
     """
     if name == SQUEEZENET:
         return read_squeezenet(vgg.locate(name))
-    if not classes:
+    if not classes or not (name in WEIGHTS or Path(name).is_file()):
         return vgg.load(name)
     file = _original(name) if name in WEIGHTS else Path(name)
     if file is None or not file.is_file() or header.is_ours(file):

@@ -78,6 +78,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio):
     for words, text in (
         (("--class", "tabby"), "styler weights fetch squeezenet"),
         (("--class", "tabby", "--network", "compact"), "has no classes"),
+        (("--class", "tabby", "--network", "vgg91"), "no weights are called 'vgg91'"),
+        (("--class", "tabby", "--network", "nothing.pth"), "nothing.pth"),
         (("--class", "tabby", "--layer", "relu2_1"), "one of them"),
         (("--layer", "relu2_9"), "no layer"),
         (("--layer", "conv2_1:0-4"), "one channel at a time"),
