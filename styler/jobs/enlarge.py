@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from styler.events import Event, Note
+from styler.events import Event
 from styler.image.masks import bled
-from styler.image.size import Size, resize, size_of
+from styler.image.size import Size
 from styler.jobs.batch import Summary
 from styler.jobs.passes.apply import Session, apply, unfinished
 from styler.jobs.recipes import Record
@@ -23,7 +23,6 @@ from styler.options.fields import format_size
 from styler.options.optimize import OptimizeOptions
 from styler.options.translate import TranslateOptions
 from styler.storage.models import enlargers
-from styler.storage.names import display
 from styler.storage.pictures.load import Picture
 from styler.tasks.enlarge import enlarger as task
 from styler.tasks.enlarge.enlarger import Networks
@@ -64,12 +63,8 @@ def enlarge(
 
 
 def _enlarge_picture(picture: Picture, network: OnePass) -> Generator[Event, None, Picture]:
-    """Enlarge a picture, or shrink one that is larger than it is to become."""
-    own = size_of(picture.image)
-    size = network.output(own)
-    if size[0] <= own[0] and size[1] <= own[1]:
-        yield Note(f"{display(picture.name)} is {own[1]} x {own[0]} already, so it is not enlarged")
-        return replace(picture, image=resize(picture.image, size))
+    """Enlarge a picture; its alpha stays, and its colors bleed below that."""
+    yield from ()
     image = picture.image if picture.alpha is None else bled(picture.image, picture.alpha)
     return replace(picture, image=network(image))
 

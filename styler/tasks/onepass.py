@@ -99,8 +99,17 @@ class OnePass:
         `moments` replace the picture's own statistics. Raises DeviceError if memory does not suffice.
         """
         image = image.to("cpu", torch.float32)
-        made = self.finish(image, self.run(self.prepare(image), moments))
+        size = image.shape[2], image.shape[3]
+        if self.shrinks(size):
+            made = resize(image, self.sized(size))
+        else:
+            made = self.finish(image, self.run(self.prepare(image), moments))
         return made if self.after is None else self.after(made)
+
+    def shrinks(self, size: Size) -> bool:
+        """Whether networks that enlarge have nothing to do: an Image of that size is large enough."""
+        height, width = self.sized(size)
+        return self.network.scale > 1 and height <= size[0] and width <= size[1]
 
     def output(self, size: Size) -> Size:
         """(height, width) of what comes of an Image of that size in the end."""
@@ -158,10 +167,10 @@ class OnePass:
         rows = self.rows(height, width)
         needed = self.needed(height, width, rows)
         if needed > self.budget.room:
-            raise DeviceError(
-                f"{too_large((height, width))}: {shortage(needed, self.budget.room)}; "
-                f"use --size {self.possible((height, width))}"
-            )
+            side = self.possible((height, width))
+            # The --size of `styler enlarge` is that of the output.
+            advice = f"use --size {side}" if self.network.scale == 1 else f"a long side of {side} would do"
+            raise DeviceError(f"{too_large((height, width))}: {shortage(needed, self.budget.room)}; {advice}")
         return rows, needed
 
     def rows(self, height: int, width: int) -> int:
@@ -174,7 +183,12 @@ class OnePass:
         if fits and (self.network.reach is None or self.device.type != "cpu"):
             return height
         thin, most = strips.thinnest(self.network, width, self.form.dtype), height if fits else height - 1
-        return max(LEAST, int(min(thin, budget.largest // width, most)))
+        rows = max(LEAST, int(min(thin, budget.largest // width, most)))
+        while (
+            self.network.reach is not None and rows > LEAST and self.needed(height, width, rows) > budget.room
+        ):
+            rows = max(LEAST, rows // 2)  # which takes longer
+        return rows
 
     def needed(self, height: int, width: int, rows: int) -> int:
         """Bytes that the work takes at its peak; the input is prepared before the network runs."""

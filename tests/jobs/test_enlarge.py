@@ -18,7 +18,7 @@ from corpus import encoded, picture
 from nets import architecture, enlarger, small, stirred
 from PIL import Image, ImageChops
 from runs import ended
-from videos import make, pictures, stream_of
+from videos import decoded, make, pictures, stream_of
 
 from styler.errors import CheckpointError, InputError
 from styler.events import Note, Result
@@ -285,6 +285,17 @@ def test_videos_take_every_option_too(options: dict[str, Any], wanted: tuple[int
     make(Path("film.mp4"), pictures(3))
     _, summary = enlarge("film.mp4", output="out.mp4", **options)
     assert summary == Summary(done=1) and stream_of("out.mp4")[2:] == wanted
+
+
+def test_a_video_that_is_large_enough_is_shrunk_and_told_of_as_a_picture_is() -> None:
+    make(Path("film.mp4"), pictures(2))
+    events, summary = enlarge("film.mp4", output="out.mp4", size=32, crf=0)
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert notes == ["film.mp4 is 64 x 48 already, so it is not enlarged"] and summary == Summary(done=1)
+    enlarge("film.mp4", output="again.mp4", size=32, crf=0, detail=1, clean=1)
+    assert stream_of("out.mp4")[2:] == (32, 24)
+    for (_, one), (_, two) in zip(decoded("out.mp4"), decoded("again.mp4"), strict=True):
+        assert np.array_equal(one, two)  # no network saw it
 
 
 def test_animations_keep_their_transparency() -> None:

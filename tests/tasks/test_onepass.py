@@ -222,3 +222,18 @@ def test_a_network_that_sees_few_rows_works_in_strips_on_a_cpu():
         right = network(image, enlarge.mode).clamp(0, 1)
     assert enlarge.rows(150, 512) < 150
     torch.testing.assert_close(enlarge(image), right, atol=1e-5, rtol=0)
+
+
+def test_networks_that_see_few_rows_take_thinner_strips_where_memory_asks_for_them():
+    """Down to the thinnest; below that the message gives a size of the input, which --size is not there."""
+    network = EnlargeNetwork(EnlargeArchitecture(inputs=3, blocks=2)).eval()
+    enlarge = enlarger({4: network}, 4, lambda size: (4 * size[0], 4 * size[1]))
+    usual, least = (enlarge.needed(150, 256, rows) for rows in (enlarge.rows(150, 256), 16))
+    assert least < 0.9 * usual
+    tight = replace(enlarge, budget=Budget((least + usual) / 2))
+    rows, needed = tight.plan(150, 256)
+    assert 16 <= rows < enlarge.rows(150, 256) and needed <= tight.budget.room
+    image = picture(150, 256)
+    torch.testing.assert_close(tight(image), enlarge(image), atol=1e-5, rtol=0)
+    with pytest.raises(DeviceError, match=r"256 x 150 pixels is too large.*; a long side of \d+ would do$"):
+        replace(enlarge, budget=Budget(least - 1)).plan(150, 256)

@@ -107,8 +107,10 @@ class Session:
         certain = {**self.certain, "precision": self.network.form.precision}
         return recipe_of(self.command, self.options, certain, model=self.model, **entries)
 
-    def notes(self) -> Generator[Event, None, None]:
-        """Show what the pass has noted since the last time."""
+    def notes(self, name: str, size: Size) -> Generator[Event, None, None]:
+        """Show what the pass has noted since the last time, and that it left an input of that size small."""
+        if self.network.shrinks(size):
+            yield Note(f"{display(name)} is {size[1]} x {size[0]} already, so it is not enlarged")
         while self.network.budget.notes:
             yield Note(self.network.budget.notes.pop(0))
 
@@ -186,7 +188,7 @@ def _apply_to_picture(job: Job, session: Session) -> Generator[Event, None, Reco
         picture = replace(picture, image=image)
     if network.after:
         picture = replace(picture, image=network.after(picture.image))
-    yield from session.notes()
+    yield from session.notes(job.source, size)
     size = size_of(picture.image)
     recipe = session.recipe(content=source_of(picture), size=[size[1], size[0]])
     save(job.target, picture.image, recipe, options, picture)
@@ -211,7 +213,7 @@ def _apply_to_video(
     content = {"name": video.path.name, "sha256": disk.sha256_of(video.path)}
     network = session.suit(frame, precision=videos.precision_begun(target, options))
     record = yield from videos.apply(video, target, network, options, session.recipe(content=content), stop)
-    yield from session.notes()
+    yield from session.notes(job.source, video.size)
     return record
 
 
