@@ -32,7 +32,7 @@ ORDER = {
         ),
     ],
     "storage": [
-        *("names pickles", "disk styles", "magic cards", "header", "format pictures runs"),
+        *("names pickles", "disk", "magic cards", "header", "format pictures runs styles"),
         "videos datasets foreign onnx",
         *("models inputs", "doctor"),
     ],

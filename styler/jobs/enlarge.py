@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from styler.events import Event
+from styler.errors import InputError
+from styler.events import Event, Note
 from styler.image.masks import bled
 from styler.image.size import Size
 from styler.jobs.batch import Summary
@@ -46,6 +47,10 @@ def enlarge(
     Raises:
         StylerError: as `passes.apply`; also where a network is asked for --detail or --clean that it lacks.
     """
+    if not sources:
+        raise InputError("no input given: name a picture, a video or a folder")
+    if options.size is not None and "scale" in options.changed():
+        yield Note("--size says how large the output is, so --scale is not used")
     model = open_networks(options, prepare(options))
     sized = partial(task.target_size, wanted=options.size, scale=options.scale)
 

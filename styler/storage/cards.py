@@ -15,6 +15,15 @@ from styler.storage.names import SLUG, display, nearest, slug
 VGG = "vgg"
 """The kind of feature networks, which are looked through and not run."""
 
+USES: Mapping[str, tuple[str, str]] = {
+    "photo": ("a style network", "styler fast --model"),
+    "noise": ("a network that makes textures", "styler fast --model"),
+    "pair": ("a translator", "styler translate --checkpoint"),
+    "small": ("a network that enlarges", "styler enlarge --model"),
+    VGG: ("a feature network", "styler optimize --network"),
+}
+"""What a network is, by what it takes, and the words of the command before its name."""
+
 Statistics = Literal["picture", "stored"]
 _Direction = Literal["AtoB", "BtoA"]
 _Color = Literal["rgb", "grey"]
@@ -141,6 +150,11 @@ class Card:
         if kind != VGG and KINDS[kind].takes == "pair":
             Translation.of(information)
         return cls(kind, network, styles, licence, information, seal)
+
+    @property
+    def takes(self) -> str:
+        """Key of what it is for in `USES`."""
+        return VGG if self.kind == VGG else KINDS[self.kind].takes
 
     @property
     def summary(self) -> str:

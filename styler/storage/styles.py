@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from styler.errors import InputError
 from styler.options.fields import parse_weights
+from styler.plans import KINDS
+from styler.storage.cards import USES
 from styler.storage.names import bundled, display, nearest, slug
 
 
@@ -31,7 +34,12 @@ def style_file(word: str) -> str:
     known = pictures()
     if found := known.get(slug(word)):
         return str(found)
-    kind = "a trained network, for styler fast --style" if slug(word) in _networks() else "no file"
+    network = _networks().get(slug(word))
+    kind = "no file"
+    if network:
+        takes = _takes(network)
+        noun, command = ("a trained network", "styler fast --style") if takes == "photo" else USES[takes]
+        kind = f"{noun}, for {command}"
     raise InputError(f"'{display(word)}' is {kind}, and no style picture{nearest(word, known)}")
 
 
@@ -101,8 +109,15 @@ def pictures() -> dict[str, Path]:
     return {slug(path.stem): path for path in _files(".jpg")}
 
 
-def _networks() -> set[str]:
-    return {path.stem for path in _files(".safetensors")}
+def _networks() -> dict[str, Path]:
+    return {path.stem: path for path in _files(".safetensors")}
+
+
+def _takes(network: Path) -> str:
+    """What a network that came with styler takes, by its header; numpy is not loaded for that."""
+    with network.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return KINDS[json.loads(header["__metadata__"]["styler"])["kind"]].takes
 
 
 def _files(suffix: str) -> list[Path]:

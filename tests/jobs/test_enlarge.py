@@ -149,6 +149,15 @@ def test_what_is_large_enough_is_shrunk_and_told_of() -> None:
     assert (load_picture("photo-32.png").image - right).abs().max() <= 0.51 / 255
 
 
+def test_without_an_input_it_says_so_and_a_scale_beside_a_size_is_told_of() -> None:
+    with pytest.raises(InputError, match="no input given: name a picture, a video or a folder"):
+        enlarge()
+    events, _ = enlarge("photo.png", size=100, scale=3)
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert notes == ["--size says how large the output is, so --scale is not used"]
+    assert size("photo-100.png") == (100, 60)
+
+
 def test_a_picture_too_large_to_write_is_refused() -> None:
     with pytest.raises(InputError, match="160x96 pixels, over the limit of 5,000"):
         enlarge("photo.png", max_pixels=5000)

@@ -191,6 +191,8 @@ def test_a_file_of_that_name_comes_first(studio):
 
 def test_pictures_and_networks_are_not_mixed_up(paint, run, studio):
     fails(paint(inputs=("photo.png", "wave")), "'wave' is a trained network, for styler fast", "mean waves?")
+    large = "'enlarge-x4' is a network that enlarges, for styler enlarge --model, and no style picture"
+    fails(paint(inputs=("photo.png", "enlarge-x4")), large)
     fails(paint(inputs=("photo.png", "wabes")), "'wabes' is no file, and no style picture", "mean waves?")
     done = run("fast", "photo.png", "--style", "waves")
     fails(done, "'waves', which is a style picture for styler optimize; did you mean wave")

@@ -11,6 +11,7 @@ from PIL import Image
 from theirs import save_unet
 
 from styler.image import conditions
+from styler.networks.enlarge import EnlargeArchitecture, EnlargeNetwork
 from styler.networks.kinds import build, described
 from styler.networks.layers import initialize
 from styler.networks.residual import ResidualNetwork
@@ -37,6 +38,9 @@ def here(tmp_path, monkeypatch):
     style = ResidualNetwork(ResidualArchitecture(width=2, styles=1))
     card = Card("transform", described(style.config), (Style("ink"),), "MIT")
     library.write(library.folder() / "ink.safetensors", Model(style, card))
+    enlarger = EnlargeNetwork(EnlargeArchitecture(width=2, blocks=0))
+    card = Card("enlarge", described(enlarger.config))
+    library.write(library.folder() / "large.safetensors", Model(enlarger, card))
     picture(size=(40, 24)).save("photo.png")
 
 
@@ -107,6 +111,14 @@ def test_an_export_has_the_margin_and_says_what_a_program_must_add(run, monkeypa
         (("models", "export", "cats", "a.onnx", "--style", "ink"), "has no styles: leave out --style"),
         (("models", "export", "ink", "a.onnx", "--statistics", "stored"), "leave out --statistics"),
         (("models", "show", "cat"), "did you mean cats?"),
+        (("models", "export", "large", "a.onnx", "--style", "ink"), "has no styles: leave out --style"),
+        (("models", "export", "large", "a.onnx", "--statistics", "stored"), "leave out --statistics"),
+        (("models", "export", "ink", "a.onnx", "--detail", "1"), "Error: ink.safetensors does not enlarge:"),
+        (("fast", "photo.png", "--style", "cats"), "a translator for styler translate --checkpoint cats"),
+        (
+            ("fast", "photo.png", "--style", "large"),
+            "a network that enlarges for styler enlarge --model larg",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(run, words, says):

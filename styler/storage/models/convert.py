@@ -78,18 +78,20 @@ def export(
     """
     model = library.read(path)
     takes = KINDS[model.card.kind].takes
+    shown = display(Path(path).name)
+    if takes in ("pair", "small"):
+        library.check_no_style(path, model.card, style)
+    if takes != "pair" and statistics != "auto":
+        raise InputError(f"{shown} has no choice of statistics: leave out --statistics")
     if takes == "small":
         network = enlargers.mixture(Path(path), detail, clean).network
         return write_onnx(output, network, Mode("stored"), overwrite)
     if detail is not None or clean is not None:
-        raise InputError(f"{display(path)} does not enlarge: leave out --detail and --clean")
+        raise InputError(f"{shown} does not enlarge: leave out --detail and --clean")
     if takes == "pair":
-        library.check_no_style(path, style)
         translator = library.generator_of(path, model)
         mode = Mode(_statistics(path, translator, statistics))
         return write_onnx(output, translator.network, mode, overwrite, translator.about.margin)
-    if statistics != "auto":
-        raise InputError(f"{display(path)} paints by the picture's statistics: leave out --statistics")
     painter, card, _ = library.transform_of(path, model)
     return write_onnx(output, painter, Mode(mix=library.mix(card, style)), overwrite)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from styler.errors import CheckpointError, StylerError
 from styler.plans import KINDS
-from styler.storage.cards import VGG, Card, weights
+from styler.storage.cards import USES, VGG, Card, weights
 from styler.storage.header import SUFFIX, read_card, sealed
 from styler.storage.names import bundled as _bundled
 from styler.storage.names import display, nearest, user_folder
@@ -17,14 +17,6 @@ from styler.storage.styles import pictures
 
 START = "mosaic"
 """The style from whose network paintings are learned: one of the two from which few steps lead farthest."""
-_USES: Mapping[str, tuple[str, str]] = {
-    "photo": ("a style network", "styler fast --model {} takes it"),
-    "noise": ("a network that makes textures", "styler fast --model {} takes it"),
-    "pair": ("a translator", "styler translate --checkpoint {} takes it"),
-    "small": ("a network that enlarges", "styler enlarge --model {} takes it"),
-    VGG: ("a feature network", "styler optimize --network {} and trainings with --loss-network take it"),
-}
-"""What a network is, by what it takes, and the command that runs it."""
 Shelf = Literal["styler", "you", "learned"]
 """Where a model is from: it came with styler, was added by the user, or was learned by `styler fast`."""
 
@@ -107,11 +99,10 @@ def called(path: Path | str) -> str:
 
 def require_use(path: Path | str, card: Card, wanted: Literal["photo", "pair", "small"]) -> None:
     """Raise CheckpointError, which names the right command, for a network that takes something else."""
-    takes = VGG if card.kind == VGG else KINDS[card.kind].takes
-    if takes != wanted:
-        kind, advice = _USES[takes]
+    if card.takes != wanted:
+        kind, command = USES[card.takes]
         raise CheckpointError(
-            f"{display(Path(path).name)} is {kind}, not {_USES[wanted][0]}: {advice.format(called(path))}"
+            f"{display(Path(path).name)} is {kind}, not {USES[wanted][0]}: {command} {called(path)} takes it"
         )
 
 
@@ -184,13 +175,24 @@ def named(model: str, likely: Iterable[str]) -> Path:
     raise CheckpointError(f"no model is called '{display(model)}'{nearest(model, likely)}")
 
 
+def _other_use(name: str) -> str:
+    """What a name is that is no style's, in a part of a message."""
+    if name in pictures():
+        return ", which is a style picture for styler optimize"
+    for path, shelf in files():
+        card = entry(path, shelf).card
+        if path.stem == name and card and card.takes != "photo":
+            kind, command = USES[card.takes]
+            return f", which is {kind} for {command} {name}"
+    return ""
+
+
 def _unheld(names: Iterable[str], usable: Iterable[Card]) -> str:
     """Why no network has the styles: one that none has, or no network that has all."""
     known = [style.name for card in usable for style in card.styles]
     for name in names:
         if name not in known:
-            picture = ", which is a style picture for styler optimize" if name in pictures() else ""
-            return f"no installed network has style '{display(name)}'{picture}{nearest(name, known)}"
+            return f"no installed network has style '{display(name)}'{_other_use(name)}{nearest(name, known)}"
     return (
         f"no one network has all of {', '.join(names)}, and only styles of one can be blended: styler models"
     )

@@ -14,7 +14,7 @@ from styler.errors import CheckpointError, InputError, OutputError
 from styler.networks.kinds import PictureNetwork, described, empty
 from styler.networks.residual import ResidualNetwork
 from styler.storage import disk, format, header
-from styler.storage.cards import VGG, Card, Style, Translation, shares
+from styler.storage.cards import USES, VGG, Card, Style, Translation, shares
 from styler.storage.foreign import pix2pix, residual
 from styler.storage.foreign import read as foreign
 from styler.storage.format import read_thumbnails
@@ -151,10 +151,11 @@ def generator_of(path: Path | str, model: Model) -> Translator:
     return Translator(network, model.card, model.origin)
 
 
-def check_no_style(path: Path | str, style: str) -> None:
-    """Raise InputError if a style is asked of a translator."""
+def check_no_style(path: Path | str, card: Card, style: str) -> None:
+    """Raise InputError if a style is asked of a network that has none."""
     if style:
-        raise InputError(f"{display(path)} is a translator and has no styles: leave out --style")
+        noun, _ = USES[card.takes]
+        raise InputError(f"{display(Path(path).name)} is {noun} and has no styles: leave out --style")
 
 
 def _read_foreign(path: Path) -> Model:
