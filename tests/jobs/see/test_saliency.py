@@ -94,15 +94,35 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio):
     assert set(studio.iterdir()) - before == {studio / "photo-saliency.npy"}
 
 
-def test_a_whole_vgg_has_classes_where_a_user_has_it(studio, monkeypatch):
-    state = indexed("vgg16")
-    side = state["features.28.bias"].numel()
+def whole(file, network, last):
+    """A narrow VGG with a head of four classes; `last` is its last convolution."""
+    state, draw = indexed(network), torch.Generator().manual_seed(0)
+    side = state[f"features.{last}.bias"].numel()
     for key, (rows, columns) in {"0": (9, 49 * side), "3": (9, 9), "6": (4, 9)}.items():
-        state[f"classifier.{key}.weight"], state[f"classifier.{key}.bias"] = (
-            torch.randn(rows, columns),
-            torch.zeros(rows),
-        )
-    network = classifiers.load(str(saved(studio / "whole.pth", state)), classes=True)
+        state[f"classifier.{key}.weight"] = torch.randn(rows, columns, generator=draw)
+        state[f"classifier.{key}.bias"] = torch.zeros(rows)
+    return saved(file, state)
+
+
+@pytest.mark.parametrize(("network", "last"), [("vgg16", 28), ("vgg19", 34)])
+def test_a_whole_vgg_scores_classes_in_every_command(run, studio, network, last):
+    whole(studio / "whole.pth", network, last)
+    given = ("--network", "whole.pth", "-o", "out.png", "--overwrite")
+    for words in (
+        ("saliency", "photo.png", "--size", "48"),
+        ("saliency", "photo.png", "--size", "48", "--class", "2"),
+        ("imagine", "--class", "2", "--size", "32", "--steps", "1"),
+        ("dream", "photo.png", "--class", "random", "--steps", "2", "--octaves", "1"),
+    ):
+        done = run(*words, *given)
+        assert done.code == 0, done.err
+        recipe = json.loads("\n".join(run("show", "out.png").lines[:-1]))
+        named = [recipe.get("unit"), *recipe.get("units", []), *recipe.get("classes", [])]
+        assert all(name.startswith("class ") for name in named if name), recipe
+
+
+def test_a_whole_vgg_has_classes_where_a_user_has_it(studio):
+    network = classifiers.load(str(whole(studio / "whole.pth", "vgg16", 28)), classes=True)
     assert network.network == "vgg16" and network.widths()[SCORES] == 4
     with pytest.raises(WeightsError, match="convolutions only"):
         classifiers.load("net.safetensors", classes=True)
