@@ -212,8 +212,10 @@ def all_styles(
     begun, names = time.monotonic(), library.styles()
     if len(sources) != 1:
         raise InputError(f"--style {ALL} paints one picture in all styles: give one")
-    if options.model or options.protect:
-        raise InputError(f"--style {ALL} is a sheet of every network: leave out --model and --protect")
+    if options.model or options.protect or options.enlarge != 1:
+        raise InputError(
+            f"--style {ALL} is a sheet of every network: leave out --model, --protect and --enlarge"
+        )
     target = picture_target(output, f"{Path(sources[0]).stem}-{ALL}")
     prove(target, options.overwrite, sources)
     small = replace(options, size=options.size or SHEET_SIDE)
@@ -251,14 +253,17 @@ def _laid_out(cells: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
 
 def texture(output: str | None, blend: _Blend, options: FastOptions) -> Record:
     """Make a picture of texture, STYLE-texture.png unless `output` says otherwise; returns its record."""
-    begun, size = time.monotonic(), task.texture_size(options)
+    begun, own = time.monotonic(), task.texture_size(options)
     target = picture_target(output, f"{blend.label}-texture")
+    after = larger(options, blend.mix.device)
+    size = own if after is None else after.output(own)
     check_size(size, options)
     if options.dry_run:
         record = record_of("", target, options, blend.mix.device, begun, [size])
         return {**record, "output": None, "message": f"would make {display(target)}"}
     prove(target, options.overwrite, [])
-    image = task.texture(blend.network, blend.mix, size, options)
+    image = task.texture(blend.network, blend.mix, own, options)
+    image = image if after is None else after(image)
     precision = task.texture_form(options, blend.mix.device).precision
     recipe = recipe_of(
         "fast", options, {**blend.certain, "precision": precision}, model=blend.entry, size=[size[1], size[0]]

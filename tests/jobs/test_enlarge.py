@@ -31,6 +31,7 @@ from styler.jobs.batch import Summary
 from styler.networks.enlarge import JOHNSON, EnlargeArchitecture, EnlargeNetwork
 from styler.networks.kinds import build, described
 from styler.networks.layers import Mode
+from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.enlarge import EnlargeOptions
 from styler.options.fast import FastOptions
 from styler.options.translate import TranslateOptions
@@ -388,6 +389,16 @@ def test_folders_and_videos_of_paintings_are_enlarged_too(painted: Callable[...,
     assert painted("in", output="out", enlarge=1.5).done == 3
     assert size("out/a.png") == size("out/deep/b.jpg") == (60, 36)
     assert stream_of("out/film.mp4")[2:] == (96, 72)
+
+
+def test_textures_are_enlarged_too_and_a_sheet_of_all_styles_says_that_it_is_not() -> None:
+    network = TextureNetwork(TextureArchitecture(2, 2, 1))
+    card = Card("texture", described(network.config), (Style("sand"),))
+    library.write(library.folder() / "grain.safetensors", Model(network, card))
+    ended(fast_job.fast([], "sand.png", FastOptions(model="grain", size=32, enlarge=2)), [])
+    assert size("sand.png") == (64, 64) and read_recipe("sand.png")["size"] == [64, 64]
+    with pytest.raises(InputError, match="leave out --model, --protect and --enlarge"):
+        ended(fast_job.fast(["photo.png"], None, FastOptions(style="all", enlarge=2)), [])
 
 
 def test_a_painting_too_large_to_write_is_refused(painted: Callable[..., Summary]) -> None:

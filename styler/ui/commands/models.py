@@ -35,7 +35,7 @@ _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a file that
 @talking
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List, show, add, convert and export trained networks: those with styles, and translators.
+    """List, show, add, convert and export trained networks: of styles, translators, and for enlarging.
 
     Without a command it lists those that are installed: the ones that came with styler and your own.
     """
@@ -97,7 +97,7 @@ def show(settings: Settings, model: str) -> None:
 @talking
 @click.pass_obj
 def add(settings: Settings, file: str, name: str | None, overwrite: bool) -> None:
-    """Install a network, so that `styler fast` knows its styles, or `styler translate` its name.
+    """Install a network: `styler fast` then knows its styles, `translate` or `enlarge` its name.
 
     \b
     styler models add painting.safetensors
