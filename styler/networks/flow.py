@@ -147,6 +147,12 @@ def enlarged(image: Tensor, scale: int) -> Tensor:
     return F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Channels last, or contiguous as far as rows that were cut off allow."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
 def moments_of(x: Tensor) -> Moments:
     """The moments of x [N, C, H, W], as exact as those by which norms work by themselves."""
     n, c, h, w = x.shape

@@ -213,8 +213,17 @@ class Layer(nn.Module):
             return F.conv2d(F.pad(x, (2, 1, 2, 1)), weight, bias)
         if self.borders == "zero" and self.up is None:
             return F.conv2d(x, weight, bias, stride=self.stride, padding=(side - 1) // 2)
-        pad = wrapped if self.borders == "wrap" else reflected
-        y = F.conv2d(pad(x, side // 2), weight, bias, stride=self.stride)
+        return self.bordered((wrapped if self.borders == "wrap" else reflected)(x, side // 2))
+
+    @property
+    def reflects(self) -> bool:
+        """Whether it is `bordered` of its input with reflected pixels around."""
+        return self.borders == "reflect" and self.up in (None, "shuffle") and not self.enters
+
+    def bordered(self, x: Tensor) -> Tensor:
+        """The convolution of a map that has its border around it, and the shuffle if there is one."""
+        bias = None if self.conv.bias is None else self.conv.bias.to(x.dtype)
+        y = F.conv2d(x, self.conv.weight.to(x.dtype), bias, stride=self.stride)
         return F.pixel_shuffle(y, self.factor) if self.up == "shuffle" else y
 
     def finished(self, x: Tensor, mode: Mode, moments: Moments | None = None, top: int = 0) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from styler.device import Form
-from styler.networks.flow import Flowing, enlarged
+from styler.networks.flow import Flowing, enlarged, layout_of
 from styler.networks.layers import Join, Layer, Mode
 
 
@@ -42,15 +42,43 @@ class Stream:
     def layer(self, layer: Layer, x: Tensor, level: int = 0) -> Tensor:
         """As in `flow.Run`.
 
-        The layer takes each border for the picture's and pads there. So it gets the rows around as well, as
-        far as there are any, and what it makes of those is cut off.
+        Most layers reflect their borders, and get the rows that they need, no more. Others take each border
+        for the picture's and pad there: they get the rows around as well, as far as there are any, and what
+        they make of those is cut off.
         """
         margin, before = max(1, layer.conv.kernel_size[0] // 2), self._kept()
+        if layer.reflects and layer.stride == 1:
+            enough = not before or x.shape[2] >= 2 * margin
+            self._keep([(x if enough else _below(before[0], x))[:, :, -2 * margin :]])
+            return layer.finished(layer.bordered(self._reflected(before, x, margin)), self.mode)
         x = _below(before[0], x) if before else x
         y: Tensor = layer(x, self.mode)
         cut = y.shape[2] // x.shape[2] * margin
         self._keep([x[:, :, -2 * margin :]])
         return y[:, :, cut if before else 0 : y.shape[2] - (0 if self.ends else cut)]
+
+    def _reflected(self, before: Sequence[Tensor], x: Tensor, margin: int) -> Tensor:
+        """The rows below those that were kept, with reflected pixels at the borders of the picture.
+
+        They are copied once, where joining and padding would do it twice.
+        """
+        (n, c, rows, width), above = x.shape, before[0].shape[2] if before else margin
+        below = margin if self.ends else 0
+        shape, layout = (n, c, above + rows + below, width + 2 * margin), layout_of(x)
+        y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+        inner = y[..., margin : margin + width]
+        inner[:, :, above : above + rows] = x
+        if before:
+            inner[:, :, :above] = before[0]
+        for k in range(margin):
+            if not before:
+                inner[:, :, margin - 1 - k] = inner[:, :, margin + 1 + k]
+            if below:
+                inner[:, :, k - margin] = inner[:, :, -margin - 2 - k]
+        for k in range(margin):
+            y[..., margin - 1 - k] = y[..., margin + 1 + k]
+            y[..., k - margin] = y[..., -margin - 2 - k]
+        return y
 
     def residual(self, first: Layer, second: Layer, x: Tensor) -> Tensor:
         """As in `flow.Run`."""
@@ -61,9 +89,17 @@ class Stream:
         return join(*self._aligned(parts))
 
     def added(self, x: Tensor, y: Tensor) -> Tensor:
-        """As in `flow.Run`."""
-        x, y = self._aligned((x, y))
-        return x + y
+        """As in `flow.Run`; x is changed where it is behind y, as what was made of y is."""
+        before, rows = self._kept(), x.shape[2]
+        waiting = before[1].shape[2] if before else 0
+        if (before and before[0].shape[2]) or not waiting <= rows <= waiting + y.shape[2]:
+            x, y = self._aligned((x, y))
+            return x + y
+        if waiting:
+            x[:, :, :waiting] += before[1]
+        x[:, :, waiting:] += y[:, :, : rows - waiting]
+        self._keep([x[:, :, rows:], y[:, :, rows - waiting :]])
+        return x
 
     def _aligned(self, parts: Sequence[Tensor]) -> list[Tensor]:
         """The rows that all maps have by now; the others wait."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from styler.device import Form
-from styler.networks.flow import EXACT, TINY, Flowing, whole
+from styler.networks.flow import EXACT, TINY, Flowing, layout_of, whole
 from styler.networks.layers import Join, Layer, Mode, Moments, Norm
 from styler.networks.stream import stream
 
@@ -250,12 +250,6 @@ def strips(source: Map, strip: int, height: int | None = None) -> Iterator[tuple
     for a in range(0, height, strip):
         b = min(a + strip, height)
         yield a, b, source.rows(a, b)
-
-
-def layout_of(x: Tensor) -> torch.memory_format:
-    """Channels last, or contiguous as far as rows that were cut off allow."""
-    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format
 
 
 # Moments
