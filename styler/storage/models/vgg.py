@@ -30,7 +30,7 @@ from styler.networks.vgg import (
 )
 from styler.options.shared import Padding
 from styler.storage import disk, format, header
-from styler.storage.cards import VGG, Card
+from styler.storage.cards import USES, VGG, Card
 from styler.storage.foreign.classifier import read_squeezenet
 from styler.storage.foreign.vgg import read_foreign
 from styler.storage.header import DamagedError
@@ -111,8 +111,10 @@ def read_card(path: Path | str) -> Card:
     """Read the card of a file of ours, from its header only; raises as `read`."""
     card = format.prove_card(path)
     if card.kind != VGG:
+        noun, command = USES[card.takes]
         raise WeightsError(
-            f"{display(path)} is a trained network that has no features: give a VGG, see styler weights"
+            f"{display(path)} is a trained network that has no features, {noun} for {command}: give a VGG, "
+            "see styler weights"
         )
     return card
 
