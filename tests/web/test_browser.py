@@ -61,7 +61,7 @@ def level(page, selector, x, y):
 
 def test_drop_paint_watch_slide_stop_download(page, tmp_path):
     page.set_input_files("#photo-file", CAT)
-    page.locator("#wall img.fresh").nth(7).wait_for()  # the sheet: the photo in all eight styles
+    page.locator("#wall img.fresh").nth(15).wait_for()  # the sheet: the photo in all sixteen styles
     page.get_by_role("button", name="The scream").click()
     page.select_option("#size", "256")
     page.locator("#paint-button").click()
