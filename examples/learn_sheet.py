@@ -24,7 +24,7 @@ from styler.storage.pictures.sheet import sheet
 HERE = Path(__file__).parent
 PHOTOS = ("cat", "still_life", "harbour")
 PAINTINGS = ("waves", "dots", "gold", "swirls")
-SIDE, CELL = 512, 256
+SIDE, CELL = 512, 176
 
 
 def main() -> None:
