@@ -21,7 +21,7 @@ from styler.jobs.optimize import paint_content
 from styler.jobs.recipes import Record, prove, record_of
 from styler.jobs.records import recipe_of, save
 from styler.jobs.studio import Studio, open_studio, remarks
-from styler.options.fields import flag_of
+from styler.options.fields import Files, flag_of
 from styler.options.optimize import INITS, GridOptions, OptimizeOptions, PaintingOptions
 from styler.options.shared import MachineOptions, OutputOptions
 from styler.storage import disk
@@ -186,6 +186,8 @@ def _value(word: str, hint: Any, flag: str) -> Any:
     try:
         if hint is bool:
             return {"yes": True, "no": False}[word]
+        if hint == Files:  # for one style, so one file
+            return (word,)
         return hint(word) if hint in (int, float) else word
     except (ValueError, KeyError) as error:
         wanted = "yes or no" if hint is bool else "a number"

@@ -51,6 +51,18 @@ def test_two_options_make_rows_and_columns_and_cells_are_what_optimize_paints(ru
     assert Path("alone.png").read_bytes() == found["relu1_1,relu3_1", 2.0].read_bytes()
 
 
+def test_masks_make_columns(run, studio):
+    with Image.open("photo.png") as photo:
+        size = photo.size
+    for name, box in (("left", (0, 0, size[0] // 2, size[1])), ("low", (0, size[1] // 2, *size))):
+        mask = Image.new("L", size)
+        mask.paste(255, box)
+        mask.save(f"{name}.png")
+    done = run("grid", "photo.png", "style.png", *TINY, "--columns", "style-mask=left.png,low.png")
+    assert done.code == 0, done.err
+    assert len(cells()) == len(set(cells().values())) == 2
+
+
 def test_contents_by_styles(run, studio):
     done = run("grid", "photo.png", "style.png", "--style", "style.png", "--style", "photo.png", *TINY)
     assert done.code == 0, done.err
