@@ -5,10 +5,12 @@ import re
 _SHORTAGE = re.compile(
     r"not enough memory|insufficient memory|out ?of ?memory|bad_alloc|alloc_failed"
     r"|(allocate|allocation of|mmap) .*(memory|bytes|array)|failed to allocate"
-    r"|could not (create|execute) a primitive|unable to find an engine to execute",
+    r"|could not (create|execute) a primitive|unable to find an engine to execute"
+    r"|can't start new thread|SystemError.*without (exception set|setting an exception)|pointer is null",
     re.IGNORECASE,
 )
-"""Words of errors without a class of their own: of allocators, CUDA's libraries, numpy, oneDNN and cuDNN."""
+"""Words of errors without a class of their own: of allocators, CUDA's libraries, numpy, oneDNN and cuDNN;
+and of Python's threads, C extensions and Rust, which lack memory for the very error."""
 
 
 class StylerError(Exception):
@@ -45,7 +47,7 @@ class DivergedError(StylerError):
         self.best = best
 
 
-def is_shortage(error: Exception) -> bool:
+def is_shortage(error: BaseException) -> bool:
     """Whether memory ran out; torch has an error class for that of some devices, and no device of a CPU."""
     if isinstance(error, StylerError):
         return False  # which says so itself, perhaps with the name of a file

@@ -78,6 +78,9 @@ def test_gigabytes_have_the_digits_that_tell_them_apart(counts, shown):
         RuntimeError("HIP error: hipErrorOutOfMemory"),
         OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
         RuntimeError("unable to mmap 1000 bytes from file <a>: Cannot allocate memory (12)"),
+        RuntimeError("can't start new thread"),
+        SystemError("error return without exception set"),
+        type("PanicException", (BaseException,), {})("PyObject pointer is null"),
     ],
     ids=str,
 )

@@ -17,6 +17,8 @@ Evaluate = Callable[[Tensor], tuple[Mapping[str, Tensor], Tensor]]
 
 STILL = "no step has changed the picture by a level"
 """Note on an image that is what it was."""
+LIMITS = "most colors went to their limits, 0 or 255"
+"""Note on an image whose steps were too long."""
 
 
 def minimize(

@@ -163,6 +163,9 @@ class Adam:
 
     Single iterates jitter by the step size; their average does not. Pixels (`bounded`) are kept in [0, 1].
     A loss of `most` times the lowest one ends it; that is for losses that are never under 0.
+
+    Attributes:
+        first, last: the first and the last loss.
     """
 
     def __init__(self, x: Tensor, learning_rate: float, bounded: bool = True, most: float = math.inf) -> None:
@@ -170,6 +173,7 @@ class Adam:
         self.adam = torch.optim.Adam([x], lr=learning_rate, betas=(0.9, 0.99))
         self.average, self.weight = torch.zeros_like(x), 0.0
         self.lowest, self.lowest_x, self.diverged = math.inf, x.clone(), False
+        self.first = self.last = math.nan
 
     def tell(self, loss: float, gradient: Tensor) -> None:
         """See `Solver.tell`."""
@@ -181,6 +185,7 @@ class Adam:
         if loss < self.lowest:
             self.lowest = loss
             self.lowest_x.copy_(self.x)
+        self.first, self.last = loss if math.isnan(self.first) else self.first, loss
         self.x.grad = gradient
 
     def move(self) -> None:
@@ -199,7 +204,7 @@ class Adam:
     def state(self) -> State:
         """See `Solver.state`."""
         tensors = {name: getattr(self, name).clone() for name in ("x", "average", "lowest_x")}
-        numbers = {name: getattr(self, name) for name in ("weight", "lowest", "diverged")}
+        numbers = {name: getattr(self, name) for name in ("weight", "lowest", "diverged", "first")}
         gradient = None if self.x.grad is None else self.x.grad.clone()
         return {**tensors, **numbers, "gradient": gradient, "adam": copy.deepcopy(self.adam.state_dict())}
 
@@ -208,6 +213,7 @@ class Adam:
         for name in ("x", "average", "lowest_x"):
             getattr(self, name).copy_(state[name])
         self.weight, self.lowest, self.diverged = state["weight"], state["lowest"], state["diverged"]
+        self.first = state.get("first", math.nan)
         self.x.grad = None if state["gradient"] is None else state["gradient"].to(self.x)
         self.adam.load_state_dict(copy.deepcopy(state["adam"]))
 

@@ -11,6 +11,8 @@ from torch import Tensor
 
 _WHITE = {torch.uint8: 255, torch.uint16: 65535}
 """The level of white, by number type."""
+_MOST = 0.5
+"""Share of values at their limits that pictures of steps of a fair length stay under."""
 
 
 def to_unit(levels: Tensor) -> Tensor:
@@ -41,3 +43,9 @@ def to_pixels(image: Tensor) -> NDArray[np.uint8]:
 def same(image: Tensor, other: Tensor) -> bool:
     """Whether two Images are the same to the last level."""
     return torch.equal(to_levels(image), to_levels(other))
+
+
+def at_limits(image: Tensor) -> bool:
+    """Whether most values of an Image are 0 or 1, where steps that are too long take them."""
+    levels = to_levels(image)
+    return bool(((levels == 0) | (levels == 255)).float().mean() > _MOST)

@@ -143,7 +143,8 @@ class OnePass:
                 if not is_shortage(error):
                     raise
                 if rows <= LEAST:
-                    raise DeviceError(too_large((height, width))) from error
+                    advice = "a smaller one would do" if self.network.scale > 1 else "use a smaller --size"
+                    raise DeviceError(f"{too_large((height, width))}: out of memory; {advice}") from error
             if collected is not None:
                 collected.clear()
             self.budget.thin(rows, width)

@@ -113,7 +113,7 @@ def _paint(
     extractor = _formed(extractor, options, content.device)
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
-    begun, moved = resume or Checkpoint(0, None), resume is not None
+    begun, moved, losses = resume or Checkpoint(0, None), resume is not None, list[float]()
     image = begun.image if begun.image is not None else _first(content, styles, options, init)
     usual = typical(extractor, layers(options), view.walk)
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
@@ -132,11 +132,10 @@ def _paint(
         except DivergedError as error:
             best = error.best if isinstance(error.best, Tensor) else image
             raise DivergedError(str(error), resize(best.clamp(0, 1), size)) from error
-        moved = moved or not same(image, before)
+        moved, losses = moved or not same(image, before), [*losses, *ends(solver)]
         if stop():
             return resize(image, size)
-    if not moved:
-        yield Note(f"{STILL}: {still_advice(options) or 'give --style-weight more, or another style'}")
+    yield from remarks(options, moved, losses, "give --style-weight more, or another style")
     return resize(image, size)
 
 
@@ -292,10 +291,28 @@ def parameterize(
     return HalfChromaImage(resize(start, scale)) if stage < _SETTLED else DetailImage(start, scale)
 
 
-def still_advice(options: OptimizeOptions) -> str:
-    """Advice on an image that does not move for its learning rate; "" if that is not the reason."""
-    slow = options.optimizer == "adam" and options.learning_rate < _LEAST_RATE
-    return f"--learning-rate {options.learning_rate:g} is too small for that" if slow else ""
+def ends(solver: Solver) -> list[float]:
+    """First and last loss of a solver whose last one may be above the first."""
+    return [solver.first, solver.last] if isinstance(solver, Adam) else []
+
+
+def remarks(
+    options: OptimizeOptions, moved: bool, losses: Sequence[float], advice: str
+) -> Generator[Note, None, None]:
+    """Notes on a picture that no step changed, or one whose loss ended above where it began.
+
+    Args:
+        losses: `ends` of the solvers of all scales.
+        advice: on a picture that stays as it is, where the learning rate is not the reason.
+    """
+    rate = f"--learning-rate {options.learning_rate:g}"
+    if not moved:
+        slow = options.optimizer == "adam" and options.learning_rate < _LEAST_RATE
+        yield Note(f"{STILL}: {f'{rate} is too small for that' if slow else advice}")
+    elif losses and losses[-1] > losses[0]:
+        yield Note(
+            f"the loss rose from {losses[0]:.3g} to {losses[-1]:.3g}: {rate} is too large, use a smaller one"
+        )
 
 
 def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:

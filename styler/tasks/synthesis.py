@@ -62,7 +62,8 @@ def texture(
         InputError: for a layer that the network does not have, or a picture too small for it.
         DivergedError: with the best `image` so far.
     """
-    schedule, likeness, moved = sizes(size, options), as_painting(options, extractor, up_to), False
+    schedule, likeness = sizes(size, options), as_painting(options, extractor, up_to)
+    moved, losses = False, list[float]()
     image = match_colors(_white_noise(schedule[0], options.seed).to(style), style)
     for index, scale in enumerate(schedule, 1):
         last = index == len(schedule)
@@ -73,11 +74,10 @@ def texture(
         solver = painting.make_solver(parameterization, likeness, options.history)
         before = parameterization().detach().clone()
         image = (yield from minimize(parameterization, evaluate, solver, steps, stop)).clamp(0, 1)
-        moved = moved or not same(before, image)
+        moved, losses = moved or not same(before, image), [*losses, *painting.ends(solver)]
         if not last and stop():
             break
-    if not moved:
-        yield Note(f"{STILL}: {painting.still_advice(likeness) or 'give --steps more, or another style'}")
+    yield from painting.remarks(likeness, moved, losses, "give --steps more, or another style")
     image = _enlarged(image, schedule[-1], options)
     return shrink_periodic(image, size) if options.tileable else image
 
@@ -207,11 +207,18 @@ def invert(
         terms.append(Term(options.regularizer, "image", weight, norm))
     image = PixelImage(start)
     yield Stage(layer, *size_of(start), options.steps)
-    evaluate = at_once(objective(walk_of(extractor, options), terms))
+    walk = walk_of(extractor, options)
     solver = LBFGS(image.parameter.data, HISTORY)
-    made = (yield from minimize(image, evaluate, solver, options.steps, stop)).clamp(0, 1)
+    run = minimize(image, at_once(objective(walk, terms)), solver, options.steps, stop)
+    made = (yield from run).clamp(0, 1)
+    with torch.no_grad():
+        before, after = (
+            float(relative_error(dict(walk(x, {layer}))[layer], features)) for x in (start, made)
+        )
     if same(start, made):
         yield Note(f"{layer}: {STILL}: give --steps more, or --strength less")
+    elif after > before:
+        yield Note(f"{layer}: the features are no nearer than those of noise: use a smaller --strength")
     return made
 
 

@@ -51,7 +51,9 @@ def main(command: click.Command | None = None) -> None:
     except BrokenPipeError:
         _drop_stdout()  # the reader went away (`| head`)
         code = 1
-    except Exception as error:
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # what a library in Rust raises is no Exception
         if settings.get("debug"):
             raise
         code = report(error, settings)
@@ -108,23 +110,26 @@ def name_variable(error: click.ClickException) -> None:
         error.param_hint = f"'{variable_of(error.param, error.ctx)}' in the environment"
 
 
-def report(error: Exception, settings: Settings) -> int:
+def report(error: BaseException, settings: Settings) -> int:
     """Print an error in one line; returns the exit code."""
     expected = error if isinstance(error, StylerError) else unexpected(error)
     if _is_of_stdout(error):
         _drop_stdout()
         settings = {}  # what --json would print is lost
-    console_of(settings).error(expected)
+    try:
+        console_of(settings).error(expected)
+    except MemoryError:  # there may be none left even for this
+        os.write(2, b"Error: out of memory\n")
     return expected.exit_code
 
 
-def _is_of_stdout(error: Exception) -> bool:
+def _is_of_stdout(error: BaseException) -> bool:
     """Whether writing to standard output failed: of files the name would be there, or an OutputError."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO) and not error.filename
     return full or isinstance(error, io.UnsupportedOperation)
 
 
-def unexpected(error: Exception) -> StylerError:
+def unexpected(error: BaseException) -> StylerError:
     """The one-line error for one that nobody raised on purpose."""
     text = str(error)
     if _is_of_stdout(error):

@@ -193,7 +193,7 @@ def _telling_shortage(names: Collection[str]) -> Iterator[None]:
     """Tell that memory ran out, with what of a command's options, by field name, would help."""
     try:
         yield
-    except (MemoryError, RuntimeError, OSError) as error:
+    except (MemoryError, RuntimeError, OSError, SystemError) as error:
         if not is_shortage(error):
             raise
         helpful = [flag_of(name) for name in _SPARING if name in names]

@@ -13,7 +13,7 @@ from runs import ended
 from trained import filled, model
 from videos import make, pictures
 
-from styler.errors import CheckpointError, InputError, OutputError
+from styler.errors import CheckpointError, DeviceError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
 from styler.jobs import fast as job
 from styler.jobs.training import learn as learning
@@ -157,6 +157,17 @@ def test_an_interrupted_learning_paints_and_keeps_nothing():
     assert summary.done == 2 and len(steps(events)) == 2 and not kept()
     assert "stopped after 2 of 4 steps" in notes(events)
     assert read_recipe("in-my-painting/a.png")["model"]["steps"] == 2
+
+
+def test_memory_that_runs_out_while_a_painting_is_learned_is_told_as_that(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("could not create a primitive")
+        yield
+
+    monkeypatch.setattr(learning, "_train", fail)
+    with pytest.raises(DeviceError, match="out of memory while my-painting is learned"):
+        fast("photo.png")
+    assert not kept()
 
 
 def test_a_folder_is_learned_from_all_its_pictures(monkeypatch):

@@ -127,7 +127,9 @@ def test_copies_of_a_pass_remember_that_memory_ran_out(paint, short):
 
 def test_memory_that_never_suffices_is_an_error_of_one_line(paint, short):
     short(100, MemoryError())
-    with pytest.raises(DeviceError, match="40 x 100 pixels is too large"):
+    with pytest.raises(
+        DeviceError, match=r"40 x 100 pixels is too large .* out of memory; use a smaller --size"
+    ):
         paint(picture(100, 40))
 
 

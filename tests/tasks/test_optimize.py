@@ -193,6 +193,17 @@ def test_where_nothing_moves_it_is_said(extractor: Extractor) -> None:
     assert not [event for event in seen if isinstance(event, Note)]
 
 
+def test_a_rate_at_which_the_loss_rises_is_told_of(
+    extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimize, "_GROWN", math.inf)  # else it is an error, of this network
+    for rate, told in ((1e9, True), (0.02, False)):
+        chosen = options(optimizer="adam", parameterization="pixels", learning_rate=rate, steps=5, scales=2)
+        seen, _ = drive(optimize.optimize(picture(), [picture(seed=1)], extractor, chosen))
+        texts = [event.text for event in seen if isinstance(event, Note)]
+        assert any(f"--learning-rate {rate:g} is too large" in text for text in texts) == told, texts
+
+
 def test_where_nothing_moves_at_three_scales_it_is_said(
     extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -554,6 +554,31 @@ def test_advice_about_memory_is_of_options_that_the_command_has(run, studio, mon
     assert advice in done.err and ("--" in done.err) == ("--" in advice)
 
 
+def test_a_panic_of_a_library_is_one_line(run, studio, monkeypatch):
+    panic = type("PanicException", (BaseException,), {})
+
+    def fail(*_, **__):
+        raise panic("PyObject pointer is null")
+
+    monkeypatch.setattr(library, "read", fail)
+    done = run("models", "show", "ink")
+    assert done.code == 1 and done.err.startswith("Error: out of memory: ") and done.err.count("\n") == 1
+
+
+def test_where_there_is_no_memory_for_the_error_it_is_told_all_the_same(run, studio, monkeypatch):
+    written = []
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(library, "read", fail)
+    monkeypatch.setattr(cli, "console_of", fail)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda number, data: written.append((number, data)))
+        code = run("models", "show", "ink").code
+    assert code == 1 and written == [(2, b"Error: out of memory\n")]
+
+
 def test_warnings_of_libraries_are_not_shown(run, studio, monkeypatch):
     def listed():
         warnings.warn("of torch", stacklevel=1)

@@ -10,9 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from styler.engine.minimize import LIMITS
 from styler.errors import InputError
 from styler.events import Event, Note
-from styler.image.levels import same
+from styler.image.levels import at_limits, same
 from styler.image.size import Size, fit, resize, size_of
 from styler.jobs.batch import Summary
 from styler.jobs.recipes import Record, source_of
@@ -62,9 +63,18 @@ def _look(
     subject.require_memory(size_of(image), options)
     draw = subject.draws(options.seed)
     made = yield from task.dream(image, draw, options, stop)
-    if same(made, image):
-        yield Note(f"{display(picture.name)}: the result is the input, to the last level")
+    yield from remarks(picture.name, image, made, options)
     return Sight(made, {**subject.entries, **draw.entries})
+
+
+def remarks(
+    name: str, before: Tensor, dreamed: Tensor, options: DreamOptions
+) -> Generator[Event, None, None]:
+    """Notes on a dream in which nothing has moved, or everything too far."""
+    if same(dreamed, before):
+        yield Note(f"{display(name)}: the result is the input, to the last level")
+    elif at_limits(dreamed) and not at_limits(before):
+        yield Note(f"{display(name)}: {LIMITS}: use a smaller --strength than {options.strength:g}")
 
 
 # What is dreamed of

@@ -18,7 +18,7 @@ from styler.jobs.batch import Summary
 from styler.jobs.passes.videos import Writer, part_left
 from styler.jobs.recipes import Record, forecast_of, output_size, prove, record_of, source_of
 from styler.jobs.records import open_picture, own_size, partial_for, recipe_of
-from styler.jobs.see.dream import Draws, open_subject
+from styler.jobs.see.dream import Draws, open_subject, remarks
 from styler.options.see import DreamOptions
 from styler.signals import Heeded
 from styler.storage import disk
@@ -101,7 +101,8 @@ def _write_video(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> G
     unfinished, before = parts.is_unfinished(target), part_left(target, recipe)
     writer = _open(target, size, recipe, options)
     with closing(writer):
-        yield from _dream_on(writer, image, draws, options, heeded)
+        last = yield from _dream_on(writer, image, draws, options, heeded)
+        yield from remarks(picture.name, image, last, options)
         if heeded.yes and writer.done:
             recipe["interrupted"], target = True, before or Path(partial_for(job.target))
             yield Note(f"{display(target)} ends with frame {writer.done}: add --resume to go on")
@@ -119,8 +120,11 @@ def _write_video(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> G
 
 def _dream_on(
     writer: Writer, image: Tensor, draws: Draws, options: DreamOptions, stop: Heeded
-) -> Generator[Event, None, None]:
-    """Give the writer all frames that it does not have; one that was left for a signal is none."""
+) -> Generator[Event, None, Tensor]:
+    """Give the writer all frames that it does not have; returns the last.
+
+    One that was left for a signal is none.
+    """
     if writer.state:
         yield Note(f"the dream goes on after frame {writer.done}")
         image = draws.resume(writer.state).to(image.device)
@@ -129,10 +133,11 @@ def _dream_on(
         image = task.zoomed(image, options.zoom) if index else image
         image = yield from task.dream(image, draws, options, stop)
         if stop.yes:
-            return
+            break
         writer.add(Frame(image.cpu(), index, 1), partial(draws.state, image))
         if writer.done < options.frames and stop():
-            return
+            break
+    return image
 
 
 def _even(size: Size, target: str) -> Size:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from styler.engine.fit import TrainingState
-from styler.errors import InputError, OutputError, StylerError
+from styler.errors import DeviceError, InputError, OutputError, StylerError, is_shortage
 from styler.events import Event, Note, Stage, TrainStep, relay
 from styler.image.levels import to_levels, to_unit
 from styler.image.size import fit, long_side, resize, size_of
@@ -129,7 +129,14 @@ def _learned(
         return lesson.start, lesson.options.steps
     keeps = yield from _prove(lesson)
     photos = list(_photos(jobs, options))
-    model, steps = yield from _train(lesson, photos, stop)
+    try:
+        model, steps = yield from _train(lesson, photos, stop)
+    except (MemoryError, RuntimeError, SystemError) as error:
+        if not is_shortage(error):
+            raise
+        raise DeviceError(
+            f"out of memory while {lesson.name} is learned: close other programs, or take a trained style"
+        ) from error
     if steps < lesson.options.steps:
         yield Note(
             f"stopped after {steps} of {lesson.options.steps} steps: {lesson.name} is painted as far as it "

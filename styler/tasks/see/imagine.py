@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from styler.classifiers import Network
-from styler.engine.minimize import STILL, minimize
+from styler.engine.minimize import LIMITS, STILL, minimize
 from styler.engine.parameterization import FourierImage, PixelImage
 from styler.engine.solvers import Adam, FixedSteps, Solver
 from styler.events import Event, Note, Stage
-from styler.image.levels import same
+from styler.image.levels import at_limits, same
 from styler.image.size import Size
 from styler.image.warp import turned
 from styler.options.see import ImagineOptions
@@ -54,6 +54,9 @@ def imagine(
     made = yield from raising(minimize(image, evaluate, solver, options.steps, stop))
     if same(before, made):
         yield Note(f"{unit}: {STILL}: give --steps or --learning-rate more")
+    elif at_limits(made):
+        rate = f"use a smaller --learning-rate than {options.learning_rate:g}"
+        yield Note(f"{unit}: {LIMITS}: {'give fewer --steps' if options.plain_ else rate}")
     return made.clamp(0, 1)
 
 

@@ -204,3 +204,12 @@ def test_of_many_a_dream_that_is_stopped_is_a_part(run, studio):
     assert recipe_of(run, "again/photo-partial.png")["interrupted"] is True
     ended(dream(pictures, "again", options), [])
     assert all((studio / "again" / name).read_bytes() == data for name, data in whole.items())
+
+
+def test_a_strength_that_drives_all_colors_to_their_limits_is_told_of(run, studio):
+    wild = ("--strength", "100", "--steps", "6")
+    done = run(*TINY, *wild, "-o", "a.png")
+    assert done.code == 0 and "photo.png: most colors went to their limits" in done.err, done.err
+    assert "use a smaller --strength than 100" in done.err
+    done = run(*TINY, *wild, "--frames", "2", "-o", "a.gif")
+    assert done.err.count("limits") == 1, done.err

@@ -46,3 +46,10 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, studio):
     done = run("imagine", "--class", "tabby")
     assert done.code == 1 and "styler weights fetch squeezenet" in done.err
     assert set(studio.iterdir()) == before
+
+
+def test_a_rate_that_drives_all_colors_to_their_limits_is_told_of(run, studio):
+    done = run(*TINY, "--channel", "conv4_2:1", "--learning-rate", "1e9", "-o", "a.png")
+    assert done.code == 0 and "conv4_2:1: most colors went to their limits" in done.err
+    assert "use a smaller --learning-rate than 1e+09" in done.err
+    assert "limits" not in run(*TINY, "--channel", "conv4_2:1", "-o", "b.png").err

@@ -107,3 +107,15 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(run, studio, words, s
     done = run(*words, *TINY)
     assert done.code in (1, 2) and says in done.err and "Traceback" not in done.err
     assert {path.name for path in studio.iterdir()} == before
+
+
+def test_a_rate_or_strength_that_is_too_large_is_told_of(run, studio):
+    adam = ("--optimizer", "adam", "--size", "32", "--parameterization", "pixels")
+    done = run("texture", "style.png", *TINY, *adam, "--learning-rate", "1e9", "-o", "a.png")
+    assert done.code == 0 and "the loss rose from " in done.err
+    assert "--learning-rate 1e+09 is too large" in done.err
+    assert "rose" not in run("texture", "style.png", *TINY, *adam, "-o", "b.png").err
+    inversion = ("invert", "photo.png", *TINY, "--size", "32", "--layers", "relu2_1", "--seeds", "1")
+    done = run(*inversion, "--strength", "1e9", "-o", "c.png")
+    assert done.code == 0 and "relu2_1: the features are no nearer than those of noise" in done.err
+    assert "--strength" in done.err and "noise" not in run(*inversion, "-o", "d.png").err
