@@ -44,10 +44,9 @@ def main(command: click.Command | None = None) -> None:
         error.show(shown)  # with words of the command line, as names of files
         click.echo("\n".join(map(display, shown.getvalue().splitlines())), err=True)
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except Interrupted as interrupted:
-        code = interrupted.exit_code
+    except (click.Abort, KeyboardInterrupt, Interrupted) as stopped:
+        console_of(settings).note("stopped at once: what was not finished is not saved")
+        code = stopped.exit_code if isinstance(stopped, Interrupted) else 130
     except BrokenPipeError:
         _drop_stdout()  # the reader went away (`| head`)
         code = 1

@@ -400,7 +400,8 @@ def test_ctrl_c_outside_of_any_loop_is_130(run, monkeypatch, studio):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("styler.storage.pictures.decode.read_recipe", interrupted)
-    assert run("show", "photo.png").code == 130
+    done = run("show", "photo.png")
+    assert done.code == 130 and done.err.splitlines()[-1].startswith("stopped at once")
 
 
 # show

@@ -113,7 +113,7 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
         target = partial_for(target) if task.many else target
     save(target, sight.image, recipe, options, picture if task.transparent else None)
     if sight.raw is not None:
-        _save_raw(_raw_target(job), sight.raw, options)
+        _save_raw(_raw_target(target), sight.raw, options)
     return record_of(job.source, target, options, view.device, begun, [size_of(sight.image)])
 
 
@@ -123,14 +123,14 @@ def _prove(job: Job, options: LookOptions) -> None:
         return
     prove(job.target, options.overwrite, [job.source])
     if getattr(options, "raw", False):
-        prove(_raw_target(job), options.overwrite, [job.source])
+        prove(_raw_target(job.target), options.overwrite, [job.source])
 
 
-def _raw_target(job: Job) -> Path:
+def _raw_target(target: str) -> Path:
     """The file of the values; raises InputError where there is no file beside which it could lie."""
-    if job.target == STREAM:
+    if target == STREAM:
         raise InputError("--raw writes a second file beside the picture: give a file with -o")
-    return Path(job.target).with_suffix(".npy")
+    return Path(target).with_suffix(".npy")
 
 
 def _save_raw(target: Path, values: Tensor, options: LookOptions) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from styler.options.shared import CONTENT_LAYERS, STYLE_LAYERS
 from styler.storage.models import classifiers, vgg
 
-_BLOCKS_TO_DREAM = "34"
-"""Blocks of a VGG whose units see parts of things: eyes, leaves, arches."""
+_PARTS = range(24, 124)
+"""Sides in pixels of what units see to which parts of things look whole: eyes, leaves, arches."""
 
 
 def layers(network: str) -> list[tuple[object, ...]]:
@@ -25,17 +25,17 @@ def layers(network: str) -> list[tuple[object, ...]]:
             field.side,
             -field.offset,
             found.smallest(name),
-            ", ".join(_uses(name)),
+            ", ".join(_uses(name, field.side)),
             widths[name] * (widths[name] + 1) // 2,
         )
         for name, field in found.receptive_fields().items()
     ]
 
 
-def _uses(name: str) -> list[str]:
+def _uses(name: str, side: int) -> list[str]:
     uses = {
         "style": name in STYLE_LAYERS,
         "content": name in CONTENT_LAYERS,
-        "dream": name[:4] in ("relu", "conv") and name[4] in _BLOCKS_TO_DREAM,
+        "dream": not name.startswith("pool") and side in _PARTS,
     }
     return [use for use, fits in uses.items() if fits]

@@ -46,10 +46,12 @@ def saliency(
     """
     if options.layer and options.class_ != "auto":
         raise InputError("--layer and --class are two things to look at: give one of them")
-    return (yield from apply(sources, output, "saliency", options, partial(_begin, options), Heeded(stop)))
+    heeded = Heeded(stop)
+    begin = partial(_begin, options, heeded)
+    return (yield from apply(sources, output, "saliency", options, begin, heeded))
 
 
-def _begin(options: SaliencyOptions) -> Generator[Event, None, tuple[View, Look]]:
+def _begin(options: SaliencyOptions, stop: Callable[[], bool]) -> Generator[Event, None, tuple[View, Look]]:
     """The network, and what looks at a picture; without any classifier a layer of the built-in network."""
     scored, free = not options.layer, options.class_ == options.network == "auto"
     if scored and free and not classifiers.default_classifier():
@@ -63,11 +65,16 @@ def _begin(options: SaliencyOptions) -> Generator[Event, None, tuple[View, Look]
             raise InputError(f"--layer is {options.layer}: look at one channel at a time")
     elif options.class_ != "auto":
         unit = view.score_of(view.find_class(options.class_))
-    return view, partial(_look, view=view, unit=unit, options=options)
+    return view, partial(_look, view=view, unit=unit, options=options, stop=stop)
 
 
 def _look(
-    picture: Picture, image: Tensor, view: View, unit: Unit | None, options: SaliencyOptions
+    picture: Picture,
+    image: Tensor,
+    view: View,
+    unit: Unit | None,
+    options: SaliencyOptions,
+    stop: Callable[[], bool],
 ) -> Generator[Event, None, Sight]:
     """A row for each method: the photo, then the gradient in three forms; raw are the gradients."""
     methods: tuple[ReluRule, ...] = METHODS if options.method == "all" else (options.method,)
@@ -80,6 +87,9 @@ def _look(
     for index, method in enumerate(methods, 1):
         gradients.append(gradient_of(view.network, image, unit, method))
         yield Step(index, len(methods))
+        if index < len(methods) and stop():
+            methods = methods[:index]
+            break
     if not gradients[0].any():
         yield Note(f"{unit} does not change with the picture: its gradient is 0 everywhere")
     made = sheet(

@@ -6,10 +6,11 @@ import json
 
 import pytest
 import torch
-from narrow import NARROW
+from narrow import NARROW, saved, squeezed
 
 from styler.features import Extractor
 from styler.networks.vgg import random_convolutions
+from styler.storage.models import install
 
 FIELDS = {
     "conv1_1": (3, 1, 1),
@@ -53,6 +54,16 @@ def test_the_table_of_layers(run):
     assert (row["stride"], row["sees"], row["from"], row["smallest picture"]) == (8, 84, -38, 8)
     assert row["good for"] == "content, dream"
     assert row["Gram parameters"] == row["channels"] * (row["channels"] + 1) // 2
+
+
+def test_layers_to_dream_of_see_parts_of_things(run, studio):
+    install.add("squeezenet", saved(studio / "squeezenet.pth", squeezed()))
+    for network, first, last in (("compact", "conv3_1", "relu4_4"), ("squeezenet", "expand4", "fire6")):
+        rows = list(map(json.loads, run("layers", "--network", network, "--json").lines))
+        names = [row["layer"] for row in rows]
+        dreamed = [row["layer"] for row in rows if "dream" in row["good for"]]
+        between = names[names.index(first) : names.index(last) + 1]
+        assert dreamed == [name for name in between if not name.startswith("pool")]
 
 
 def test_an_unknown_network_is_one_line(run):

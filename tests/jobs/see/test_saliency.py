@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 import torch
 from narrow import indexed, saved, squeezed
 from PIL import Image
+from runs import ended
 from trees import ROOT as PACKAGE
 
 from styler.classifiers import SCORES, activation
 from styler.errors import InputError, WeightsError
+from styler.jobs.see.saliency import saliency
+from styler.options.see import SaliencyOptions
 from styler.storage.models import classifiers, install
 from styler.storage.pictures.load import load_picture
 
@@ -71,6 +75,20 @@ def test_folders_are_batches_and_what_exists_is_left_alone(run, studio):
     assert "2 skipped" in run(*words).err
     dry = run("saliency", "photo.png", "--layer", "relu2_1", "--dry-run")
     assert dry.code == 0 and "320 x 240" in dry.err and not (studio / "photo-saliency.png").exists()
+
+
+def test_a_sheet_that_is_stopped_has_the_rows_that_are_done(run, studio):
+    """Of many it is a part, as are its values, and the next run begins it anew."""
+    options = SaliencyOptions(layer="relu2_1", size=48, network="net.safetensors", raw=True)
+    count = itertools.count()
+    ended(saliency(["photo.png", "style.png"], "out", options, lambda: next(count) > 1), [])
+    left = sorted(path.name for path in (studio / "out").iterdir())
+    assert left == ["photo-partial.npy", "photo-partial.png"]
+    assert np.load("out/photo-partial.npy").shape == (2, 3, 36, 48)
+    recipe = json.loads("\n".join(run("show", "out/photo-partial.png").lines[:-1]))
+    assert recipe["interrupted"] is True
+    ended(saliency(["photo.png", "style.png"], "out", options), [])
+    assert np.load("out/photo.npy").shape == (3, 3, 36, 48)
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(run, studio):

@@ -14,22 +14,38 @@ from torch import nn
 
 from styler.classifiers import SCORES, HeadedVGG, SqueezeNet, activation, squeezenet_shapes
 from styler.errors import InputError, WeightsError
+from styler.events import result_of
 from styler.features import Extractor, pool, rectify
+from styler.losses.style import gram_error, moments
 from styler.networks.vgg import COMPACT_WIDTHS, Normalization, layer_names, random_convolutions
+from styler.options.see import DreamOptions, ImagineOptions
 from styler.storage.foreign.classifier import _MODULES
 from styler.storage.models import vgg
 from styler.storage.pictures.load import load_picture
 from styler.tasks.see import gradients
+from styler.tasks.see.dream import dream
 from styler.tasks.see.gradients import METHODS, gradient_at, gradient_of, saliency, shown, traced
-from styler.tasks.see.units import Unit
+from styler.tasks.see.imagine import imagine
+from styler.tasks.see.units import Unit, value_of
 
 ROOT = Path(__file__).parents[3]
 PLAIN = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 CONVOLUTIONS = random_convolutions("vgg19", NARROW, seed=5)
+SAME = 1e-10
+"""Relative difference of what is equal but for the rounding of float64."""
 
 
 def relative(x, y):
     return float((x - y).abs().max() / y.abs().max())
+
+
+def exact(network):
+    """A network of ours or of torch that computes in float64, so that only a wrong rule differs."""
+    return network.double().eval()
+
+
+def photo(*size):
+    return torch.rand(1, 3, *size, dtype=torch.float64)
 
 
 def chain(convolutions=CONVOLUTIONS, body="vgg19"):
@@ -90,16 +106,15 @@ def test_the_toy_network_of_captum():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_class_scores_of_a_whole_vgg_equal_captum(method):
-    network = HeadedVGG(Extractor("vgg19", CONVOLUTIONS, PLAIN), head())
+    network = exact(HeadedVGG(Extractor("vgg19", CONVOLUTIONS, PLAIN), head()))
     linear = [nn.Linear(weight.shape[1], len(weight)) for weight, _ in head()]
     for module, (weight, bias) in zip(linear, head(), strict=True):
         module.load_state_dict({"weight": weight, "bias": bias})
     top = [nn.AdaptiveAvgPool2d(7), nn.Flatten(), linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2]]
-    net = nn.Sequential(*chain().values(), *top).eval()
-    image = torch.rand(1, 3, 48, 41)
-    assert torch.allclose(activation(network, image, SCORES).flatten(1), net(image), rtol=1e-4, atol=1e-4)
+    net, image = exact(nn.Sequential(*chain().values(), *top)), photo(48, 41)
+    assert relative(activation(network, image, SCORES).flatten(1), net(image)) < SAME
     ours = gradient_of(network, image, Unit(SCORES, 3), method)
-    assert relative(ours, attribute(method, net, image, 3)) < 1e-5
+    assert relative(ours, attribute(method, net, image, 3)) < SAME
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -107,28 +122,27 @@ def test_class_scores_of_squeezenet_equal_captum_on_torchvisions(method):
     from torchvision.models import squeezenet1_1
 
     state = squeezed(classes=10)
-    theirs = squeezenet1_1(num_classes=10).eval()
+    theirs = exact(squeezenet1_1(num_classes=10))
     theirs.load_state_dict(state)
-    network = SqueezeNet({name: (state[f"{k}.weight"], state[f"{k}.bias"]) for k, name in _MODULES.items()})
-    image = torch.rand(1, 3, 65, 50)
+    weights = {name: (state[f"{k}.weight"], state[f"{k}.bias"]) for k, name in _MODULES.items()}
+    network, image = exact(SqueezeNet(weights)), photo(65, 50)
     normalized = (image - network.mean) / network.std
     scores = activation(network, image, SCORES).flatten(1)
-    assert torch.allclose(scores, theirs(normalized), rtol=1e-5, atol=1e-6)
+    assert relative(scores, theirs(normalized)) < SAME
     best = int(scores.argmax())
     ours = gradient_of(network, image, Unit(SCORES, best), method)
     expected = attribute(method, theirs, normalized, best) / network.std  # by pixels in [0, 1]
-    assert relative(ours, expected) < 1e-5
+    assert relative(ours, expected) < SAME
 
 
-@pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "relu3_2", "conv5_1", "relu5_1"])
+@pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "relu3_2", "conv5_1", "relu5_1", "relu5_4"])
 @pytest.mark.parametrize("method", ["guided", "deconv"])
 def test_units_of_layers_equal_captum(layer, method):
     from captum.attr import NeuronDeconvolution, NeuronGuidedBackprop
 
-    network, modules = Extractor("vgg19", CONVOLUTIONS, PLAIN), chain()
-    net = nn.Sequential(*modules.values())
+    network, modules = exact(Extractor("vgg19", CONVOLUTIONS, PLAIN)), chain()
+    net, image = exact(nn.Sequential(*modules.values())), photo(36, 33)
     kind = {"guided": NeuronGuidedBackprop, "deconv": NeuronDeconvolution}[method]
-    image = torch.rand(1, 3, 36, 33)
     x = activation(network, image, layer)
     channel, row, column = (int(i) for i in torch.unravel_index(x[0].argmax(), x.shape[1:]))
     for selector, value in (
@@ -136,15 +150,15 @@ def test_units_of_layers_equal_captum(layer, method):
         (lambda x: x[:, channel].sum((1, 2)), lambda x: x[0, channel].sum()),
     ):
         expected = kind(net, modules[layer]).attribute(image.clone().requires_grad_(), selector)
-        assert relative(gradient_at(network, image, layer, value, method), expected) < 1e-5
+        assert relative(gradient_at(network, image, layer, value, method), expected) < SAME
 
 
 @pytest.mark.parametrize("size", [(32, 32), (37, 30)])
 def test_deconv_equals_unpooling_and_transposed_convolutions_without_bias(size):
     """Zeiler and Fergus 2013, written out: switches, rectified signals, no biases on the way back."""
     layers = ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1", "relu2_1", "conv2_2"]
-    network, modules = Extractor("vgg19", CONVOLUTIONS, PLAIN), chain()
-    image = torch.rand(1, 3, *size)
+    network, modules, image = exact(Extractor("vgg19", CONVOLUTIONS, PLAIN)), chain(), photo(*size)
+    exact(nn.Sequential(*modules.values()))
     x, switches, sides = image, [], []
     with torch.no_grad():
         for name in layers:
@@ -165,12 +179,12 @@ def test_deconv_equals_unpooling_and_transposed_convolutions_without_bias(size):
             else:
                 signal = F.max_unpool2d(signal, switches.pop(), 2, output_size=side)
     one = gradient_at(network, image, "conv2_2", lambda x: x[place], "deconv")
-    assert relative(float(x[place]) * one, signal) < 1e-5
+    assert relative(float(x[place]) * one, signal) < SAME
 
 
 def test_sums_over_places_are_sums_of_pictures_for_the_gradient_only():
-    network = Extractor("vgg19", random_convolutions("vgg19", (8,) * 5, seed=5), PLAIN)
-    image = torch.rand(1, 3, 24, 24)
+    network = exact(Extractor("vgg19", random_convolutions("vgg19", (8,) * 5, seed=5), PLAIN))
+    image = photo(24, 24)
     for method in METHODS:
         whole = gradient_at(network, image, "relu3_1", lambda x: x[0, 0].sum(), method)
         side = activation(network, image, "relu3_1").shape[-1]
@@ -180,7 +194,7 @@ def test_sums_over_places_are_sums_of_pictures_for_the_gradient_only():
             for column in range(side)
         ]
         error = relative(torch.stack(parts).sum(0), whole)
-        assert error < 1e-5 if method == "gradient" else error > 0.1
+        assert error < SAME if method == "gradient" else error > 0.1
 
 
 def at(row, column, x):
@@ -223,13 +237,22 @@ def test_the_methods_agree_where_all_is_positive():
 
 
 def test_nothing_of_the_network_changes():
-    network, image = Extractor("vgg19", CONVOLUTIONS), torch.rand(1, 3, 32, 32)
+    """By any of the tasks: features, a style loss, hooks, gradients and the picture are as they were."""
+    network, image = Extractor("vgg19", CONVOLUTIONS), torch.rand(1, 3, 64, 48)
+    unit, seen = Unit("relu4_1"), image.clone()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     features = activation(network, image, "relu3_1")
+    loss = gram_error(moments(features), moments(features.flip(1)))
     for method in METHODS:
-        gradient_of(network, image, Unit("relu4_1"), method)
-    assert torch.equal(activation(network, image, "relu3_1"), features)
+        gradient_of(network, image, unit, method)
+        list(traced(network, image, ["relu2_1", "relu4_1"], 2, "max", method))
+    result_of(imagine(network, unit, (32, 32), ImagineOptions(steps=2)))
+    result_of(dream(image, lambda: ("", value_of(network, unit)), DreamOptions(steps=1, octaves=1)))
+    again = activation(network, image, "relu3_1")
+    assert torch.equal(again, features) and torch.equal(image, seen) and not image.requires_grad
+    assert torch.equal(gram_error(moments(again), moments(again.flip(1))), loss)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(value.requires_grad or value.grad is not None for value in network.buffers())
     assert not list(network.parameters()) and not network._forward_hooks and not network._backward_hooks
 
 
