@@ -32,9 +32,9 @@ ORDER = {
         ),
     ],
     "storage": [
-        *("names pickles", "disk", "magic cards", "header", "format pictures runs styles"),
+        *("names pickles", "disk", "magic cards", "header", "format pictures runs"),
         "videos datasets foreign onnx",
-        *("models inputs", "doctor"),
+        *("models inputs", "doctor styles"),
     ],
     "storage.onnx": ["encoding", "graph", "run", "export"],
     "jobs.see": ["view", "apply", "dream"],

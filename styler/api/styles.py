@@ -12,9 +12,9 @@ from torch import Tensor
 
 from styler.image.levels import to_unit
 from styler.storage.models import library
+from styler.storage.names import pictures
 from styler.storage.pictures.load import load_picture
 from styler.storage.pictures.save import encode_picture
-from styler.storage.styles import pictures
 
 _SIDE = 128
 

@@ -25,9 +25,8 @@ from styler.jobs.records import open_picture, prepare, recipe_of
 from styler.options.optimize import REST, OptimizeOptions, all_masks, mask_files
 from styler.storage.inputs import Job
 from styler.storage.models import vgg
-from styler.storage.names import display
+from styler.storage.names import display, picture_name
 from styler.storage.pictures.load import Picture
-from styler.storage.styles import picture_name
 from styler.tasks import optimize as task
 from styler.tasks.onepass import OnePass
 

@@ -151,6 +151,17 @@ def bundled() -> Path | None:
     return resource if isinstance(resource, Path) else None
 
 
+def pictures() -> dict[str, Path]:
+    """Style pictures that come with styler, by name."""
+    folder = bundled()
+    return {slug(path.stem): path for path in sorted(folder.glob("*.jpg"))} if folder else {}
+
+
+def picture_name(file: str) -> str | None:
+    """The name of the style picture of ours that a file is, None for other files."""
+    return next((name for name, path in pictures().items() if str(path) == file), None)
+
+
 EXTRAS = {
     "video": ("av>=14",),
     "onnx": ("onnxruntime>=1.20",),

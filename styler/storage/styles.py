@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from styler.errors import InputError
 from styler.options.fields import parse_weights
 from styler.plans import KINDS
 from styler.storage.cards import USES
-from styler.storage.names import bundled, display, nearest, slug
+from styler.storage.models import shelf
+from styler.storage.names import display, nearest, pictures, slug
 
 
 def weighted(word: str) -> tuple[str, float]:
@@ -31,16 +32,23 @@ def style_file(word: str) -> str:
     """The file of a style: the word itself, or our picture of that name if it is no file's."""
     if word == "-" or Path(word).exists() or not re.fullmatch(r"[\w-]+", word):
         return word
-    known = pictures()
-    if found := known.get(slug(word)):
+    known, name = pictures(), slug(word)
+    if found := known.get(name):
         return str(found)
-    network = _networks().get(slug(word))
-    kind = "no file"
-    if network:
-        takes = _takes(network)
-        noun, command = ("a trained network", "styler fast --style") if takes == "photo" else USES[takes]
-        kind = f"{noun}, for {command}"
+    kind = next((kind for kind in map(partial(_as_network, name), shelf.names()) if kind), "no file")
     raise InputError(f"'{display(word)}' is {kind}, and no style picture{nearest(word, known)}")
+
+
+def _as_network(name: str, network: shelf.Names) -> str:
+    """What a name is of an installed network, with the command that takes it; "" if it is none of its."""
+    if network.kind not in KINDS or name not in {network.model, *network.styles}:
+        return ""
+    takes = KINDS[network.kind].takes
+    if takes == "photo":
+        noun, command = "a trained style", "styler fast --style"
+    else:
+        noun, command = USES[takes]
+    return f"{noun}, for {command}"
 
 
 @dataclass(frozen=True)
@@ -97,29 +105,3 @@ def asked(style: str, known: Callable[[], Collection[str]]) -> Asked:
 def _is_file(word: str) -> bool:
     """Whether a word is a file, or can be nothing else."""
     return os.sep in word or Path(word).suffix[1:].isalpha() or Path(word).is_file()
-
-
-def picture_name(file: str) -> str | None:
-    """The name of the style picture of ours that a file is, None for other files."""
-    return next((name for name, path in pictures().items() if str(path) == file), None)
-
-
-def pictures() -> dict[str, Path]:
-    """Style pictures that come with styler, by name."""
-    return {slug(path.stem): path for path in _files(".jpg")}
-
-
-def _networks() -> dict[str, Path]:
-    return {path.stem: path for path in _files(".safetensors")}
-
-
-def _takes(network: Path) -> str:
-    """What a network that came with styler takes, by its header; numpy is not loaded for that."""
-    with network.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return KINDS[json.loads(header["__metadata__"]["styler"])["kind"]].takes
-
-
-def _files(suffix: str) -> list[Path]:
-    folder = bundled()
-    return sorted(path for path in folder.iterdir() if path.suffix == suffix) if folder else []

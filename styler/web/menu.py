@@ -27,9 +27,8 @@ from styler.options.web import WebOptions
 from styler.plans import KINDS
 from styler.storage.cards import Translation
 from styler.storage.models import library
-from styler.storage.names import display, fit_name, slug
+from styler.storage.names import display, fit_name, pictures, slug
 from styler.storage.pictures.load import Picture, load_picture
-from styler.storage.styles import pictures
 from styler.tasks import optimize as task
 from styler.web.shelf import Shelf, Upload, small
 

@@ -182,7 +182,7 @@ def test_what_is_no_picture_is_named(photo, text):
         ({"preset": "best"}, "preset is 'best'; choose one of styler, gatys"),
         ({"style": []}, "style is an empty list"),
         ({"style": ("waves", -1)}, "the weight of style is -1"),
-        ({"style": "wave"}, "'wave' is a trained network, for styler.fast, and no style picture"),
+        ({"style": "wave"}, "'wave' is a trained style, for styler.fast, and no style picture"),
     ],
 )
 def test_errors_name_arguments_and_no_flags(options, text):

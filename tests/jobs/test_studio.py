@@ -12,8 +12,9 @@ from PIL import Image
 
 from styler.jobs.studio import remarks
 from styler.options.optimize import mask_files
+from styler.storage.names import pictures
 from styler.storage.pictures.load import load_picture, read_recipe
-from styler.storage.styles import pictures, style_file, weighted
+from styler.storage.styles import style_file, weighted
 
 
 def write_mask(name: str, left: object, right: object, size: tuple[int, int] = (64, 48)) -> str:
@@ -190,7 +191,8 @@ def test_a_file_of_that_name_comes_first(studio):
 
 
 def test_pictures_and_networks_are_not_mixed_up(paint, run, studio):
-    fails(paint(inputs=("photo.png", "wave")), "'wave' is a trained network, for styler fast", "mean waves?")
+    fails(paint(inputs=("photo.png", "wave")), "'wave' is a trained style, for styler fast", "mean waves?")
+    fails(paint(inputs=("photo.png", "tiger")), "'tiger' is a trained style, for styler fast --style, and no")
     large = "'enlarge-x4' is a network that enlarges, for styler enlarge --model, and no style picture"
     fails(paint(inputs=("photo.png", "enlarge-x4")), large)
     fails(paint(inputs=("photo.png", "wabes")), "'wabes' is no file, and no style picture", "mean waves?")

@@ -12,8 +12,7 @@ from styler.plans import KINDS
 from styler.storage.cards import USES, VGG, Card, weights
 from styler.storage.header import SUFFIX, read_card, sealed
 from styler.storage.names import bundled as _bundled
-from styler.storage.names import display, nearest, user_folder
-from styler.storage.styles import pictures
+from styler.storage.names import display, nearest, pictures, user_folder
 
 START = "mosaic"
 """The style from whose network paintings are learned: one of the two from which few steps lead farthest."""

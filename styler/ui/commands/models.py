@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from styler.storage import styles
 from styler.storage.disk import file_for
+from styler.storage.names import pictures
 from styler.ui import completion, help
 from styler.ui.flags import require_file, talking
 from styler.ui.follow import Settings, console_of
@@ -58,11 +58,11 @@ def list_models(settings: Settings) -> None:
 
     console, entries = console_of(settings), library.installed()
     columns = ("name", "styles", "kind", "size", "licence", "from")
-    pictures = [
+    painted = [
         (name, name, "picture", f"{file.stat().st_size / 1e6:.1f} MB", "MIT", "styler; for styler optimize")
-        for name, file in styles.pictures().items()
+        for name, file in pictures().items()
     ]
-    console.table("Trained networks, style pictures", columns, [*map(_row, entries), *pictures])
+    console.table("Trained networks, style pictures", columns, [*map(_row, entries), *painted])
     if not entries:
         console.note("none is installed yet: styler train-fast makes one, styler models add keeps one")
     _draw(console, [(e.card, library.read_thumbnails(e.path)) for e in entries if e.card])
