@@ -65,9 +65,9 @@ class Asked:
 
     @property
     def names(self) -> str:
-        """The styles that have names, with their weights, as for `cards.shares`; "" if there are none."""
-        named = {word: weight for word, weight in self.weights.items() if word not in self.paintings}
-        return ",".join(f"{word}:{weight!r}" for word, weight in named.items())
+        """The styles that have names, with weights above 0, as for `cards.shares`; "" if there are none."""
+        named = [(word, weight) for word, weight in self.weights.items() if word not in self.paintings]
+        return ",".join(f"{word}:{weight!r}" for word, weight in named if weight)
 
     @property
     def shown(self) -> str:

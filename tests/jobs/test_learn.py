@@ -302,6 +302,13 @@ def test_a_style_of_a_network_of_several_is_blended_too():
     assert summary.done == 1 and len(steps(events)) == 4
 
 
+def test_a_style_without_weight_beside_a_painting_is_left_out():
+    start("dots", "dots")
+    alone, beside = map(weights_of, ("My Painting.png", "My Painting.png:1,dots:0"))
+    for name, value in beside.items():
+        torch.testing.assert_close(value, alone[name], rtol=0, atol=0)
+
+
 def test_a_painting_without_weight_is_not_learned():
     events, summary = fast("photo.png", style="My Painting.png:0,mosaic:1")
     assert summary.done == 1 and not steps(events)
