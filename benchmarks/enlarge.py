@@ -181,7 +181,7 @@ def pillow(factor: int, way: Image.Resampling) -> Enlarge:
     def enlarge(small: Tensor) -> Tensor:
         picture = Image.fromarray(to_pixels(small))
         size = (factor * picture.width, factor * picture.height)
-        return from_pixels(np.asarray(picture.resize(size, way)))
+        return from_pixels(np.array(picture.resize(size, way)))
 
     return enlarge
 
