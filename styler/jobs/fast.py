@@ -19,7 +19,7 @@ from styler.jobs.batch import Selection, Summary
 from styler.jobs.enlarge import larger
 from styler.jobs.passes.apply import Session, apply, prove_target, unfinished
 from styler.jobs.recipes import Record, check_size, output_size, prove, record_of, source_of
-from styler.jobs.records import open_picture, prepare, recipe_of, save
+from styler.jobs.records import open_picture, partial_for, prepare, recipe_of, save
 from styler.jobs.studio import check_shape, protection
 from styler.jobs.training.learn import Part, learn
 from styler.networks.residual import mean_of
@@ -195,6 +195,9 @@ def _paint_learned(
     parts = yield from learn(wish, selection.jobs, options, stop)
     if any("interrupted" in part.entry for part in parts):
         stop = _never  # the signal was for the learning; another one ends the command at once
+        if selection.many:  # or the next run would take them for done
+            jobs = tuple(replace(job, target=partial_for(job.target)) for job in selection.jobs)
+            selection = replace(selection, jobs=jobs)
     return (yield from _paint(selection, _Blend.learned(parts, wish, options), files, options, stop))
 
 

@@ -156,7 +156,15 @@ def test_an_interrupted_learning_paints_and_keeps_nothing():
     events, summary = fast("in", stop=lambda: next(asked, True))
     assert summary.done == 2 and len(steps(events)) == 2 and not kept()
     assert "stopped after 2 of 4 steps" in notes(events)
-    assert read_recipe("in-my-painting/a.png")["model"]["steps"] == 2
+    assert read_recipe("in-my-painting/a-partial.png")["model"]["steps"] == 2
+
+
+def test_the_next_run_does_what_an_interrupted_learning_painted():
+    asked = iter([False, True])
+    fast("in", stop=lambda: next(asked, True))
+    _, summary = fast("in")
+    assert (summary.done, summary.skipped) == (2, 0) and len(kept()) == 1
+    assert "interrupted" not in read_recipe("in-my-painting/a.png")["model"]
 
 
 def test_memory_that_runs_out_while_a_painting_is_learned_is_told_as_that(monkeypatch):
