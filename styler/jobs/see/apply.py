@@ -34,11 +34,13 @@ class Sight:
         image: to be saved.
         entries: further entries of the recipe.
         raw: values to be saved beside it, as they are.
+        certain: options that the recipe always has, files by their base names.
     """
 
     image: Tensor
     entries: Record = field(default_factory=dict)
     raw: Tensor | None = None
+    certain: Record = field(default_factory=dict)
 
 
 Look = Callable[[Picture, Tensor], Generator[Event, None, Sight]]
@@ -101,7 +103,7 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
     recipe = recipe_of(
         task.command,
         options,
-        {"network": view.about["name"]},
+        {"network": view.about["name"], **sight.certain},
         network=view.about,
         content=source_of(picture),
         size=[size[1], size[0]],

@@ -64,7 +64,7 @@ def _look(
     draw = subject.draws(options.seed)
     made = yield from task.dream(image, draw, options, stop)
     yield from remarks(picture.name, image, made, options)
-    return Sight(made, {**subject.entries, **draw.entries})
+    return Sight(made, {**subject.entries, **draw.entries}, certain=subject.certain)
 
 
 def remarks(
@@ -125,6 +125,11 @@ class Subject:
     def draws(self, seed: int) -> Draws:
         """The draws of one picture."""
         return Draws(self.values, self.count, torch.Generator().manual_seed(seed))
+
+    @property
+    def certain(self) -> Record:
+        """Options of the recipe that name files, by their base names."""
+        return {"guide": self.entries["guide"]["name"]} if "guide" in self.entries else {}
 
     def require_memory(self, size: Size, options: DreamOptions) -> None:
         """Raise DeviceError if a tile of a picture of (height, width) `size` needs more than is free."""

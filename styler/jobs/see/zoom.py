@@ -92,7 +92,7 @@ def _write_video(job: Job, options: DreamOptions, stop: Callable[[], bool]) -> G
     recipe = recipe_of(
         "dream",
         options,
-        {"network": view.about["name"]},
+        {"network": view.about["name"], **subject.certain},
         network=view.about,
         content=source_of(picture),
         size=[size[1], size[0]],
