@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -68,16 +69,18 @@ def apply(
     planned = plan(sources, output, command, videos=False)
     skips = (planned.many or options.dry_run) and not options.overwrite
     selection = select(planned, options, lambda job: skips and Path(job.target).exists())
+    stems = Counter(_stem(job.target) for job in planned.jobs)
+    shared = frozenset(stem for stem, count in stems.items() if count > 1)
     for job in selection.jobs[:1]:
-        _prove(job, options)
+        _prove(job, options, shared)
     view, look = yield from begin()
-    task = _Task(command, options, view, look, transparent, planned.many, stop)
+    task = _Task(command, options, view, look, transparent, planned.many, stop, shared)
     return (yield from work(selection, partial(_look_at, task=task), stop))
 
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What a command does to each picture."""
+    """What a command does to each picture; outputs of several kinds, as a.jpg and a.png, share a stem."""
 
     command: str
     options: LookOptions
@@ -86,6 +89,7 @@ class _Task:
     transparent: bool
     many: bool
     stop: Heeded
+    shared: frozenset[Path]
 
 
 def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
@@ -93,7 +97,7 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
     if options.dry_run:
         height, width = output_size(own_size(job.source, options), options.size, options)
         return forecast_of(job, [(height, width)], [f"{width} x {height}"])
-    _prove(job, options)
+    _prove(job, options, task.shared)
     prepare(options)  # of many, each is as if alone
     picture = yield from open_picture(job.source, options, options.size)
     size = output_size(size_of(picture.image), options.size, options)
@@ -115,24 +119,32 @@ def _look_at(job: Job, task: _Task) -> Generator[Event, None, Record]:
         target = partial_for(target) if task.many else target
     save(target, sight.image, recipe, options, picture if task.transparent else None)
     if sight.raw is not None:
-        _save_raw(_raw_target(target), sight.raw, options)
+        _save_raw(_raw_target(target, task.shared), sight.raw, options)
     return record_of(job.source, target, options, view.device, begun, [size_of(sight.image)])
 
 
-def _prove(job: Job, options: LookOptions) -> None:
+def _prove(job: Job, options: LookOptions, shared: Collection[Path]) -> None:
     """Raise OutputError unless all that the job writes can be written."""
     if options.dry_run:
         return
     prove(job.target, options.overwrite, [job.source])
     if getattr(options, "raw", False):
-        prove(_raw_target(job.target), options.overwrite, [job.source])
+        prove(_raw_target(job.target, shared), options.overwrite, [job.source])
 
 
-def _raw_target(target: str) -> Path:
-    """The file of the values; raises InputError where there is no file beside which it could lie."""
+def _raw_target(target: str, shared: Collection[Path]) -> Path:
+    """The file of the values: NAME.npy, or NAME.png.npy where another output has the stem NAME too.
+
+    Raises InputError where there is no file beside which it could lie.
+    """
     if target == STREAM:
         raise InputError("--raw writes a second file beside the picture: give a file with -o")
-    return Path(target).with_suffix(".npy")
+    stem = _stem(target)
+    return Path(f"{target if stem in shared else stem}.npy")
+
+
+def _stem(target: str) -> Path:
+    return Path(target).parent / Path(target).stem
 
 
 def _save_raw(target: Path, values: Tensor, options: LookOptions) -> None:

@@ -77,6 +77,17 @@ def test_folders_are_batches_and_what_exists_is_left_alone(run, studio):
     assert dry.code == 0 and "320 x 240" in dry.err and not (studio / "photo-saliency.png").exists()
 
 
+def test_values_of_pictures_of_one_name_are_kept_apart(run, studio):
+    Image.open("style.png").save("photo.jpg")
+    done = run(
+        "saliency", "photo.png", "photo.jpg", "--layer", "relu2_1", "--size", "48", "--raw", "-o", "out"
+    )
+    assert done.code == 0, done.err
+    names = {path.name for path in (studio / "out").iterdir()}
+    assert names == {"photo.png", "photo.jpg", "photo.png.npy", "photo.jpg.npy"}
+    assert np.load("out/photo.png.npy").shape != np.load("out/photo.jpg.npy").shape
+
+
 def test_a_sheet_that_is_stopped_has_the_rows_that_are_done(run, studio):
     """Of many it is a part, as are its values, and the next run begins it anew."""
     options = SaliencyOptions(layer="relu2_1", size=48, network="net.safetensors", raw=True)
