@@ -101,6 +101,13 @@ def test_the_second_signal_leaves_nothing(paint, studio, at_step):
     assert set(studio.iterdir()) == before
 
 
+def test_a_signal_while_the_program_is_loaded_prints_no_traceback():
+    finder = "class Finder:\n def find_spec(self, name, *_):\n  if name == 'click': raise KeyboardInterrupt\n"
+    code = f"import sys\n{finder}sys.meta_path.insert(0, Finder())\nimport styler.__main__"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130 and not done.stderr
+
+
 def test_a_signal_before_the_first_step_leaves_nothing(paint, studio, monkeypatch):
     before = set(studio.iterdir())
 
