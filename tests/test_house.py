@@ -26,7 +26,7 @@ def test_only_the_console_prints():
 def test_exits_are_in_the_command_line_only():
     for name, tree in MODULES.items():
         text = ast.unparse(tree)
-        assert name == "ui.cli" or "sys.exit" not in text, name
+        assert name in ("ui.cli", "__main__") or "sys.exit" not in text, name
 
 
 def test_pickles_hold_weights_only():
