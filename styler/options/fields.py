@@ -70,11 +70,11 @@ def weight(default: float, text: str) -> float:
 
 
 def require_weight(weights: Iterable[float]) -> None:
-    """Raise InputError if all of a loss's weights are 0, or too small for float32 to tell from 0."""
-    if max(weights) < LEAST_WEIGHT:
+    """Raise InputError if all of a loss's weights are 0."""
+    if not any(weights):
         raise InputError(
-            f"all weights are 0 or under {LEAST_WEIGHT:g}, so there is nothing to work towards: "
-            "give one of them a larger value, 1 is the usual one"
+            "all weights are 0, so there is nothing to work towards: give one of them a larger value, 1 is "
+            "the usual one"
         )
 
 
@@ -142,6 +142,8 @@ def check(f: dataclasses.Field[Any], hint: Any, value: Any, flag: str) -> None:
             raise InputError(f"{flag}: {error}") from error
     for number in value if hint in (Range, Numbers) else (value,):
         _check_bounds(flag, number, f.metadata["low"], f.metadata["high"])
+    if f.name.endswith("_weight") and 0 < value < LEAST_WEIGHT:
+        raise InputError(f"{flag} is {value:g}, which counts as 0: give 0, or {LEAST_WEIGHT:g} or more")
 
 
 def _check_bounds(flag: str, value: Any, low: float | None, high: float | None) -> None:

@@ -120,10 +120,12 @@ def test_a_value_just_out_of_bounds_is_shown_in_full():
         (TrainTranslateOptions, ("gan", "l1")),
     ],
 )
-@pytest.mark.parametrize("value", [0.0, 1e-300])
-def test_a_loss_without_weights_is_refused(kind, zeros, value):
-    with pytest.raises(InputError, match="all weights are 0 or under 1e-09"):
-        kind(**{f"{name}_weight": value for name in zeros})
+def test_a_loss_without_weights_is_refused(kind, zeros):
+    with pytest.raises(InputError, match="all weights are 0, so"):
+        kind(**{f"{name}_weight": 0.0 for name in zeros})
+    for name in zeros:  # too small for float32 to tell from 0 beside others
+        with pytest.raises(InputError, match=f"{name}_weight is 1e-300, which counts as 0"):
+            kind(**{f"{name}_weight": 1e-300})
     with pytest.raises(InputError, match=r"is 1e\+30; .* at most 1e\+09$"):
         kind(**{f"{zeros[0]}_weight": 1e30})
 
