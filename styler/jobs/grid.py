@@ -29,6 +29,7 @@ from styler.storage.inputs import STREAM, Job, part, picture_target
 from styler.storage.names import display, nearest
 from styler.storage.pictures.load import load_picture, read_recipe
 from styler.storage.pictures.sheet import sheet
+from styler.storage.runs import refuse_links
 from styler.storage.styles import weighted
 
 RATIOS = "style-weight=0.1,0.3,1,3,10"
@@ -258,7 +259,8 @@ def _paint(cells: Sequence[Cell], stop: Callable[[], bool]) -> Generator[Event, 
 
 @contextlib.contextmanager
 def _folder(folder: Path) -> Iterator[None]:
-    """Leave no empty folder of cells."""
+    """Leave no empty folder of cells, and follow no link at it."""
+    refuse_links(folder, "grid")
     try:
         yield
     finally:

@@ -32,21 +32,26 @@ def folder_for(output: Path | str) -> Path:
     return Path(f"{output}{STATES}")
 
 
+def refuse_links(folder: Path, maker: str) -> None:
+    """Raise OutputError where a folder that a `maker` writes into is a link, or has links in it."""
+    inside = folder.iterdir() if folder.is_dir() else ()
+    if link := next((path for path in (folder, *inside) if path.is_symlink()), None):
+        raise OutputError(f"{display(link)} is a link, which no {maker} makes: move it away")
+
+
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Be the only process that trains in `folder`, which is made, and removed if nothing is left in it.
 
     Raises:
-        OutputError: if another process trains there, with its number; if the folder cannot be written, or has
-            links, through which other files would be.
+        OutputError: if another process trains there, with its number; if the folder cannot be written, is a
+            link or has links, through which other files would be.
     """
     try:
+        refuse_links(folder, "training")
         folder.mkdir(parents=True, exist_ok=True)
-        links = [path for path in folder.iterdir() if path.is_symlink()]
     except OSError as error:
         raise OutputError(f"{display(folder)} cannot be made: {error.strerror}") from error
-    if links:
-        raise OutputError(f"{display(links[0])} is a link, which no training makes: move it away")
     owner, file = folder / OWNER, filelock.FileLock(folder / LOCK)
     try:
         file.acquire(timeout=0)

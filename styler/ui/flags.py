@@ -232,17 +232,22 @@ def _naming_variables() -> Iterator[None]:
         ctx, text = click.get_current_context(), str(error)
         for parameter in ctx.command.params:
             name = parameter.name or ""
-            if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT and (
-                flag_of(name) in text or f"'{ctx.params.get(name)}'" in text
+            if ctx.get_parameter_source(name) is not ParameterSource.ENVIRONMENT:
+                continue
+            value = str(ctx.params.get(name))
+            if flag_of(name) in text or any(
+                f"'{part}'" in text for part in {value, *re.split("[:,=]", value)}
             ):
                 error.args = (f"{text} ({variable_of(parameter, ctx)} is set in the environment)",)
         raise
 
 
 def variable_of(parameter: click.Parameter, ctx: click.Context) -> str:
-    """The environment variable of an option."""
+    """The environment variable of an option: the one for all commands if it is set, else the command's."""
     own = parameter.envvar
-    return own if isinstance(own, str) else f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
+    if isinstance(own, str) and os.environ.get(own):
+        return own
+    return f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
 
 
 def require_file(name: str) -> None:

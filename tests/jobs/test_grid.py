@@ -235,3 +235,15 @@ def test_a_grid_that_is_refused_leaves_no_folder(run, studio):
     assert "too thin" in run("grid", "thin.png", "style.png", *TINY).err
     assert "cannot be read" in run("grid", "photo.png", "gone.png", *TINY).err
     assert not list(Path().glob("*.cells"))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_link_at_the_folder_of_cells_is_not_followed(run, studio, inside):
+    foreign = studio / "foreign"
+    foreign.mkdir()
+    folder = Path("photo-style-grid.png.cells")
+    if inside:
+        folder.mkdir()
+    (folder / "0.png" if inside else folder).symlink_to(foreign)
+    done = run("grid", "photo.png", "style.png", *TINY)
+    assert done.code == 1 and "is a link, which no grid makes" in done.err and not list(foreign.iterdir())

@@ -91,3 +91,13 @@ def test_a_log_goes_on_after_the_last_state(tmp_path: Path) -> None:
     (tmp_path / LOG).mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         log.add({"step": 4})
+
+
+def test_a_folder_that_is_a_link_is_not_trained_in(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    for target in ("foreign", "nothing"):
+        link = tmp_path / f"{target}.training"
+        link.symlink_to(tmp_path / target)
+        with pytest.raises(OutputError, match="is a link, which no training makes"), lock(link):
+            pass
+    assert not list((tmp_path / "foreign").iterdir()) and not (tmp_path / "nothing").exists()

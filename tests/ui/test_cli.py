@@ -221,6 +221,8 @@ def test_the_environment_sets_options_and_the_command_line_wins(paint, monkeypat
             "write I/N with I from 1 to N, as in 2/4 (STYLER_SHARD is set in the environment)",
         ),
         ("STYLER_CONTENT_WEIGHT", "1e30", 2, "'STYLER_CONTENT_WEIGHT' in the environment"),
+        ("STYLER_OPTIMIZE_CONTENT_WEIGHT", "1e30", 2, "'STYLER_OPTIMIZE_CONTENT_WEIGHT' in the environment"),
+        ("STYLER_STYLE_LAYERS", "relu1_1,relu9_9:2", 1, "(STYLER_STYLE_LAYERS is set in the environment)"),
     ],
 )
 def test_a_bad_value_names_the_variable_that_it_came_from(

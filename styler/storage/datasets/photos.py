@@ -19,14 +19,13 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.image.levels import to_unit
 from styler.storage import disk
+from styler.storage.inputs import PICTURES
 from styler.storage.names import display, is_private
-from styler.storage.pictures.encode import FORMATS
 from styler.storage.pictures.load import load_levels
 
 Batch = TypeVar("Batch")
 Item = TypeVar("Item")
 
-_SUFFIXES = frozenset({*FORMATS, ".bmp", ".gif", ".ppm"})
 _CACHE_BYTES = 2 << 30
 LONG_SIDE = 1024
 """Pixels to which the long side is shrunk when a picture is decoded."""
@@ -232,18 +231,18 @@ def find(source: Path) -> list[Path]:
     """
     if source.is_dir():
         paths = [path for path in source.rglob("*") if is_picture(path) and not _private(path, source)]
-    elif source.suffix.lower() in _SUFFIXES:
+    elif source.suffix.lower() in PICTURES:
         paths = [source]
     else:
         paths = list(_listed(source))
     if not paths:
-        raise InputError(f"{display(source)} holds no pictures: give a folder with JPEG or PNG files")
+        raise InputError(f"{display(source)} holds no pictures: give a folder with JPEG, PNG or HEIC files")
     return sorted(paths)
 
 
 def is_picture(path: Path) -> bool:
     """Whether a path is a file with a picture's ending, and not hidden."""
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()
 
 
 def _private(path: Path, root: Path) -> bool:

@@ -38,6 +38,12 @@ def test_finds_flat_nested_and_listed(photos: Path) -> None:
     assert find(listing) == find(photos)
 
 
+def test_every_ending_that_is_painted_is_trained_on(photos: Path) -> None:
+    for name in ("phone.HEIC", "d.jfif", "e.pgm"):
+        (photos / "town" / name).write_bytes((photos / "town" / "c.PNG").read_bytes())
+    assert {path.name for path in find(photos / "town")} == {"c.PNG", "phone.HEIC", "d.jfif", "e.pgm"}
+
+
 def test_a_batch_is_an_image_in_range(photos: Path) -> None:
     batch = Pictures(photos).batch(0, 5, 32)
     assert batch.shape == (5, 3, 32, 32) and batch.dtype == torch.float32
