@@ -8,7 +8,7 @@ import math
 import os
 import re
 import typing
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -266,6 +266,16 @@ def require_inputs(words: Iterable[str], advice: Callable[[str], str] = lambda w
             if not Path(word).exists() and (better := advice(word)):
                 raise InputError(f"there is no file {display(word)}: {better}")
             disk.open_input(word).close()
+
+
+def require_ending(inputs: Sequence[str], output: str | None) -> None:
+    """Raise OutputError where the output of one picture has the ending of none; loads no torch."""
+    from styler.storage import magic
+    from styler.storage.inputs import STREAM, is_several, picture_target
+
+    video = any(word != STREAM and not is_several(word) and magic.is_video(word) for word in inputs)
+    if len(inputs) < 2 and not video and not any(map(is_several, inputs)):
+        picture_target(output, "-")
 
 
 def talking(command: Command) -> Command:

@@ -283,6 +283,30 @@ def test_a_wrong_path_costs_no_loading_of_torch(run, monkeypatch, tmp_path, word
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "optimize - styles/waves.jpg",
+        "grid - styles/waves.jpg",
+        "fast - --style wave",
+        "translate - --checkpoint edges2cat",
+        "enlarge -",
+        "saliency -",
+        "features -",
+        "dream -",
+        "imagine --channel conv1_1:1",
+        "texture styles/waves.jpg",
+        "invert styles/waves.jpg",
+    ],
+)
+def test_a_wrong_ending_costs_no_loading_of_torch(run, monkeypatch, words):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("styler.jobs")]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run(*words.split(), "-o", "a.bmp")
+    assert done.code == 1 and "a.bmp must end in one of" in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     "words", ["imagine", "imagine --channel conv1_1:1 --class 3", "dream - --channel conv1_1:1 --class 3"]
 )
 def test_options_that_exclude_each_other_cost_no_loading_of_torch(run, monkeypatch, words):

@@ -25,6 +25,7 @@ from styler.ui.flags import (
     params_option,
     preset_option,
     recipe_in,
+    require_ending,
     require_inputs,
     talking,
 )
@@ -107,6 +108,7 @@ def optimize(
     _require_start(options.init)
     require_inputs([*contents, *(weighted(word)[0] for word in styles or pictures[1:])], _writing(pictures))
     require_inputs([*all_masks(options), *filter(None, [options.resume])])
+    require_ending(contents, output)
     from styler.jobs import optimize as job
 
     code = run_batch(
@@ -149,6 +151,7 @@ def grid(
             raise click.UsageError("Name one content and one style, or the styles by --style.")
         pictures, styles = pictures[:1], pictures[1:]
     require_inputs([*pictures, *(weighted(word)[0] for word in styles), *all_masks(options)])
+    require_ending((), output)
     from styler.jobs import grid as job
 
     return run_job(settings, lambda interrupt: job.grid(pictures, styles, output, options, interrupt))
@@ -176,6 +179,7 @@ def fast(settings: Settings, inputs: Sequence[str], output: str | None, options:
     noise. Pictures in trained styles need no torch, with --engine onnx.
     """
     require_inputs(inputs, _meaning_style)
+    require_ending(inputs, output)
     paintings = asked(options.style, shelf.styles).paintings if options.engine == "torch" else ()
     require_inputs(filter(None, [options.protect, *paintings]))
     styles = [] if options.style or options.model else shelf.styles()
@@ -207,6 +211,7 @@ def translate(
     styler translate cat.jpg --checkpoint edges2cat --from-photo
     """
     require_inputs(inputs)
+    require_ending(inputs, output)
     from styler.jobs import translate as job
 
     return run_batch(settings, output, lambda interrupt: job.translate(inputs, output, options, interrupt))
@@ -229,6 +234,7 @@ def enlarge(settings: Settings, inputs: Sequence[str], output: str | None, optio
     What is larger than asked for already is shrunk.
     """
     require_inputs(inputs)
+    require_ending(inputs, output)
     from styler.jobs import enlarge as job
 
     return run_batch(settings, output, lambda interrupt: job.enlarge(inputs, output, options, interrupt))

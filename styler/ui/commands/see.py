@@ -11,7 +11,15 @@ from styler.options.see import DreamOptions, FeaturesOptions, ImagineOptions, Sa
 from styler.options.synthesis import InvertOptions, TextureOptions
 from styler.storage.styles import style_file
 from styler.ui import help
-from styler.ui.flags import options_of, output_option, params_option, require_file, require_inputs, talking
+from styler.ui.flags import (
+    options_of,
+    output_option,
+    params_option,
+    require_ending,
+    require_file,
+    require_inputs,
+    talking,
+)
 from styler.ui.follow import Settings, console_of, run_batch, run_job
 
 _COLUMNS = ("layer", "channels", "stride", "sees", "from", "smallest picture", "good for", "Gram parameters")
@@ -68,6 +76,7 @@ def saliency(settings: Settings, images: Sequence[str], output: str | None, opti
     they look much the same for every class.
     """
     require_inputs(images)
+    require_ending(images, output)
     from styler.jobs.see import saliency as job
 
     return run_batch(settings, output, lambda interrupt: job.saliency(images, output, options, interrupt))
@@ -90,6 +99,7 @@ def features(settings: Settings, images: Sequence[str], output: str | None, opti
     features, not evidence.
     """
     require_inputs(images)
+    require_ending(images, output)
     from styler.jobs.see import features as job
 
     return run_batch(settings, output, lambda interrupt: job.features(images, output, options, interrupt))
@@ -114,6 +124,8 @@ def dream(settings: Settings, images: Sequence[str], output: str | None, options
     """
     require_inputs([*images, *filter(None, [options.guide])])
     options.check()
+    if not options.frames:
+        require_ending(images, output)
     from styler.jobs.see import dream as job
     from styler.jobs.see import zoom
 
@@ -137,6 +149,7 @@ def imagine(settings: Settings, output: str | None, options: ImagineOptions) -> 
     picture as it stands.
     """
     options.check()
+    require_ending((), output)
     from styler.jobs.see import imagine as job
 
     return run_batch(settings, output, lambda interrupt: job.imagine(output, options, interrupt))
@@ -163,6 +176,7 @@ def texture(settings: Settings, style: str, output: str | None, options: Texture
     """
     style = style_file(style)
     require_inputs([style])
+    require_ending((), output)
     from styler.jobs.see import synthesis as job
 
     return run_job(settings, lambda interrupt: job.texture(style, output, options, interrupt), output)
@@ -186,6 +200,7 @@ def invert(settings: Settings, picture: str, output: str | None, options: Invert
     reconstructions differ (white: a deviation of 0.25), as in Mahendran and Vedaldi 2015.
     """
     require_inputs([picture])
+    require_ending((), output)
     from styler.jobs.see import synthesis as job
 
     return run_job(settings, lambda interrupt: job.invert(picture, output, options, interrupt), output)
