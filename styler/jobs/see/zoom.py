@@ -54,8 +54,12 @@ def zoom(
     """
     options.check()
     job = _job(sources, output)
+    unfinished = parts.is_unfinished(job.target)
+    if options.resume and not (options.overwrite or unfinished) and Path(job.target).is_file():
+        yield Note(f"{display(job.target)} is done already")
+        return Summary(skipped=1)
     if not options.dry_run:
-        prove(job.target, options.overwrite or parts.is_unfinished(job.target), [job.source])
+        prove(job.target, options.overwrite or unfinished, [job.source])
     if Path(job.target).suffix.lower() in CONTAINERS:
         codecs()  # raises where the extra is not installed, before anything is done
     if options.dry_run:

@@ -24,7 +24,11 @@ def parts_of(target: Path | str) -> Path:
 
 
 def is_unfinished(target: Path | str) -> bool:
-    """Whether parts lie beside `target`, so that what is there may be replaced."""
+    """Whether parts lie beside `target`, so that what is there may be replaced.
+
+    What a killed run left of a finished video's is removed.
+    """
+    shutil.rmtree(_removed(parts_of(target)), ignore_errors=True)
     return parts_of(target).exists() and not Path(target).is_symlink()
 
 
@@ -45,7 +49,7 @@ def claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, over
     """
     folder, identity = parts_of(target), json.loads(json.dumps(identity))
     name, note = display(folder), folder / IDENTITY
-    shutil.rmtree(_removed(folder), ignore_errors=True)  # what a killed run left of a finished video
+    shutil.rmtree(_removed(folder), ignore_errors=True)
     if folder.is_symlink() or (folder.exists() and not note.exists() and _is_foreign(folder)):
         raise OutputError(f"{name} is in the way and not of an interrupted video: move it away")
     if note.exists() and not resume:

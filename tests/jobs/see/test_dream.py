@@ -225,3 +225,18 @@ def test_a_strength_that_drives_all_colors_to_their_limits_is_told_of(run, studi
     assert "use a smaller --strength than 100" in done.err
     done = run(*TINY, *wild, "--frames", "2", "-o", "a.gif")
     assert done.err.count("limits") == 1, done.err
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_whole_film_is_done_already(run, studio, killed):
+    """Also where a kill came while its parts were removed, of which nothing stays."""
+    words = (*TINY, "--frames", "2", "-o", "a.gif")
+    assert run(*words).code == 0
+    whole, left = (studio / "a.gif").read_bytes(), studio / ".a.gif.parts.removed"
+    if killed:
+        left.mkdir()
+        (left / "0.safetensors").write_bytes(b"part")
+    done = run(*words, "--resume")
+    assert done.code == 0 and "a.gif is done already" in done.err
+    assert (studio / "a.gif").read_bytes() == whole and not left.exists()
+    assert run(*words).code == 1  # without --resume it is in the way
