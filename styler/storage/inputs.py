@@ -17,13 +17,11 @@ from styler.errors import InputError, OutputError
 from styler.storage import disk, magic
 from styler.storage.magic import ANIMATIONS, CONTAINERS
 from styler.storage.names import display, fit_name, is_private
-from styler.storage.pictures.encode import FORMATS, format_of
+from styler.storage.pictures.encode import FORMATS, PICTURES, format_of
 
 T = TypeVar("T")
 
 STREAM = "-"
-PICTURES = frozenset({*FORMATS, *ANIMATIONS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
-"""Endings of files in a folder that are taken as pictures and animations."""
 _ANIMATIONS = ANIMATIONS.keys()
 """Endings of animations, which keep their format."""
 _VIDEOS = CONTAINERS.keys()

@@ -19,8 +19,8 @@ from torch import Tensor
 from styler.errors import InputError
 from styler.image.levels import to_unit
 from styler.storage import disk
-from styler.storage.inputs import PICTURES
 from styler.storage.names import display, is_private
+from styler.storage.pictures.encode import PICTURES
 from styler.storage.pictures.load import load_levels
 
 Batch = TypeVar("Batch")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from styler.errors import OutputError
 from styler.storage import disk
+from styler.storage.magic import ANIMATIONS
 from styler.storage.names import display
 from styler.storage.pictures.modes import srgb_profile
 from styler.storage.pictures.recipe import save_options
@@ -26,6 +27,8 @@ FORMATS = {
     ".avif": "AVIF",
 }
 """The format that is written, by the ending of the file's name."""
+PICTURES = frozenset({*FORMATS, *ANIMATIONS, ".bmp", ".ppm", ".pgm", ".jfif", ".heic", ".heif"})
+"""Endings of files in a folder that are taken as pictures and animations."""
 
 
 def format_of(path: Path | str) -> str:
