@@ -154,7 +154,7 @@ def newer() -> dict[str, Case]:
         "dream": Case((*DREAM, "-o", "o.png"), ["o.png"], stands=True),
         "dream, folder": Case(("dream", "photos", *DREAM[2:], "-o", "out"), pictures, ()),
         "dream, animation": Case((*DREAM, "--frames", "5", "-o", "o.gif"), ["o.gif"], RESUME),
-        "saliency": Case(("saliency", "photo.png", "--raw", "-o", "o.png"), ["o.png", "o.npy"]),
+        "saliency": Case(("saliency", "photo.png", "--raw", "-o", "o.png"), ["o.png", "o.npy"], stands=True),
         "features": Case(("features", "photo.png", "--top", "3", "-o", "o.png"), ["o.png"], stands=True),
         "features, folder": Case(("features", "photos", "--top", "3", "-o", "out"), pictures, ()),
         "models add": Case(("models", "add", "mine.safetensors"), ["home/models/mine.safetensors"]),
@@ -227,11 +227,14 @@ def temporaries(folder: Path) -> set[str]:
 
 
 def readable(path: Path) -> bool:
-    """Whether a picture is whole."""
+    """Whether a picture, or an array, is whole."""
     try:
-        with Image.open(path) as image:
-            image.load()
-    except OSError:
+        if path.suffix == ".npy":
+            np.load(path)
+        else:
+            with Image.open(path) as image:
+                image.load()
+    except (OSError, ValueError):
         return False
     return True
 

@@ -273,13 +273,25 @@ def test_a_bad_value_names_the_variable_that_it_came_from(
     ],
 )
 def test_a_wrong_path_costs_no_loading_of_torch(run, monkeypatch, tmp_path, words):
+    done = run_without_torch(words, run, monkeypatch, tmp_path)
+    assert done.code == 1 and " cannot be read: no such file, check the name" in done.err
+
+
+@pytest.mark.parametrize("words", ["show gone", "add gone", "convert gone -o new", "export gone out.onnx"])
+def test_a_wrong_name_of_a_model_costs_no_loading_of_torch(run, monkeypatch, tmp_path, words):
+    done = run_without_torch(f"models {words}", run, monkeypatch, tmp_path)
+    assert done.code == 1 and "no model is called 'gone'" in done.err
+
+
+def run_without_torch(words, run, monkeypatch, tmp_path):
+    """How a command ends that needs no torch, and leaves nothing."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "torch", None)  # whoever imports it now fails
     for name in [name for name in sys.modules if name.startswith(("styler.jobs", "styler.storage.models"))]:
         monkeypatch.delitem(sys.modules, name)
     done = run(*words.split())
-    assert done.code == 1 and " cannot be read: no such file, check the name" in done.err
     assert list(tmp_path.iterdir()) == []
+    return done
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,6 @@ from styler.events import Event, Note, Stage, Step
 from styler.storage import disk
 from styler.storage.names import display
 
-MOST = 1 << 30
-"""Bytes of a file whose size is not known, at most; the largest of all VGGs has 575 MB."""
 _TRIES = 3
 CHUNK = 1 << 20  # bytes to a Step
 _RETRIED = (OSError, http.client.HTTPException)
@@ -36,16 +34,22 @@ _BUSY = (408, 425, 429)  # the client errors that may pass
 
 @dataclass(frozen=True)
 class Source:
-    """A file on a server: `sha256` may be its first digits only, `bytes` is 0 where the size is not known."""
+    """A file on a server: `sha256` may be its first digits only.
+
+    Attributes:
+        bytes: its size, 0 where that is not known.
+        limit: of its size, where that is not known.
+    """
 
     url: str
     sha256: str
     bytes: int
+    limit: int
 
     @property
     def most(self) -> int:
         """Bytes that it can have at most."""
-        return self.bytes or MOST
+        return self.bytes or self.limit
 
 
 def wait(lock: filelock.BaseFileLock, what: str) -> Generator[Event, None, bool]:
@@ -119,7 +123,7 @@ def _attempt(source: Source, stem: Path, timeout: float) -> Generator[Event, Non
 
 
 def _other_file(source: Source, size: str) -> WeightsError:
-    expected = source.bytes or f"{MOST} at most"
+    expected = source.bytes or f"{source.limit} at most"
     return WeightsError(f"{source.url} has {size} bytes, expected {expected}: it is another file")
 
 

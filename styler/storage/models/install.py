@@ -42,7 +42,7 @@ def fetch(
         locked = yield from wait(lock, name)
         if vgg.verify(name) == "ok":
             return (yield from _already(name))
-        source = Source(url or record.url, record.sha256, record.bytes)
+        source = Source(url or record.url, record.sha256, record.bytes, record.limit)
         if offline or os.environ.get("STYLER_OFFLINE", "0") not in ("", "0"):
             raise WeightsError(
                 f"{name} is not fetched, because styler is offline. {vgg.by_hand(name, source.url)}"

@@ -49,6 +49,7 @@ class Weights:
         url: the original file, "" for the built-in one.
         sha256: of the original file; eight digits are the beginning, where the whole is not known.
         bytes: size of the original file, 0 where it is not known.
+        limit: of that size, where it is not known: a little more than such weights take.
         normalization: what the weights were trained on.
         corner: conv1_1.weight[0, :, 0, 0], by which the weights in a file are recognized. Their size would
             not do: torchvision's and Oxford's first layers are both near 0.2 though their inputs differ by a
@@ -69,6 +70,7 @@ class Weights:
     package: Package | None = None
     typical: Mapping[str, Typical] = field(default_factory=dict)
     content_weight: float = 0.12
+    limit: int = 600_000_000
 
 
 VGG19_CAFFE = {
@@ -168,6 +170,7 @@ WEIGHTS: Mapping[str, Weights] = {
         normalization=TORCHVISION,
         licence=_TORCHVISION_LICENCE,
         source="torchvision, SqueezeNet1_1_Weights.IMAGENET1K_V1",
+        limit=6_000_000,
     ),
 }
 

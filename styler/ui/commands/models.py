@@ -79,11 +79,10 @@ def show(settings: Settings, model: str) -> None:
     styler models show wave
     styler models show mosaic.pth
     """
-    require_file(model)
+    path = _located(model)
     from styler.storage.models import library
 
-    console = console_of(settings)
-    network = library.read(library.locate(model, ""))
+    console, network = console_of(settings), library.read(path)
     _draw(console, [(network.card, network.thumbnails)])
     origin = {"origin": network.origin} if network.origin else {}
     described = {**_described(network.card), **origin}
@@ -105,10 +104,9 @@ def add(settings: Settings, file: str, name: str | None, overwrite: bool) -> Non
 
     A painting that `styler fast` has learned is kept for good by its NAME in `styler models`.
     """
-    require_file(file)
+    path = Path(file) if Path(file).is_file() else _located(file)
     from styler.storage.models import library
 
-    path = Path(file) if Path(file).is_file() else library.locate(file, "")
     name = name or library.suggested(path)
     console_of(settings).note(f"it is in {library.add(path, name, overwrite)}")
 
@@ -141,11 +139,9 @@ def convert(settings: Settings, file: str, output: str, overwrite: bool) -> None
     \b
     styler models convert mosaic.pth -o mosaic.safetensors
     """
-    require_file(file)
+    console, path = console_of(settings), _located(file)
     from styler.storage.models import convert as converting
-    from styler.storage.models import library
 
-    console, path = console_of(settings), library.locate(file, "")
     output = file_for(output, f"{path.stem}.safetensors")
     origin = converting.convert(path, output, overwrite)
     console.note(f"Wrote {output}, from {origin or 'a network of ours'}")
@@ -183,11 +179,9 @@ def export(
     styler models export wave wave.onnx
     styler models export enlarge-x4 x4.onnx --detail 0
     """
-    require_file(model)
+    console, path = console_of(settings), _located(model)
     from styler.storage.models import convert as converting
-    from styler.storage.models import library
 
-    console, path = console_of(settings), library.locate(model, style)
     output = file_for(output, f"{path.stem}.onnx")
     parity = converting.export(path, output, style, statistics, overwrite, detail, clean)
     rows = [(f"{p.width} x {p.height}", f"{255 * p.difference:.4f} of 255") for p in parity]
@@ -195,6 +189,14 @@ def export(
     console.table("styler models export", ("size", "largest difference"), rows)
     for text in converting.left_out(path):
         console.note(f"not in the file: {text}")
+
+
+def _located(name: str) -> Path:
+    """The file of a NAME|FILE; what is neither is refused before torch is loaded."""
+    require_file(name)
+    from styler.storage.models import find
+
+    return find.locate(name, "")
 
 
 def _draw(console: Console, models: Iterable[tuple[Card, Tensor | None]]) -> None:

@@ -213,8 +213,7 @@ def test_server_that_sends_without_end_is_left(server, offered, home, monkeypatc
     server.faults.plan, server.faults.length = ["endless"], False
     most, written = len(server.faults.body), []
     if not known:
-        monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0))
-        monkeypatch.setattr(fetching, "MOST", most)
+        monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0, limit=most))
     events = install.fetch("vgg19", timeout=10, pause=0.0)
     with pytest.raises(WeightsError, match=f"more than {most} bytes.*another file"):
         for _ in events:
@@ -224,8 +223,7 @@ def test_server_that_sends_without_end_is_left(server, offered, home, monkeypatc
 
 
 def test_a_file_of_unknown_size_is_not_fetched_if_it_is_huge(server, offered, home, monkeypatch):
-    monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0))
-    monkeypatch.setattr(fetching, "MOST", 1000)
+    monkeypatch.setitem(WEIGHTS, "vgg19", replace(offered, bytes=0, limit=1000))
     with pytest.raises(WeightsError, match="expected 1000 at most"):
         fetch()
     assert not list(home.glob("*.part"))
