@@ -286,12 +286,20 @@ def test_a_wrong_name_of_a_model_costs_no_loading_of_torch(run, monkeypatch, tmp
 def run_without_torch(words, run, monkeypatch, tmp_path):
     """How a command ends that needs no torch, and leaves nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "torch", None)  # whoever imports it now fails
-    for name in [name for name in sys.modules if name.startswith(("styler.jobs", "styler.storage.models"))]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_torch(monkeypatch)
     done = run(*words.split())
     assert list(tmp_path.iterdir()) == []
     return done
+
+
+def forget_torch(monkeypatch):
+    """Let whoever imports torch from now on fail; what was loaded is loaded anew, and put back afterwards."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    rooms = ("styler.jobs", "styler.storage.models")
+    for room in rooms:
+        monkeypatch.setattr(room, sys.modules[room])  # as its parent's attribute, too
+    for name in [name for name in sys.modules if name.startswith(rooms)]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.mark.parametrize(
@@ -311,9 +319,7 @@ def run_without_torch(words, run, monkeypatch, tmp_path):
     ],
 )
 def test_a_wrong_ending_costs_no_loading_of_torch(run, monkeypatch, words):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("styler.jobs")]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_torch(monkeypatch)
     done = run(*words.split(), "-o", "a.bmp")
     assert done.code == 1 and "a.bmp must end in one of" in done.err and done.err.count("\n") == 1
 
@@ -322,9 +328,7 @@ def test_a_wrong_ending_costs_no_loading_of_torch(run, monkeypatch, words):
     "words", ["imagine", "imagine --channel conv1_1:1 --class 3", "dream - --channel conv1_1:1 --class 3"]
 )
 def test_options_that_exclude_each_other_cost_no_loading_of_torch(run, monkeypatch, words):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    for name in [name for name in sys.modules if name.startswith("styler.jobs")]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_torch(monkeypatch)
     done = run(*words.split())
     assert done.code == 1 and "torch" not in done.err and "--c" in done.err
 

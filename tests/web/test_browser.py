@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
 ]
-PATIENCE = 60_000
+PATIENCE = 240_000  # of milliseconds: beside other tests a picture may take its time
 
 
 @pytest.fixture(scope="module")
