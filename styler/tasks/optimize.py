@@ -47,6 +47,8 @@ _FLAT = 0.02
 """Standard deviation of each channel below which a style is flat."""
 _SETTLED = 2
 """Scale, counted from 0, from which on a picture keeps its forms and colors."""
+Ends = tuple[float, float]
+"""First and last loss of the steps at a scale."""
 FADES = (1.0, 0.5, 0.1)
 """Weight of the content at each scale, coarse to fine, and at all further ones: by then forms are settled."""
 
@@ -113,7 +115,7 @@ def _paint(
     extractor = _formed(extractor, options, content.device)
     chosen = plan(extractor, options, size, room_for(options.memory, content.device, SHARE))
     view = view_of(extractor, options, chosen.side)
-    begun, moved, losses = resume or Checkpoint(0, None), resume is not None, list[float]()
+    begun, moved, losses = resume or Checkpoint(0, None), resume is not None, list[Ends]()
     image = begun.image if begun.image is not None else _first(content, styles, options, init)
     usual = typical(extractor, layers(options), view.walk)
     every = options.checkpoint_every if options.checkpoint or options.resume else 0
@@ -291,28 +293,27 @@ def parameterize(
     return HalfChromaImage(resize(start, scale)) if stage < _SETTLED else DetailImage(start, scale)
 
 
-def ends(solver: Solver) -> list[float]:
-    """First and last loss of a solver whose last one may be above the first."""
-    return [solver.first, solver.last] if isinstance(solver, Adam) else []
+def ends(solver: Solver) -> list[Ends]:
+    """The Ends of a solver whose last loss may be above its first."""
+    return [(solver.first, solver.last)] if isinstance(solver, Adam) else []
 
 
 def remarks(
-    options: OptimizeOptions, moved: bool, losses: Sequence[float], advice: str
+    options: OptimizeOptions, moved: bool, losses: Sequence[Ends], advice: str
 ) -> Generator[Note, None, None]:
-    """Notes on a picture that no step changed, or one whose loss ended above where it began.
+    """Notes on a picture that no step changed, or one whose loss ended above where it began at a scale.
 
     Args:
-        losses: `ends` of the solvers of all scales.
+        losses: `ends` of the solvers of all scales; those of two scales cannot be compared.
         advice: on a picture that stays as it is, where the learning rate is not the reason.
     """
     rate = f"--learning-rate {options.learning_rate:g}"
     if not moved:
         slow = options.optimizer == "adam" and options.learning_rate < _LEAST_RATE
         yield Note(f"{STILL}: {f'{rate} is too small for that' if slow else advice}")
-    elif losses and losses[-1] > losses[0]:
-        yield Note(
-            f"the loss rose from {losses[0]:.3g} to {losses[-1]:.3g}: {rate} is too large, use a smaller one"
-        )
+    elif risen := [pair for pair in losses if pair[1] > pair[0]]:
+        first, last = risen[-1]
+        yield Note(f"the loss rose from {first:.3g} to {last:.3g}: {rate} is too large, use a smaller one")
 
 
 def make_solver(image: Parameterization, options: OptimizeOptions, history: int) -> Solver:

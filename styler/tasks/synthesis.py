@@ -63,7 +63,7 @@ def texture(
         DivergedError: with the best `image` so far.
     """
     schedule, likeness = sizes(size, options), as_painting(options, extractor, up_to)
-    moved, losses = False, list[float]()
+    moved, losses = False, list[painting.Ends]()
     image = match_colors(_white_noise(schedule[0], options.seed).to(style), style)
     for index, scale in enumerate(schedule, 1):
         last = index == len(schedule)

@@ -204,6 +204,14 @@ def test_a_rate_at_which_the_loss_rises_is_told_of(
         assert any(f"--learning-rate {rate:g} is too large" in text for text in texts) == told, texts
 
 
+def test_losses_of_two_scales_are_not_compared() -> None:
+    """The terms of a finer scale may begin lower, and rise."""
+    adam = options(optimizer="adam", learning_rate=1.0)
+    for losses, told in (([(9.0, 5.0), (1.0, 2.0)], "from 1 to 2"), ([(1.0, 0.5), (9.0, 8.0)], "")):
+        texts = [note.text for note in optimize.remarks(adam, True, losses, "")]
+        assert told in "".join(texts) and bool(texts) == bool(told)
+
+
 def test_where_nothing_moves_at_three_scales_it_is_said(
     extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from styler.storage import disk, inputs
 from styler.storage.inputs import STREAM, Job
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture, load_picture
-from styler.storage.videos.parts import is_unfinished
+from styler.storage.videos.parts import is_unfinished, sweep
 from styler.storage.videos.video import open_video
 from styler.tasks.onepass import SAMPLE, OnePass, budgeted, formed, shrunk
 
@@ -116,7 +116,7 @@ class Session:
 
 
 def unfinished(sources: Sequence[str], output: str | None, label: str, options: PassOptions) -> Selection:
-    """The pictures and videos that a network is to work on.
+    """The pictures and videos that a network is to work on; where killed runs left a part hidden, it goes.
 
     Args:
         sources: files, folders, globs and "-".
@@ -124,6 +124,10 @@ def unfinished(sources: Sequence[str], output: str | None, label: str, options: 
         label: what distinguishes an output's name from the input's.
     """
     plan = inputs.plan(sources, output, label)
+    if not options.dry_run:
+        for job in plan.jobs:
+            if job.video:
+                sweep(job.target)
     batch = plan.many or options.dry_run or options.resume
     return select(plan, options, lambda job: batch and _finished(job, options))
 

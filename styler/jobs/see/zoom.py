@@ -54,6 +54,8 @@ def zoom(
     """
     options.check()
     job = _job(sources, output)
+    if not options.dry_run:
+        parts.sweep(job.target)
     unfinished = parts.is_unfinished(job.target)
     if options.resume and not (options.overwrite or unfinished) and Path(job.target).is_file():
         yield Note(f"{display(job.target)} is done already")

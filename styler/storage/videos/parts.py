@@ -24,12 +24,13 @@ def parts_of(target: Path | str) -> Path:
 
 
 def is_unfinished(target: Path | str) -> bool:
-    """Whether parts lie beside `target`, so that what is there may be replaced.
-
-    What a killed run left of a finished video's is removed.
-    """
-    shutil.rmtree(_removed(parts_of(target)), ignore_errors=True)
+    """Whether parts lie beside `target`, so that what is there may be replaced."""
     return parts_of(target).exists() and not Path(target).is_symlink()
+
+
+def sweep(target: Path | str) -> None:
+    """Remove what is left where a run was killed while it removed the parts of `target`."""
+    shutil.rmtree(_removed(parts_of(target)), ignore_errors=True)
 
 
 def identity_of(target: Path | str) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def claim(target: Path | str, identity: Mapping[str, Any], *, resume: bool, over
     """
     folder, identity = parts_of(target), json.loads(json.dumps(identity))
     name, note = display(folder), folder / IDENTITY
-    shutil.rmtree(_removed(folder), ignore_errors=True)
+    sweep(target)
     if folder.is_symlink() or (folder.exists() and not note.exists() and _is_foreign(folder)):
         raise OutputError(f"{name} is in the way and not of an interrupted video: move it away")
     if note.exists() and not resume:

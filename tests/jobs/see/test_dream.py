@@ -236,6 +236,7 @@ def test_a_whole_film_is_done_already(run, studio, killed):
     if killed:
         left.mkdir()
         (left / "0.safetensors").write_bytes(b"part")
+    assert run(*words, "--resume", "--dry-run").code == 0 and left.exists() == killed
     done = run(*words, "--resume")
     assert done.code == 0 and "a.gif is done already" in done.err
     assert (studio / "a.gif").read_bytes() == whole and not left.exists()
