@@ -63,7 +63,7 @@ def start(*command: str, **more: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str], code: int = 0) -> str:
     """What it printed, once it has ended with that code; if it hangs, all that it has started is ended."""
     try:
-        out, _ = process.communicate(timeout=200)
+        out, _ = process.communicate(timeout=400)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
