@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -27,6 +28,7 @@ USES: Mapping[str, tuple[str, str]] = {
 Statistics = Literal["picture", "stored"]
 _Direction = Literal["AtoB", "BtoA"]
 _Color = Literal["rgb", "grey"]
+_COLOR = re.compile("#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,8 @@ class Translation:
         inputs, outputs: what a person calls them, as in edges and photo; "" where that is unknown.
         color: of its outputs.
         tints: colors (RGB in [0, 1]) of its inputs' paper, among which a seed chooses; () for white paper.
+        labels: names of the kinds of things in its inputs, with their colors as #rrggbb; the first is the
+            ground of an empty drawing; {} if its inputs are no label pictures.
         margin: pixels that pictures get at the right and at the bottom, as crops did in training: those that
             have none there, for the stride divides their sides, would get a dark edge.
     """
@@ -55,6 +59,7 @@ class Translation:
     outputs: str = ""
     color: _Color = "rgb"
     tints: Sequence[Sequence[float]] = ()
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     margin: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +76,7 @@ class Translation:
             "outputs": isinstance(self.outputs, str),
             "color": self.color in get_args(_Color),
             "tints": are_tints(self.tints),
+            "labels": self.labels == {} or are_labels(self.labels),
             "margin": type(self.margin) is int and 0 <= self.margin <= 1 << 12,
         }
         for name, fits in right.items():
@@ -99,6 +105,17 @@ def are_tints(value: object) -> bool:
         and len(value) <= 1000
         and all(isinstance(tint, list | tuple) and len(tint) == 3 for tint in value)
         and all(type(x) in (int, float) and 0 <= x <= 1 for tint in value for x in tint)
+    )
+
+
+def are_labels(value: object) -> bool:
+    """Whether something is an object of 2 to 64 printable names, each with a color of its own as #rrggbb."""
+    return (
+        isinstance(value, Mapping)
+        and 2 <= len(value) <= 64
+        and all(isinstance(name, str) and 1 <= len(name) <= 40 and name.isprintable() for name in value)
+        and all(isinstance(color, str) and _COLOR.fullmatch(color) for color in value.values())
+        and len({color.lower() for color in value.values()}) == len(value)
     )
 
 

@@ -111,7 +111,8 @@ def read_thumbnails(path: Path | str) -> Tensor | None:
 
 def _pack(tensors: Mapping[str, Tensor], card: Card) -> bytes:
     """The bytes of a sealed file."""
-    text = json.dumps({**asdict(card), "format": FORMAT, "sha256": BLANK}, sort_keys=True)
+    # Not sorted: labels are in the order of their palette.
+    text = json.dumps({**asdict(card), "format": FORMAT, "sha256": BLANK})
     flat = {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
     data = safetensors.torch.save(flat, {KEY: text})
     return data.replace(BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)

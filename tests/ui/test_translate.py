@@ -85,6 +85,16 @@ def test_an_export_has_the_margin_and_says_what_a_program_must_add(run, monkeypa
     done = run("models", "export", "grainy", "grainy.onnx")
     assert done.code == 0 and "gray noise of strength 0.25" in done.err and "2 tints" in done.err
     assert "not in the file" not in run("models", "export", "cats", "cats.onnx").err
+    labels = {"wall": "#0000ff", "door": "#00aaff"}
+    about = Translation(direction="AtoB", batch=1, dropout=False, labels=labels)
+    card = Card("translate", described(made), (), "MIT", about.information)
+    library.write(library.folder() / "houses.safetensors", Model(network, card))
+    shown = json.loads(run("models", "show", "houses").out)["information"]["translation"]["labels"]
+    assert list(shown.items()) == list(labels.items())
+    done = run("models", "export", "houses", "houses.onnx")
+    assert "pure colors of labels, with none between two: wall #0000ff, door #00aaff" in " ".join(
+        done.err.split()
+    )
     monkeypatch.setattr(conditions, "grain", lambda size, *seed: np.zeros(size, np.float32))
     sheet = np.random.default_rng(0).integers(0, 256, (24, 40), np.uint8)
     Image.fromarray(sheet).save("sheet.png")

@@ -168,6 +168,8 @@ def _notes(
         yield Note(f"{lost} of the {pairs.held_count} pairs to be held out cannot be read")
     held = f"{len(pairs.held)} more are held out to measure progress" if pairs.held else "none is held out"
     yield Note(f"{len(pairs)} pairs, {inputs} -> {outputs}; {held}")
+    if pairs.labels:
+        yield Note(f"the inputs are label pictures, of {len(pairs.labels)} labels: {', '.join(pairs.labels)}")
     yield from map(Note, pairs.notes)
     if len(pairs) < _FEW:
         yield Note(f"few pairs ({len(pairs)}): with {_FEW} or more the network does better on other pictures")
@@ -280,6 +282,7 @@ class PairTraining:
             dropout=options.dropout,
             condition=pairs.condition,
             tints=pairs.tints,
+            labels=dict(pairs.labels),
             margin=task.margin_of(self.networks.generator.config, options.crop),
             inputs=pairs.names[0],
             outputs=pairs.names[1],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from styler.errors import InputError
 from styler.image.size import Size
-from styler.storage.cards import are_tints
+from styler.storage.cards import are_labels, are_tints
 from styler.storage.datasets.photos import find, is_picture, lines, relative
 from styler.storage.disk import write
 from styler.storage.names import display, is_private
@@ -51,6 +51,7 @@ class _PairListing:
         notes: what does not fit, one sentence for each kind of fault.
         condition: how `styler pairs` made A of B, if it did.
         tints: colors of the paper of A, as in `Translation`, if the record has some.
+        labels: names and colors of the kinds of things in A, as in `Translation`, if the record has some.
     """
 
     training: Sequence[PairFiles]
@@ -59,6 +60,7 @@ class _PairListing:
     notes: Sequence[str]
     condition: Mapping[str, Any] | None = None
     tints: Sequence[Sequence[float]] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_pairs(dataset: str) -> _PairListing:
@@ -89,7 +91,9 @@ def find_pairs(dataset: str) -> _PairListing:
     condition = condition if isinstance(condition, dict) else None
     tints = record.get("tints", ())
     tints = tints if are_tints(tints) else ()
-    return _PairListing(training, validation, names, faults.notes, condition, tints)
+    labels = record.get("labels")
+    labels = labels if are_labels(labels) else {}
+    return _PairListing(training, validation, names, faults.notes, condition, tints, labels)
 
 
 def _search(root: Path, faults: _Faults) -> tuple[list[PairFiles], list[PairFiles], tuple[str, str]]:

@@ -6,6 +6,8 @@ import functools
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,6 +54,7 @@ class PairSet:
         channels: of inputs and targets.
         condition: how the inputs were made of the targets, if styler made them: a name and parameters.
         tints: colors of the paper of the inputs, as in `Translation`.
+        labels: names and colors of the kinds of things in the inputs, as in `Translation`.
         notes: what was found and may not be as a person thinks, one sentence each.
     """
 
@@ -66,11 +69,12 @@ class PairSet:
         channels: tuple[int, int] = (3, 3),
         condition: Mapping[str, Any] | None = None,
         tints: Sequence[Sequence[float]] = (),
+        labels: Mapping[str, str] = MappingProxyType({}),
         notes: Sequence[str] = (),
         processes: int = 1,
     ) -> None:
         self.names, self.channels, self.condition, self.notes = names, channels, condition, tuple(notes)
-        self.tints = tints
+        self.tints, self.labels = tints, labels
         self._source, self._drawn, self._held = source, list(drawn), list(held)
         self._seed, self._side = options.seed, options.crop
         self._together = options.batch * processes
@@ -147,19 +151,22 @@ def _shuffled(seed: int, turn: int, count: int) -> Sequence[int]:
 def open_pairs(dataset: str, options: TrainTranslateOptions, processes: int = 1) -> PairSet:
     """The pairs of a folder or list, see `find_pairs`; raises InputError if there is none.
 
-    Inputs are the left pictures, or A, unless `options.direction` says otherwise.
+    Inputs are the left pictures, or A, unless `options.direction` says otherwise; those whose labels are
+    recorded are label pictures.
     """
     listing = find_pairs(dataset)
     drawn, held = _divided(listing.training, options, listing.validation)
     back = options.direction == "BtoA"
+    labels = {} if back else listing.labels
     return PairSet(
-        Files(options),
+        Files(replace(options, labels=options.labels or bool(labels))),
         drawn,
         held,
         options,
         names=listing.names[::-1] if back else listing.names,
         condition=None if back else listing.condition,
         tints=() if back else listing.tints,
+        labels=labels,
         notes=listing.notes,
         processes=processes,
     )

@@ -108,6 +108,11 @@ def left_out(path: Path | str) -> list[str]:
         if about.tints:
             tints = len(about.tints)
             texts.append(f"a drawing needs colored paper, of one of the {tints} tints that models show lists")
+        if about.labels:
+            texts.append(
+                "a picture needs pure colors of labels, with none between two: "
+                + ", ".join(f"{name} {color}" for name, color in about.labels.items())
+            )
     if grain:
         texts.append(
             f"gray noise of strength {grain:g}, of which it makes texture, has to be added to the picture: "

@@ -142,6 +142,16 @@ def test_batch_norms_of_larger_batches_keep_their_statistics(studio: Path) -> No
     assert "accuracy" not in log("m.safetensors")[0]
 
 
+def test_a_translator_of_label_pictures_knows_its_labels(studio: Path) -> None:
+    labels = {"wall": "#0000ff", "window": "#0055ff", "door": "#00aaff"}
+    Path("pairs/pairs.json").write_text(json.dumps({"labels": labels}))
+    events, _ = run("m.safetensors", chosen=options(steps=1))
+    assert "of 3 labels: wall, window, door" in notes(events)
+    assert list(library.read_generator("m.safetensors").about.labels.items()) == list(labels.items())
+    run("back.safetensors", chosen=options(steps=1, direction="BtoA"))
+    assert library.read_generator("back.safetensors").about.labels == {}
+
+
 def test_networks_out_of_balance_is_told_once(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "wins" in imbalance([0.5] * 5 + [0.97] * 10, 1.0) and "0.5 or" in imbalance([0.97] * 10, 1.0)
     assert (

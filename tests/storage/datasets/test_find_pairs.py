@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from pairs import belong, doubles, folders, inverse, opened, photo, photos_in, put
@@ -85,6 +87,21 @@ def test_endings_do_not_matter(tmp_path):
     assert len(opened(tmp_path)) == 3
 
 
+NO_LABELS = (
+    None,
+    7,
+    [["wall", "#0000ff"], ["window", "#0055ff"]],
+    {"wall": "#0000ff"},
+    {"wall": "#0000ff", "window": "blue"},
+    {"wall": "#0000ff", "window": "#00f"},
+    {"wall": "#0000ff", "window": "#0000FF"},
+    {"wall": "#0000ff", "": "#0055ff"},
+    {"wall": "#0000ff", "w" * 41: "#0055ff"},
+    {"wall": "#0000ff", "win\ndow": "#0055ff"},
+    {f"label {n}": f"#{n:06x}" for n in range(65)},
+)
+
+
 def test_how_styler_made_them_is_read(tmp_path):
     doubles(tmp_path)
     (tmp_path / "pairs.json").write_text('{"names": ["edges", "photo"], "condition": {"name": "edges"}}')
@@ -97,6 +114,13 @@ def test_how_styler_made_them_is_read(tmp_path):
     for wrong in ("[[0, 2, 1]]", "[[0, 1]]", "7", '[["a", "b", "c"]]'):
         (tmp_path / "pairs.json").write_text(f'{{"tints": {wrong}}}')
         assert opened(tmp_path).tints == ()
+    labels = {"wall": "#0000ff", "window": "#0055FF"}
+    (tmp_path / "pairs.json").write_text(json.dumps({"labels": labels}))
+    assert opened(tmp_path).labels == labels and opened(tmp_path, direction="BtoA").labels == {}
+    assert list(opened(tmp_path).labels) == ["wall", "window"]
+    for bad in NO_LABELS:
+        (tmp_path / "pairs.json").write_text(json.dumps({"labels": bad}))
+        assert opened(tmp_path).labels == {}
     (tmp_path / "pairs.json").write_text("[")
     assert opened(tmp_path).condition is None
 

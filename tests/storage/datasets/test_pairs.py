@@ -95,6 +95,18 @@ def test_labels_keep_their_colors(tmp_path):
     assert not torch.isin(back.inputs, allowed).all()
 
 
+def test_pairs_with_recorded_labels_are_label_pictures(tmp_path):
+    """Nobody needs to say --labels."""
+    folders(tmp_path, count=1)
+    values = np.random.default_rng(0).choice([0, 255], (9, 11, 3)).astype(np.uint8)
+    put(tmp_path / "A" / "000.png", Image.fromarray(values).resize(SIZE, Image.Resampling.NEAREST))
+    assert len(opened(tmp_path, jitter=2.0).batch(0, 4, 24).inputs.unique()) > 2
+    (tmp_path / "pairs.json").write_text('{"labels": {"wall": "#000000", "window": "#ffffff"}}')
+    assert opened(tmp_path, jitter=2.0).batch(0, 4, 24).inputs.unique().tolist() == [0, 1]
+    back = opened(tmp_path, jitter=2.0, direction="BtoA").batch(0, 4, 24)
+    assert len(back.inputs.unique()) > 2
+
+
 def _held(root: Path, **options):
     for part in "AB":
         (root / "val" / part).mkdir(parents=True)

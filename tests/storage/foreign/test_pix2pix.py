@@ -193,6 +193,7 @@ def test_translations_are_checked():
         "inputs": 3,
         "color": "cmyk",
         "tints": [[0, 0.5]],
+        "labels": {"wall": "#0000ff"},
     }.items():
         with pytest.raises(ValueError, match=f"its {name} is"):
             Translation(**{name: value})
