@@ -12,6 +12,7 @@ from torch import Tensor
 
 from styler.errors import InputError
 from styler.events import Event, Note
+from styler.image.palette import Labels
 from styler.jobs.batch import Summary
 from styler.jobs.enlarge import larger
 from styler.jobs.passes.apply import Session, apply, unfinished
@@ -77,6 +78,7 @@ def translate(
         replace(translator, after=larger(options, translator.device)),
         partial(_translate_picture, preparation=preparation, settings=settings, name=name, options=options),
         passes=options.samples,
+        labels=Labels.of(about.labels) if about.labels else None,
     )
     selection = unfinished(sources, output, slug(path.stem), options)
     return (yield from apply(selection, session, stop))
@@ -163,6 +165,9 @@ def _reading_of(about: Translation, options: TranslateOptions, name: str) -> Rea
     made_by = (about.condition or {"name": ""})["name"]
     if options.from_photo and options.from_sketch:
         raise InputError("an input is either a photo or a drawing: give --from-photo or --from-sketch")
+    if about.labels and (options.from_photo or options.from_sketch):
+        flag = "--from-photo" if options.from_photo else "--from-sketch"
+        raise InputError(f"{name} takes pictures of labels ({', '.join(about.labels)}): leave out {flag}")
     if options.from_photo and not made_by:
         raise InputError(
             f"{name} does not say how its inputs are made of photos: leave out --from-photo, "

@@ -279,6 +279,80 @@ def test_samples_of_a_network_with_tints_are_on_papers_of_their_seeds(translate)
     ).abs().max() < 0.01
 
 
+LABELS = {"wall": "#0000ff", "window": "#0055ff", "door": "#00aaff", "cornice": "#00ffff"}
+WALL, CORNICE = (0, 0, 255), (0, 255, 255)
+
+
+@pytest.fixture
+def facades(monkeypatch):
+    """The generator `facades`, which knows four labels; gives what it was shown."""
+    made = architecture(width=4, halvings=3, norm="instance", dropout=())
+    generator("facades", made, dropout=False, inputs="labels", outputs="facade", labels=LABELS)
+    seen, sown = [], translating.Preparation.sown
+    monkeypatch.setattr(
+        translating.Preparation, "sown", lambda self, x, n=0: seen.append(x) or sown(self, x, n)
+    )
+    return seen
+
+
+def colors_of(image):
+    return {tuple(round(255 * value) for value in color) for color in image[0].flatten(1).T.tolist()}
+
+
+def facade(mode="RGB"):
+    """A cornice on a wall, whose blend is the color of windows and doors."""
+    house = Image.new(mode, (160, 120), WALL)
+    house.paste(CORNICE, (22, 22, 110, 61))
+    return house
+
+
+@pytest.mark.parametrize("words", [(), ("--size", "31"), ("--size", "70"), ("--samples", "2")])
+@pytest.mark.parametrize("name", ["house.png", "house.jpg"])
+def test_pictures_of_labels_are_seen_in_their_colors_alone(translate, facades, words, name):
+    generator("facades", dropout=True, labels=LABELS)
+    facade().resize((53, 40), Image.Resampling.LANCZOS).save(name, quality=75)
+    assert translate(name, "-o", "out.png", *words, checkpoint="facades").code == 0
+    assert all(colors_of(x) == {WALL, CORNICE} for x in facades)
+    assert "--samples" in words or max(facades[-1].shape) == int(words[1] if words else 53)
+
+
+def test_what_is_transparent_is_the_first_label(translate, facades):
+    glass = facade("RGBA")
+    glass.paste((0, 255, 255, 0), (0, 0, 160, 22))
+    glass.save("glass.png")
+    facade().save("house.png")
+    for name in ("glass", "house"):
+        assert translate(f"{name}.png", "-o", f"{name}-out.png", checkpoint="facades").code == 0
+    assert torch.equal(*facades) and load_picture("glass-out.png").alpha is None
+    assert torch.equal(loaded("glass-out.png"), loaded("house-out.png"))
+
+
+def test_frames_of_labels_are_seen_in_their_colors_alone(translate, facades):
+    frames = [facade().rotate(angle, Image.Resampling.BICUBIC, fillcolor=WALL) for angle in (0, 10)]
+    frames[0].save("house.gif", save_all=True, append_images=frames[1:], duration=100)
+    done = translate("house.gif", "--size", "50", "-o", "out.gif", checkpoint="facades")
+    assert done.code == 0 and "label" not in done.err
+    assert len(facades) >= 2 and all(colors_of(x) == {WALL, CORNICE} for x in facades if x.shape[3] == 50)
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_a_photo_is_no_picture_of_labels(translate, facades, video):
+    name = "photo.png"
+    if video:
+        animate(name := "wave.gif")
+    done = translate(name, "-o", f"out{Path(name).suffix}", checkpoint="facades")
+    assert done.code == 0 and facades
+    said = " ".join(done.err.split())
+    assert said.count("of the pixels have about the color of a label, and facades takes pictures of") == 1
+    assert "nothing but wall, window, door, cornice" in said
+
+
+@pytest.mark.parametrize("flag", ["--from-photo", "--from-sketch"])
+def test_labels_are_no_lines(translate, facades, flag):
+    done = translate("photo.png", flag, checkpoint="facades")
+    assert done.code == 1 and f"(wall, window, door, cornice): leave out {flag}" in " ".join(done.err.split())
+
+
 def test_samples_of_a_network_of_some_grain_differ_by_it(translate):
     config = architecture(width=4, halvings=3, norm="instance", dropout=(), grain=0.1)
     generator("furs", config, dropout=False, inputs="drawing", outputs="cat")

@@ -16,6 +16,7 @@ from styler.device import gigabytes
 from styler.errors import InputError
 from styler.events import Event, Note
 from styler.image.levels import to_levels
+from styler.image.palette import Labels
 from styler.image.size import Size, resize, size_of
 from styler.jobs.batch import Selection, Summary, select, work
 from styler.jobs.passes import videos
@@ -27,9 +28,13 @@ from styler.storage import disk, inputs
 from styler.storage.inputs import STREAM, Job
 from styler.storage.names import display
 from styler.storage.pictures.load import Picture, load_picture
+from styler.storage.videos.footage import Frame
 from styler.storage.videos.parts import is_unfinished, sweep
-from styler.storage.videos.video import open_video
+from styler.storage.videos.video import Video, open_video
 from styler.tasks.onepass import SAMPLE, OnePass, budgeted, formed, shrunk
+
+_LABELLED = 0.5
+"""Share of pixels of a label's color below which a picture is hardly a label picture."""
 
 Make = Callable[[Picture, OnePass], Generator[Event, None, Picture]]
 """Makes the finished picture of one that has the output's size."""
@@ -49,6 +54,7 @@ class Session:
         adapt: gives the pass for inputs of a (height, width), which are seen at their own size then.
         passes: how often the network goes over each picture.
         sources: files that all pictures are made of, and that none may replace.
+        labels: in whose colors the network is to see pictures, if it takes label pictures.
         seconds: for each pixel, once measured.
     """
 
@@ -61,6 +67,7 @@ class Session:
     adapt: Callable[[Size], OnePass] | None = None
     passes: int = 1
     sources: Sequence[str] = ()
+    labels: Labels | None = None
     seconds: float | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +86,36 @@ class Session:
             self.network = replace(self.adapt(own), budget=self.network.budget)
         check_size(self.network.output(size), self.options)
         return size
+
+    def open(self, source: str) -> Generator[Event, None, Picture]:
+        """Load a picture at the size at which the network sees it."""
+        picture = yield from open_picture(source, self.options, None if self.labels else self.wanted)
+        size = self.seen(size_of(picture.image))
+        if self.labels is None:
+            return replace(picture, image=resize(picture.image, size))
+        image, share = self.labels.pure(picture.image, picture.alpha, size)
+        yield from self.doubts(picture.name, share)
+        return replace(picture, image=image, alpha=None)
+
+    def open_video(self, path: Path) -> Video:
+        """Open a video whose frames come at the size at which the network sees them."""
+        video, labels = open_video(path, self.wanted, self.options.max_pixels), self.labels
+        self.seen(video.size)
+        if labels is None:
+            return video
+
+        def pure(frame: Frame, size: Size) -> Frame:
+            return replace(frame, image=labels.pure(frame.image, frame.alpha, size)[0], alpha=None)
+
+        return replace(video, resized=pure)
+
+    def doubts(self, name: str, share: float) -> Generator[Event, None, None]:
+        """Say so if only that share of a picture's pixels have about the color of a label, as of a photo."""
+        if self.labels and share < _LABELLED:
+            yield Note(
+                f"{display(name)}: {share:.0%} of the pixels have about the color of a label, and "
+                f"{self.model['name']} takes pictures of nothing but {', '.join(self.labels.names)}"
+            )
 
     def suit(
         self, sample: Tensor | None, pixels: float = math.inf, precision: Precision | None = None
@@ -178,9 +215,8 @@ def _apply_to_picture(job: Job, session: Session) -> Generator[Event, None, Reco
     begun, options = time.monotonic(), session.options
     if options.dry_run:
         return _forecast_picture(job, session)
-    picture = yield from open_picture(job.source, options, session.wanted)
-    height, width = size = session.seen(size_of(picture.image))
-    picture = replace(picture, image=resize(picture.image, size))
+    picture = yield from session.open(job.source)
+    height, width = size = size_of(picture.image)
     network = session.suit(picture.image, height * width)
     if session.make:
         picture = yield from session.make(picture, network)
@@ -209,9 +245,10 @@ def _apply_to_video(
     options, target = session.options, Path(job.target)
     if many and not options.overwrite:
         options = replace(options, resume=True)
-    video = open_video(Path(job.source), session.wanted, options.max_pixels)
+    video = session.open_video(Path(job.source))
     frame = video.sample()
-    session.seen(video.size)
+    if session.labels:
+        yield from session.doubts(job.source, session.labels.pure(frame, None, size_of(frame))[1])
     if options.dry_run:
         return _forecast(job, session, video.size, frame, video.count)
     content = {"name": video.path.name, "sha256": disk.sha256_of(video.path)}

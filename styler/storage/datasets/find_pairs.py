@@ -91,7 +91,7 @@ def find_pairs(dataset: str) -> _PairListing:
     condition = condition if isinstance(condition, dict) else None
     tints = record.get("tints", ())
     tints = tints if are_tints(tints) else ()
-    labels = record.get("labels")
+    labels = record.get("labels", {})
     labels = labels if are_labels(labels) else {}
     return _PairListing(training, validation, names, faults.notes, condition, tints, labels)
 

@@ -30,6 +30,12 @@ _LEADER = 25
 T = TypeVar("T")
 
 
+def resized(frame: Frame, size: Size) -> Frame:
+    """A frame at another size."""
+    alpha = None if frame.alpha is None else resize(frame.alpha, size)
+    return replace(frame, image=resize(frame.image, size), alpha=alpha)
+
+
 @dataclass(frozen=True)
 class Video:
     """An opened video or animation.
@@ -38,6 +44,7 @@ class Video:
         size: (height, width) of the output.
         frames: gives the frames from the n-th on, at their own size.
         moving: False for animations, which have no sound and may loop.
+        resized: makes a frame of the output's size.
     """
 
     path: Path
@@ -45,6 +52,7 @@ class Video:
     size: Size
     frames: Callable[[int], Iterator[Frame]]
     moving: bool
+    resized: Callable[[Frame, Size], Frame] = resized
 
     @property
     def count(self) -> int:
@@ -83,7 +91,7 @@ def readable(video: Video, done: int) -> Iterator[Frame | Note]:
     try:
         for frame in video.frames(done):
             count, end = count + 1, float((frame.time + frame.duration) * video.footage.time_base)
-            yield _resized(frame, video.size)
+            yield video.resized(frame, video.size)
     except InputError as error:
         if not count:
             raise
@@ -91,11 +99,6 @@ def readable(video: Video, done: int) -> Iterator[Frame | Note]:
     else:
         if end < _CUT_OFF * seconds:
             yield Note(f"{display(video.path)}: the pictures end after {end:.1f} of {seconds:.1f} s")
-
-
-def _resized(frame: Frame, size: Size) -> Frame:
-    alpha = None if frame.alpha is None else resize(frame.alpha, size)
-    return replace(frame, image=resize(frame.image, size), alpha=alpha)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
