@@ -10,6 +10,7 @@ from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.plans import ResidualArchitecture
 from styler.storage.cards import Card, Style, Translation
+from styler.storage.models import library
 from styler.storage.models.library import Model
 
 INK, WAVES = Style("ink"), Style("big-waves", "The Great Wave", "Hokusai", "public domain", "https://x.org")
@@ -29,6 +30,15 @@ def translator(**changes):
     made = filled(build(made), card, False)
     information = {**made.card.information, **about.information}
     return dataclasses.replace(made, card=dataclasses.replace(made.card, information=information))
+
+
+def install_fronts(labels):
+    """Install a translator of labels (name -> "#rrggbb"), called fronts."""
+    made = translator(dropout=())
+    about = Translation(direction="AtoB", dropout=False, inputs="labels", outputs="front", labels=labels)
+    card = dataclasses.replace(made.card, information=about.information)
+    library.folder().mkdir(parents=True, exist_ok=True)
+    library.write(library.folder() / "fronts.safetensors", dataclasses.replace(made, card=card))
 
 
 def texture():

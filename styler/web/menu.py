@@ -270,10 +270,19 @@ def _shipped() -> typing.Iterator[Style]:
 
 
 def _translators() -> typing.Iterator[tuple[str, dict[str, object]]]:
-    """Translators by name; those of lines are made of edges, or do not say of what."""
+    """Translators by name; those of lines are made of edges, those of labels have some, in their order."""
     for entry, card in _cards():
         if KINDS[card.kind].takes == "pair":
             about = Translation.of(card.information)
             made_by = (about.condition or {"name": ""})["name"]
-            facts = {"name": entry.name, "inputs": about.inputs, "outputs": about.outputs}
-            yield entry.name, {**facts, "lines": made_by == "edges", "from_photo": bool(made_by)}
+            noise = about.dropout is not False and card.network.get("dropout")
+            facts = {
+                "name": entry.name,
+                "inputs": about.inputs,
+                "outputs": about.outputs,
+                "lines": made_by == "edges",
+                "labels": list(about.labels.items()),
+                "from_photo": bool(made_by),
+                "guesses": bool(noise or card.network.get("grain") or about.tints),
+            }
+            yield entry.name, facts

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
+from trained import install_fronts
 
 from styler.options.fast import LEARNING_STEPS
 from styler.options.web import WebOptions
@@ -130,7 +132,13 @@ def test_enlarge_a_result_and_learn_a_painting_of_ones_own(page, tmp_path, monke
     assert page.locator("#strip li").count() == 2 and page.locator("#again").is_hidden()
 
 
+# These wait until the browser is idle, which on a busy machine it is not for a second and more.
+NEVER = """() => { OffscreenCanvas.prototype.convertToBlob = () => new Promise(() => {});
+                   HTMLCanvasElement.prototype.toBlob = () => {}; }"""
+
+
 def test_draw_and_see_it_translated(page, tmp_path):
+    page.evaluate(NEVER)
     page.get_by_role("button", name="Draw").click()
     box = page.locator("#pad").bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
@@ -161,6 +169,87 @@ def test_draw_and_see_it_translated(page, tmp_path):
         page.locator("#draw-download").click()
     download.value.save_as(tmp_path / "drawn.png")
     assert read_recipe(tmp_path / "drawn.png")["command"] == "translate"
+
+
+@pytest.fixture
+def fronts(tmp_path, monkeypatch):
+    """The colors of an installed translator's labels; the page's folder will be in `tmp_path`."""
+    labels = {"wall": "#e8d0a0", "window": "#0055ff", "door": "#aa0000", "sill": "#55ffaa"}
+    install_fronts(labels)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return {name: ImageColor.getrgb(color) for name, color in labels.items()}
+
+
+def sent(folder):
+    """The colors of the last drawing that was sent, and of how many of its 256 x 256 pixels each is."""
+    last = max(folder.glob("styler-web-*/*/drawing.png"), key=lambda path: path.stat().st_mtime_ns)
+    with Image.open(last) as drawing:
+        assert drawing.size == (256, 256)
+        return {color: count for count, color in drawing.convert("RGB").getcolors()}
+
+
+def drag(page, *places):
+    """Drag the pointer over the pad, from place to place in [0, 1]."""
+    box = page.locator("#pad").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=5)
+    page.mouse.up()
+
+
+def test_paint_labels_and_see_them_translated(fronts, page, tmp_path):
+    page.get_by_role("button", name="Draw").click()
+    page.select_option("#translator", "fronts")
+    assert page.get_by_label("Pencil").is_hidden() and page.get_by_label("Rectangle").is_checked()
+    assert page.locator("#variant").is_hidden()  # nothing in this network is left to chance
+    assert level(page, "#pad", 0.5, 0.5) == fronts["wall"]
+    # A rectangle of the second label, for the first one is there already.
+    drag(page, (0.25, 0.25), (0.75, 0.5))
+    page.locator("#translated").wait_for()
+    first = page.locator("#translated").get_attribute("src")
+    assert [level(page, "#pad", 0.5, y) for y in (0.4, 0.6)] == [fronts["window"], fronts["wall"]]
+    counts = sent(tmp_path)
+    assert counts.keys() == {fronts["wall"], fronts["window"]}
+    assert abs(counts[fronts["window"]] - 128 * 64) < 300
+    # Labels by key; a rectangle by key; a brush, whose edges are of labels too.
+    page.get_by_role("radio", name="window").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="door").is_checked()
+    page.locator("#pad").focus()
+    for name in ("Space", "Shift+ArrowRight", "Shift+ArrowDown", "Space"):
+        page.keyboard.press(name)
+    page.locator(f"#translated:not([src='{first}'])").wait_for()
+    assert level(page, "#pad", 0.52, 0.54) == fronts["door"]
+    page.get_by_role("radio", name="Brush").check(force=True)
+    page.get_by_role("radio", name="sill").check(force=True)
+    drag(page, (0.1, 0.8), (0.5, 0.93), (0.9, 0.7))
+    page.get_by_label("Eraser").check(force=True)
+    with page.expect_response("**/picture"):
+        drag(page, (0.4, 0.2), (0.6, 0.45))
+    assert sent(tmp_path).keys() == set(fronts.values())
+    assert level(page, "#pad", 0.5, 0.325) == fronts["wall"]
+    # A click is no rectangle, Escape drops one, and undo takes all of them back.
+    page.get_by_label("Rectangle").check(force=True)
+    page.locator("#pad").click()
+    for name in ("Space", "ArrowRight", "Escape"):
+        page.keyboard.press(name)
+    for _ in range(4):
+        page.locator("#undo").click()
+    assert page.locator("#undo").is_disabled() and page.locator("#translated").is_hidden()
+    assert level(page, "#pad", 0.5, 0.4) == fronts["wall"]
+    page.locator("#fill").click()
+    page.locator("#translated").wait_for()
+    assert page.locator("#undo").is_enabled() and page.get_by_role("radio", name="sill").is_checked()
+    assert sent(tmp_path).keys() == set(fronts.values())
+    # The drawing of lines is another one, and this one is there again.
+    page.select_option("#translator", "edges2cat")
+    assert page.locator("#undo").is_disabled() and page.locator("#palette").is_hidden()
+    assert level(page, "#pad", 0.5, 0.5) == (255, 255, 255) and page.get_by_label("Pencil").is_checked()
+    page.select_option("#translator", "fronts")
+    page.locator("#translated").wait_for()
+    assert page.locator("#undo").is_enabled()
 
 
 def test_a_finger_draws_and_a_narrow_page_has_no_sideways_scroll(page):

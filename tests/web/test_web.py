@@ -17,6 +17,7 @@ import httpx
 import pytest
 from corpus import encoded, picture
 from starlette.testclient import TestClient
+from trained import install_fronts
 
 from styler.errors import OutputError
 from styler.events import result_of
@@ -35,7 +36,7 @@ from styler.web.app import Api, application
 from styler.web.desk import Desk
 from styler.web.guard import HEADERS
 from styler.web.menu import Menu
-from styler.web.server import serve
+from styler.web.server import _listening, serve
 from styler.web.shelf import Shelf, file_name
 
 ORIGIN, TOKEN = "http://127.0.0.1:8000", "a secret"
@@ -426,6 +427,16 @@ def test_lines_are_translated(page, api):
     assert work.state == "done" and work.order.name == "photo-edges2cat.png"
 
 
+def test_translators_say_which_labels_they_take_in_their_order():
+    labels = {"wall": "#0000ff", "sky": "#0000aa", "door": "#00aaff"}
+    install_fronts(labels)
+    told = {one["name"]: one for one in Menu(WebOptions(threads=1)).plain()["translators"]}
+    fronts, cats = told["fronts"], told["edges2cat"]
+    assert fronts["labels"] == [("wall", "#0000ff"), ("sky", "#0000aa"), ("door", "#00aaff")]
+    assert not fronts["lines"] and not fronts["guesses"] and not fronts["from_photo"]
+    assert cats["labels"] == [] and cats["lines"] and cats["guesses"]
+
+
 def test_a_job_that_fails_says_why_and_the_next_is_done(page, api):
     content, name = dropped(page), str(api.folder)
     api.shelf[content].path.write_bytes(b"gone bad")
@@ -451,6 +462,11 @@ def opened(server):
     """Address and key of a page that was begun."""
     found = re.search(r"(http://127\.0\.0\.1:\d+)/#(\S+)", next(server).text)
     return found[1], {"origin": found[1], "x-styler-token": found[2]}
+
+
+def test_answers_are_sent_at_once():
+    with _listening(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # by which asyncio knows where to set TCP_NODELAY
 
 
 def events(base, headers, since):

@@ -1,13 +1,32 @@
-// The view that draws: strokes on a pad, and beside it what a translator of lines makes of them.
+// The view that draws: lines or labels on a pad, and beside it what a translator makes of them.
 
 import * as api from "./api.js";
-import { sketch } from "./sketches.js";
+import { corners, offer, painted } from "./labels.js";
+import { front, sketch } from "./sketches.js";
 
 const $ = (id) => document.getElementById(id);
 const SIDE = 512, SENT = 256;
 const STEP = 8;
+const WORDS = {
+  lines: {
+    pad: "Drawing area. Arrow keys move the pen, with Shift farther; Space puts it down and lifts it.",
+    help: "Draw with a mouse, a pen or a finger. By keyboard: arrow keys move, Space puts the pen down, Ctrl+Z undoes.",
+    blank: "Draw a line, and the picture appears here.",
+    fill: "Fill with a sketch",
+  },
+  labels: {
+    pad: "Drawing area. Arrow keys move the pen, with Shift farther; Space sets a corner and the one opposite.",
+    help: "Drag from corner to corner with a mouse, a pen or a finger. By keyboard: arrow keys move, Space sets a corner and the one opposite, Escape drops it, Ctrl+Z undoes.",
+    blank: "Drag a rectangle, and the picture appears here.",
+    fill: "Fill with a house",
+  },
+};
 
-let strokes = [], undone = [];  // {width, erase, points: [[x, y], ...]}
+let known = [];                 // the translators that can be drawn for
+let labels = [];                // [name, color] of the chosen one; none if it takes lines
+const drawings = new Map();     // a drawing for all translators of lines, and one for each set of labels
+// Lines are {width, erase, points: [[x, y], ...]} on the pad, marks of labels what `painted` takes.
+let drawing = { strokes: [], undone: [] };
 let current = null;             // the stroke in hand
 let pen = null;                 // where the keyboard's pen is: {x, y}
 let seed = 0, sketched = 0;
@@ -39,43 +58,66 @@ function trace(context, { width, erase, points }) {
   context.stroke();
 }
 
+const marks = () => (current ? [...drawing.strokes, current] : drawing.strokes);
+
 function ink(context) {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, SIDE, SIDE);
-  for (const stroke of strokes) trace(context, stroke);
-  if (current) trace(context, current);
+  for (const stroke of marks()) trace(context, stroke);
+}
+
+// The drawing as it is sent.
+function sheet() {
+  const small = Object.assign(document.createElement("canvas"), { width: SENT, height: SENT });
+  const context = small.getContext("2d", { willReadFrequently: true });
+  if (labels.length) {
+    context.putImageData(painted(marks(), labels, SENT), 0, 0);
+    return small;
+  }
+  const paper = new OffscreenCanvas(SIDE, SIDE);
+  ink(paper.getContext("2d"));
+  context.imageSmoothingQuality = "high";
+  context.drawImage(paper, 0, 0, SENT, SENT);
+  return small;
+}
+
+// Not by toBlob, which waits until the browser is idle: on a busy machine a second or more.
+function png(canvas) {
+  const bytes = Uint8Array.from(atob(canvas.toDataURL("image/png").split(",")[1]), (letter) => letter.charCodeAt(0));
+  return new Blob([bytes], { type: "image/png" });
 }
 
 function redraw() {
-  ink(brush);
-  if (pen) {
-    brush.strokeStyle = "#1f5673";
-    brush.lineWidth = 2;
+  brush.imageSmoothingEnabled = false;
+  if (labels.length) brush.drawImage(sheet(), 0, 0, SIDE, SIDE);
+  else ink(brush);
+  // A dark ring on a light one, which is seen on every label.
+  for (const [color, width] of pen ? [["#fff", 6], ["#1f5673", 2]] : []) {
+    brush.strokeStyle = color;
+    brush.lineWidth = width;
     brush.beginPath();
     brush.arc(pen.x, pen.y, 9, 0, 2 * Math.PI);
     brush.stroke();
   }
-  $("undo").disabled = $("clear").disabled = !strokes.length;
-  $("redo").disabled = !undone.length;
+  $("undo").disabled = $("clear").disabled = !drawing.strokes.length;
+  $("redo").disabled = !drawing.undone.length;
 }
 
 // Translation
 
 async function translate() {
   redraw();
-  const mine = ++latest, name = $("translator").value;
-  $("blank").hidden = strokes.length > 0;
-  $("translated").hidden = !strokes.length || !url;
-  if (!strokes.length || !name) return;
+  const mine = ++latest, name = $("translator").value, empty = !drawing.strokes.length;
+  $("blank").hidden = !empty;
+  if (empty) {
+    waiting = "";
+    $("translated").hidden = true;
+  }
+  if (empty || !name) return;
   try {
-    const paper = new OffscreenCanvas(SIDE, SIDE), small = new OffscreenCanvas(SENT, SENT);
-    ink(paper.getContext("2d"));
-    const context = small.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(paper, 0, 0, SENT, SENT);
-    const told = await api.upload(await small.convertToBlob({ type: "image/png" }), "drawing.png");
+    const options = { size: String(SENT), seed, ...(labels.length ? {} : { from_sketch: true }) };
+    const told = await api.upload(png(sheet()), "drawing.png");
     if (mine !== latest) return;
-    const options = { size: String(SENT), from_sketch: true, seed };
     const id = await api.order({ command: "translate", content: told.id, style: name, options, draft: true });
     if (mine !== latest) return void api.stop(id).catch(() => {});
     waiting = id;
@@ -103,7 +145,7 @@ async function hang(work) {
   image.src = fresh;
   await image.decode().catch(() => {});
   image.alt = `The drawing, translated by ${work.label}`;
-  image.hidden = !strokes.length;
+  image.hidden = !drawing.strokes.length;
   if (url) URL.revokeObjectURL(url);
   url = fresh;
   named = work.name;
@@ -114,7 +156,7 @@ async function hang(work) {
 
 // Hands
 
-const tool = () => ({ width: 2 * $("thick").value, erase: document.querySelector("[name=tool]:checked").value === "eraser" });
+const tool = () => document.querySelector("[name=tool]:checked").value;
 
 function place(event) {
   const box = $("pad").getBoundingClientRect();
@@ -122,17 +164,32 @@ function place(event) {
 }
 
 function begin(point) {
-  const { width, erase } = tool();
-  current = { width: erase ? 3 * width : width, erase, points: [point] };
-  undone = [];
+  const erase = tool() === "eraser", width = (erase ? 3 : 1) * $("thick").value;
+  if (labels.length) {
+    const label = erase ? labels[0][0] : document.querySelector("[name=label]:checked").value;
+    current = { shape: tool(), label, width, points: [] };
+  } else {
+    current = { width: 2 * width, erase, points: [] };
+  }
+  add(point);
   redraw();
+}
+
+function add(point) {
+  current.points.push(labels.length ? point.map((length) => (length * SENT) / SIDE) : point);
 }
 
 function end() {
   if (!current) return;
-  strokes.push(current);
+  const [left, top, right, bottom] = corners(current.points), click = left === right || top === bottom;
+  if (current.shape !== "rectangle" || !click) {
+    drawing.strokes.push(current);
+    drawing.undone = [];
+    current = null;
+    return void translate();
+  }
   current = null;
-  translate();
+  redraw();
 }
 
 function down(event) {
@@ -146,7 +203,7 @@ function down(event) {
 
 function move(event) {
   if (!current || pen) return;
-  for (const one of event.getCoalescedEvents?.() ?? [event]) current.points.push(place(one));
+  for (const one of event.getCoalescedEvents?.() ?? [event]) add(place(one));
   redraw();
 }
 
@@ -156,12 +213,15 @@ function key(event) {
     pen ??= { x: SIDE / 2, y: SIDE / 2 };
     const step = event.shiftKey ? 4 * STEP : STEP, [x, y] = arrows[event.key];
     pen = { x: Math.min(SIDE, Math.max(0, pen.x + x * step)), y: Math.min(SIDE, Math.max(0, pen.y + y * step)) };
-    if (current) current.points.push([pen.x, pen.y]);
+    if (current) add([pen.x, pen.y]);
   } else if (event.key === " ") {
     pen ??= { x: SIDE / 2, y: SIDE / 2 };
     if (current) end();
     else begin([pen.x, pen.y]);
-    say(current ? "The pen is down" : "The pen is up");
+    if (tool() === "rectangle") say(current ? "A corner is set" : "The corner opposite is set");
+    else say(current ? "The pen is down" : "The pen is up");
+  } else if (event.key === "Escape" && current) {
+    current = null;
   } else {
     return;
   }
@@ -171,27 +231,81 @@ function key(event) {
 
 function undo() {
   if (current) current = null;
-  else if (strokes.length) undone.push(strokes.pop());
+  else if (drawing.strokes.length) drawing.undone.push(drawing.strokes.pop());
   translate();
 }
 
 function redo() {
-  if (undone.length) strokes.push(undone.pop());
+  if (drawing.undone.length) drawing.strokes.push(drawing.undone.pop());
   translate();
 }
 
 function clear() {
-  strokes = [];
-  undone = [];
+  drawing.strokes = [];
+  drawing.undone = [];
   say("");
   translate();
 }
 
+const house = () => front(sketched, labels.map(([name]) => name), SENT);
+
 function fill() {
-  const width = Number($("thick").value) * 2;
-  strokes = sketch(sketched++, SIDE).map((points) => ({ width: Math.min(width, 8), erase: false, points }));
-  undone = [];
+  if (labels.length) {
+    const ground = [labels[0][0], 0, 0, SENT, SENT];
+    const parts = [ground, ...house()].map(([label, left, top, right, bottom]) => ({ shape: "rectangle", label, points: [[left, top], [right, bottom]] }));
+    drawing.strokes.push({ parts });
+  } else {
+    const width = Math.min(8, 2 * $("thick").value);
+    drawing.strokes = sketch(sketched, SIDE).map((points) => ({ width, erase: false, points }));
+  }
+  sketched += 1;
+  drawing.undone = [];
   translate();
+}
+
+// The chosen translator: the tools that it needs, and the drawing that was made for such.
+function choose() {
+  const chosen = known.find((one) => one.name === $("translator").value);
+  labels = chosen?.labels ?? [];
+  const kind = labels.length ? "labels" : "lines", key = JSON.stringify(labels);
+  if (!drawings.has(key)) drawings.set(key, { strokes: [], undone: [] });
+  if (drawing !== drawings.get(key)) {
+    drawing = drawings.get(key);
+    current = pen = null;
+    waiting = "";
+    $("translated").hidden = $("draw-download").disabled = true;
+    if (url) URL.revokeObjectURL(url);
+    url = "";
+    offer($("palette"), labels);
+    for (const label of document.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== kind;
+    document.querySelector(`[data-for=${kind}] [name=tool]`).checked = true;
+  }
+  const words = WORDS[kind];
+  $("pad").setAttribute("aria-label", words.pad);
+  $("pad-help").textContent = words.help;
+  $("blank").textContent = words.blank;
+  $("fill").textContent = words.fill;
+  $("fill").hidden = labels.length > 0 && new Set(house().map(([name]) => name)).size < 2;
+  $("variant").hidden = chosen?.guesses === false;
+  thickness();
+  translate();
+}
+
+function thickness() {
+  $("thick-row").hidden = tool() === "rectangle";
+}
+
+function list(translators) {
+  known = translators.filter((one) => one.lines || one.labels.length);
+  const cats = (one) => Number(one.outputs.includes("cat"));
+  const groups = { Lines: known.filter((one) => !one.labels.length), Labels: known.filter((one) => one.labels.length) };
+  for (const [label, members] of Object.entries(groups)) {
+    if (!members.length) continue;
+    const group = Object.assign(document.createElement("optgroup"), { label });
+    group.append(...members.sort((a, b) => cats(b) - cats(a)).map((one) => new Option(one.name, one.name)));
+    $("translator").append(group);
+  }
+  if (!known.length) say("No translator of lines or labels is installed: styler train-translate makes one.", true);
 }
 
 export function enter() {
@@ -200,10 +314,7 @@ export function enter() {
 
 export function start({ translators }) {
   brush = $("pad").getContext("2d");
-  const lines = translators.filter((one) => one.lines);
-  const cats = (one) => Number(one.outputs.includes("cat"));
-  for (const one of lines.sort((a, b) => cats(b) - cats(a))) $("translator").add(new Option(one.name, one.name));
-  if (!lines.length) say("No translator of lines is installed: styler train-translate makes one.", true);
+  list(translators);
   const pad = $("pad");
   pad.addEventListener("pointerdown", down);
   pad.addEventListener("pointermove", move);
@@ -218,8 +329,9 @@ export function start({ translators }) {
     else redo();
   });
   for (const [id, action] of Object.entries({ undo, redo, clear, fill })) $(id).addEventListener("click", action);
-  $("translator").addEventListener("change", translate);
+  for (const input of document.querySelectorAll("[name=tool]")) input.addEventListener("change", thickness);
+  $("translator").addEventListener("change", choose);
   $("variant").addEventListener("click", () => { seed += 1; translate(); });
   $("draw-download").addEventListener("click", () => api.save(url, named));
-  redraw();
+  choose();
 }

@@ -1,4 +1,4 @@
-// Sketches to start from: cats of a few strokes, each a little different, as lists of points.
+// Sketches to start from, each a little different: cats of a few strokes, and house fronts of labels.
 
 // Random numbers of a seed (mulberry32), so that the first sketch is always the same.
 function numbers(seed) {
@@ -19,6 +19,7 @@ function arc(x, y, width, height, from = 0, to = 2.05 * Math.PI) {
   });
 }
 
+// A cat, as lists of points.
 export function sketch(index, side) {
   const random = numbers(index), unit = side / 100;
   const x = 50 + random(-3, 3), y = 56 + random(-2, 3), wide = random(29, 34), tall = random(25, 29);
@@ -39,4 +40,48 @@ export function sketch(index, side) {
     ...sides.flatMap((s) => [-3, 0, 3].map((n) => [[x + s * 10, y + 9 + n * 0.5], [x + s * 24, y + 8 + n * 1.2], [x + s * 38, y + 8 + n * 2.2]])),
   ];
   return strokes.map((points) => points.map(([a, b]) => [a * unit, b * unit]));
+}
+
+// A house front as rectangles [label, left, top, right, bottom], of the labels in `names`, which are few or many.
+export function front(index, names, side) {
+  const random = numbers(index), unit = side / 100, pick = (low, high) => Math.floor(random(low, high + 1));
+  const parts = [], known = (words) => words.split(" ").find((word) => names.includes(word));
+  const put = (words, left, top, right, bottom) => {
+    const name = known(words);
+    if (name) parts.push([name, ...[left, top, right, bottom].map((length) => length * unit)]);
+  };
+  const floors = pick(2, 4), columns = pick(3, 5), left = random(5, 14), right = 100 - random(5, 14);
+  const eaves = random(17, 25), foot = random(92, 95), shop = eaves + (foot - eaves) * (floors / (floors + 1.25));
+  const cell = (right - left) / columns, storey = (shop - eaves) / floors, entrance = pick(0, columns - 1);
+  put("sky background", 0, 0, 100, foot);
+  put("street ground", 0, foot, 100, 100);
+  const slope = random(0, 9), steps = 12, top = eaves - random(7, 13);
+  for (let n = 0; n < steps; n += 1) {
+    const [low, high] = [n + 1, n].map((k) => eaves + ((top - eaves) * k) / steps), inset = (slope * n) / steps;
+    put("roof", left + inset, low, right - inset, high);
+  }
+  put("wall facade", left, eaves, right, foot);
+  put("cornice", left - 1.5, eaves - 1, right + 1.5, eaves + 1.5);
+  put("cornice trim molding", left, shop - 1.2, right, shop + 1);
+  const wide = cell * random(0.42, 0.54), tall = storey * random(0.5, 0.62);
+  const [shutters, blinds, balconies, trims, flowers] = [0.4, 0.3, 0.35, 0.4, 0.3].map((share) => random(0, 1) < share);
+  for (let floor = 0; floor < floors; floor += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      const x = left + cell * (column + 0.5), y = eaves + storey * floor + (storey - tall) * 0.55, half = wide / 2;
+      if (trims) put("trim molding deco", x - half - 0.8, y - 1.6, x + half + 0.8, y);
+      if (shutters) for (const s of [-1, 1]) put("shutter", x + s * half - (s < 0 ? wide * 0.32 : 0), y, x + s * half + (s > 0 ? wide * 0.32 : 0), y + tall);
+      put("window", x - half, y, x + half, y + tall);
+      if (blinds && random(0, 1) < 0.5) put("blind", x - half, y, x + half, y + tall * random(0.2, 0.6));
+      if (balconies && column % 2 === floor % 2) put("balcony", x - half - 1.5, y + tall * 0.62, x + half + 1.5, y + tall + 1);
+      else put("sill", x - half - 1, y + tall, x + half + 1, y + tall + 1.3);
+      if (flowers) put("plants", x - half, y + tall - 2, x + half, y + tall);
+    }
+  }
+  for (let column = 0; column < columns; column += 1) {
+    const x = left + cell * (column + 0.5), high = foot - shop;
+    if (column === entrance) put("door", x - cell * 0.26, shop + high * 0.22, x + cell * 0.26, foot);
+    else put("shop window", x - cell * 0.4, shop + high * 0.25, x + cell * 0.4, foot - high * 0.16);
+  }
+  if (random(0, 1) < 0.4) for (const x of [left, right - 2.5]) put("pillar", x, eaves + 1.5, x + 2.5, foot);
+  return parts;
 }
