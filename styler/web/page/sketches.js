@@ -45,30 +45,35 @@ export function sketch(index, side) {
 // A house front as rectangles [label, left, top, right, bottom], of the labels in `names`, which are few or many.
 export function front(index, names, side) {
   const random = numbers(index), unit = side / 100, pick = (low, high) => Math.floor(random(low, high + 1));
-  const parts = [], known = (words) => words.split(" ").find((word) => names.includes(word));
+  const parts = [], known = (words) => words.split(", ").find((word) => names.includes(word));
   const put = (words, left, top, right, bottom) => {
     const name = known(words);
     if (name) parts.push([name, ...[left, top, right, bottom].map((length) => length * unit)]);
   };
+  const any = (...words) => {
+    const own = words.filter((word) => names.includes(word));
+    return own[pick(0, own.length - 1)] ?? "";
+  };
+  const wall = any("wall", "ochre wall", "brick", "stone", "facade"), roof = any("roof", "tiles", "slate");
   const floors = pick(2, 4), columns = pick(3, 5), left = random(5, 14), right = 100 - random(5, 14);
   const eaves = random(17, 25), foot = random(92, 95), shop = eaves + (foot - eaves) * (floors / (floors + 1.25));
   const cell = (right - left) / columns, storey = (shop - eaves) / floors, entrance = pick(0, columns - 1);
-  put("sky background", 0, 0, 100, foot);
-  put("street ground", 0, foot, 100, 100);
+  put("sky, background", 0, 0, 100, foot);
+  put("street, ground", 0, foot, 100, 100);
   const slope = random(0, 9), steps = 12, top = eaves - random(7, 13);
   for (let n = 0; n < steps; n += 1) {
     const [low, high] = [n + 1, n].map((k) => eaves + ((top - eaves) * k) / steps), inset = (slope * n) / steps;
-    put("roof", left + inset, low, right - inset, high);
+    put(roof, left + inset, low, right - inset, high);
   }
-  put("wall facade", left, eaves, right, foot);
+  put(wall, left, eaves, right, foot);
   put("cornice", left - 1.5, eaves - 1, right + 1.5, eaves + 1.5);
-  put("cornice trim molding", left, shop - 1.2, right, shop + 1);
+  put("cornice, trim, molding", left, shop - 1.2, right, shop + 1);
   const wide = cell * random(0.42, 0.54), tall = storey * random(0.5, 0.62);
-  const [shutters, blinds, balconies, trims, flowers] = [0.4, 0.3, 0.35, 0.4, 0.3].map((share) => random(0, 1) < share);
+  const [shutters, blinds, balconies, trims, flowers, awnings] = [0.4, 0.3, 0.35, 0.4, 0.3, 0.5].map((share) => random(0, 1) < share);
   for (let floor = 0; floor < floors; floor += 1) {
     for (let column = 0; column < columns; column += 1) {
       const x = left + cell * (column + 0.5), y = eaves + storey * floor + (storey - tall) * 0.55, half = wide / 2;
-      if (trims) put("trim molding deco", x - half - 0.8, y - 1.6, x + half + 0.8, y);
+      if (trims) put("trim, molding, deco", x - half - 0.8, y - 1.6, x + half + 0.8, y);
       if (shutters) for (const s of [-1, 1]) put("shutter", x + s * half - (s < 0 ? wide * 0.32 : 0), y, x + s * half + (s > 0 ? wide * 0.32 : 0), y + tall);
       put("window", x - half, y, x + half, y + tall);
       if (blinds && random(0, 1) < 0.5) put("blind", x - half, y, x + half, y + tall * random(0.2, 0.6));
@@ -80,7 +85,10 @@ export function front(index, names, side) {
   for (let column = 0; column < columns; column += 1) {
     const x = left + cell * (column + 0.5), high = foot - shop;
     if (column === entrance) put("door", x - cell * 0.26, shop + high * 0.22, x + cell * 0.26, foot);
-    else put("shop window", x - cell * 0.4, shop + high * 0.25, x + cell * 0.4, foot - high * 0.16);
+    else {
+      put("shop, window", x - cell * 0.4, shop + high * 0.25, x + cell * 0.4, foot - high * 0.06);
+      if (awnings && known("shop")) put("awning", x - cell * 0.44, shop + high * 0.3, x + cell * 0.44, shop + high * 0.45);
+    }
   }
   if (random(0, 1) < 0.4) for (const x of [left, right - 2.5]) put("pillar", x, eaves + 1.5, x + 2.5, foot);
   return parts;
