@@ -43,7 +43,7 @@ from styler.storage.pictures.load import load_levels
 from styler.storage.styles import Asked
 from styler.storage.videos.video import open_video
 
-_PICTURES = 4
+PICTURES = 4
 """Pictures of a folder, or frames of a video, that are learned from, at most."""
 _FRAMES = 3000
 """Frames of a video among which these are, at most: the others need not be decoded."""
@@ -280,14 +280,14 @@ def _photos(jobs: Sequence[Job], options: FastOptions) -> Iterator[Tensor]:
 
     One that cannot be read is passed over, as long as another can be: painting it says what is wrong.
     """
-    chosen = spread([job for job in jobs if job.source != STREAM], _PICTURES)
+    chosen = spread([job for job in jobs if job.source != STREAM], PICTURES)
     problem: StylerError = InputError(
         "standard input (-) can be read only once, and a painting is learned on the photo first: give a file"
     )
     side, found = min(LONG_SIDE, long_side(options.size) or LONG_SIDE), 0
     for job in chosen:
         try:
-            for picture in _opened(job, _PICTURES // len(chosen), side, options):
+            for picture in _opened(job, PICTURES // len(chosen), side, options):
                 found += 1
                 yield picture
         except StylerError as error:
