@@ -83,7 +83,6 @@ class Style:
     cover: str
     roof: tuple[int, int, int]
     arched: bool
-    panes: tuple[int, int]
     width: float  # of a window, as a share of its column
     height: float  # of a window, as a share of its storey
     shutters: bool
@@ -108,7 +107,7 @@ def style(draw: np.random.Generator) -> Style:
     stuff = str(draw.choice(tuple(WALLS), p=(0.34, 0.28, 0.22, 0.16)))
     timber = bool(stuff in ("wall", "ochre wall") and draw.random() < 0.22)
     cover = str(draw.choice(tuple(ROOFS)))
-    white = draw.random() < 0.6
+    white = draw.random() < 0.85
     return Style(
         stuff,
         timber,
@@ -120,7 +119,6 @@ def style(draw: np.random.Generator) -> Style:
         cover,
         one_of(ROOFS[cover]),
         bool(draw.random() < 0.22),
-        (int(draw.integers(1, 4)), int(draw.integers(1, 5))),
         float(draw.uniform(0.36, 0.56)),
         float(draw.uniform(0.46, 0.68)),
         bool(draw.random() < 0.3 and not timber),

@@ -193,22 +193,9 @@ def window(view: View, part: Part) -> None:
     reach = np.minimum(np.minimum(view.x, 1 - view.x) * wide, np.minimum(view.y, 1 - view.y) * high)
     glass = (
         color(20, 24, 30)
-        + color(150, 172, 200) * (0.34 * smoothstep(0.1, 1, view.y + 0.5 * view.broad))[..., None]
+        + color(150, 172, 200) * (0.34 * smoothstep(0.1, 1, view.y + 0.2 * view.broad))[..., None]
     )
-    drawn = (number * 17.3) % 1
-    if drawn < 0.45:
-        open_by = 0.2 + 0.6 * ((number * 31.7) % 1)
-        cloth = smoothstep(open_by, open_by + 0.08, np.abs(view.x * 2 - 1)) * (
-            0.55 + 0.15 * np.sin(view.u * 42)
-        )
-        glass = mix(glass, color(222, 216, 202), cloth * 0.8)
-    elif drawn < 0.6:
-        glass = mix(
-            glass,
-            color(206, 198, 180),
-            smoothstep(0.02, 0.0, 0.45 + 0.4 * ((number * 7.1) % 1) - view.y) * 0.8,
-        )
-    across, down = one.panes
+    across, down = (2 if wide > 0.55 else 1), max(1, round(high / wide * 2))
     bar = 0.045
     bars = np.minimum(
         np.abs((view.x * across + 0.5) % 1 - 0.5) * wide / across,
@@ -223,7 +210,7 @@ def window(view: View, part: Part) -> None:
     side = view.u - view.box[0] if canvas.sun[0] > 0 else view.box[2] - view.u
     shade |= side < deep * abs(canvas.sun[0])
     canvas.light[view.rows, view.columns][shade & where] *= 0.3
-    if (number * 7.3) % 1 < 0.08 and drawn > 0.2:
+    if number < 0.05:
         view.shine(color(255, 170, 80) * 0.55, where & ~frame)
 
 

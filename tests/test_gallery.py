@@ -17,7 +17,7 @@ from styler.tasks.train_fast import fault_of
 
 SHIPPED = [entry for entry in library.installed() if entry.bundled]
 GALLERY = [entry for entry in SHIPPED if entry.card.kind == "transform"]
-TRANSLATOR = "edges2cat"
+TRANSLATOR, LABELED = "edges2cat", "labels2facade"
 PHOTO = Path(__file__).parents[1] / "examples" / "harbour.jpg"
 
 
@@ -60,13 +60,16 @@ def test_a_style_that_ships_is_found_by_its_name(run, tmp_path, monkeypatch):
     assert done.err.startswith("Wrote harbour-")
 
 
-def test_the_translator_is_whole_and_says_whom_it_owes_what():
-    (entry,) = (entry for entry in SHIPPED if entry.card.kind == "translate")
-    assert entry.name == TRANSLATOR and not entry.problem and entry.path.stat().st_size < 8e6
-    information = library.read_generator(entry.path).card.information
-    assert entry.card.licence == "MIT" and information["training"]["credits"]
-    assert information["translation"]["condition"]["name"] == "edges"
-    assert information["validation"]["pairs"] > 20
+def test_translators_are_whole_and_say_whom_they_owe_what():
+    entries = {entry.name: entry for entry in SHIPPED if entry.card.kind == "translate"}
+    assert sorted(entries) == [TRANSLATOR, LABELED]
+    for entry in entries.values():
+        assert not entry.problem and entry.path.stat().st_size < 8e6
+        information = library.read_generator(entry.path).card.information
+        assert entry.card.licence == "MIT" and information["training"]["credits"]
+        assert information["validation"]["pairs"] >= 12
+    assert entries[TRANSLATOR].card.information["translation"]["condition"]["name"] == "edges"
+    assert len(entries[LABELED].card.information["translation"]["labels"]) == 20
 
 
 def test_a_drawn_cat_becomes_one_with_two_eyes_where_they_were_drawn(run, tmp_path, monkeypatch):
@@ -94,6 +97,41 @@ def test_a_drawn_cat_becomes_one_with_two_eyes_where_they_were_drawn(run, tmp_pa
     assert (
         one[..., 80:200, 70:186].mean((2, 3)) - other[..., 80:200, 70:186].mean((2, 3))
     ).abs().max() > 0.05
+
+
+def test_labels_become_what_they_name(run, tmp_path, monkeypatch):
+    """Bricks are red, leaves green, the sky bright; a door and panes are darker than walls."""
+    monkeypatch.chdir(tmp_path)
+    boxes = {
+        "#0000aa": (0, 0, 256, 256),  # sky
+        "#808080": (0, 232, 256, 256),  # street
+        "#aa00ff": (40, 60, 128, 232),  # brick
+        "#0000ff": (128, 60, 216, 232),  # wall
+        "#0055ff": (150, 90, 190, 140),  # window
+        "#00aaff": (60, 160, 100, 232),  # door
+        "#00aa00": (220, 180, 256, 232),  # plants
+    }
+    drawing = Image.new("RGB", (256, 256))
+    for color, (left, top, right, bottom) in boxes.items():
+        ImageDraw.Draw(drawing).rectangle((left, top, right - 1, bottom - 1), fill=color)
+    drawing.save("house.png")
+    assert run("translate", "house.png", "--checkpoint", LABELED, "-o", "made.png").code == 0
+    made = load_picture("made.png").image[0]
+    sky, street, brick, wall, window, door, plants = (
+        made[:, top + 8 : bottom - 8, left + 8 : right - 8].mean((1, 2))
+        for left, top, right, bottom in (
+            (0, 0, 256, 50),
+            (0, 228, 256, 260),
+            (40, 70, 128, 150),
+            (128, 60, 216, 90),
+            (150, 90, 190, 140),
+            (60, 160, 100, 232),
+            (220, 190, 256, 228),
+        )
+    )
+    assert brick[0] > brick[2] + 0.15 and sky[2] > 0.5 and plants[1] > plants[0] + 0.05
+    assert wall.mean() > 0.5 and max(window.mean(), door.mean()) < wall.mean() - 0.2
+    assert 0.25 < street.mean() < 0.75
 
 
 @pytest.mark.parametrize("factor", [2, 4])
