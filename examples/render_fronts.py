@@ -186,7 +186,7 @@ def arched(view: View, part: Part) -> np.ndarray:
 
 
 def window(view: View, part: Part) -> None:
-    """Frame, bars and panes: dark, with the sky in them, curtains or lamplight."""
+    """Frame, bars and panes: dark, with the sky in them, and lamplight in a few."""
     one, number, canvas = part.look["style"], float(part.look["number"]), view.canvas
     where = arched(view, part)
     wide, high = view.box[2] - view.box[0], view.box[3] - view.box[1]
