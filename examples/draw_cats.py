@@ -18,7 +18,7 @@ from render_cats import show
 
 from styler.networks.layers import Mode
 from styler.storage.models import library
-from styler.tasks.translate import Preparation
+from styler.tasks.translate import Preparation, Reading
 
 SIDE, FINE = 256, 3
 
@@ -208,12 +208,14 @@ def cats() -> list[Image.Image]:
 
 
 @torch.inference_mode()
-def translated(drawing: Image.Image, model: library.Translator, seed: int) -> Image.Image:
+def translated(
+    drawing: Image.Image, model: library.Translator, seed: int, reading: Reading = "sketch"
+) -> Image.Image:
     """What a network makes of a drawing."""
     about = model.about
     config = model.network.config
     prepare = Preparation(
-        config.inputs, "sketch", about.condition, about.tints, config.grain, about.margin, seed
+        config.inputs, reading, about.condition, about.tints, config.grain, about.margin, seed
     )
     image = torch.from_numpy(np.array(drawing.convert("RGB"))).permute(2, 0, 1)[None] / 255
     mode = Mode(about.statistics)
@@ -221,16 +223,23 @@ def translated(drawing: Image.Image, model: library.Translator, seed: int) -> Im
     return Image.fromarray((made.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8))
 
 
-def main() -> None:
-    """Put the drawings, and what becomes of them, on a sheet."""
-    drawings = cats()
+def show_translated(drawings: list[Image.Image], reading: Reading, across: tuple[int, int]) -> None:
+    """Put drawings on the sheet that the command names, each beside what its network makes of it, if any.
+
+    `across` is the number of pictures in a row, without a network and with one.
+    """
     pictures: list[Image.Image] = []
     model = library.read_generator(library.locate_generator(sys.argv[2])) if len(sys.argv) > 2 else None
     for seed, drawing in enumerate(drawings):
         pictures.append(drawing.convert("RGB"))
         if model:
-            pictures.append(translated(drawing, model, seed))
-    show(pictures, Path(sys.argv[1]), 10 if model else 6)
+            pictures.append(translated(drawing, model, seed, reading))
+    show(pictures, Path(sys.argv[1]), across[model is not None])
+
+
+def main() -> None:
+    """Put the drawings, and what becomes of them, on a sheet."""
+    show_translated(cats(), "sketch", (6, 10))
 
 
 if __name__ == "__main__":

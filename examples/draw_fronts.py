@@ -6,18 +6,9 @@ castle, a barn, a face, letters. With a NETWORK, a name or a file, each is besid
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import numpy as np
-import torch
+from draw_cats import show_translated
 from front_plans import LABELS
 from PIL import Image, ImageDraw
-from render_cats import show
-
-from styler.networks.layers import Mode
-from styler.storage.models import library
-from styler.tasks.translate import Preparation
 
 SIDE = 256
 
@@ -110,25 +101,9 @@ def fronts() -> list[Image.Image]:
     return [drawn(text) for text in FRONTS.strip().split("\n\n")]
 
 
-@torch.inference_mode()
-def translated(drawing: Image.Image, model: library.Translator, seed: int) -> Image.Image:
-    """What a network makes of a drawing."""
-    config, about = model.network.config, model.about
-    prepare = Preparation(config.inputs, "picture", about.condition, (), config.grain, about.margin, seed)
-    image = torch.from_numpy(np.array(drawing)).permute(2, 0, 1)[None] / 255
-    made = model.network(prepare(image), Mode(about.statistics)).clamp(0, 1)[0]
-    return Image.fromarray((made.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8))
-
-
 def main() -> None:
     """Put the drawings, and what becomes of them, on a sheet."""
-    model = library.read_generator(library.locate_generator(sys.argv[2])) if len(sys.argv) > 2 else None
-    pictures: list[Image.Image] = []
-    for seed, drawing in enumerate(fronts()):
-        pictures.append(drawing)
-        if model:
-            pictures.append(translated(drawing, model, seed))
-    show(pictures, Path(sys.argv[1]), 8 if model else 5)
+    show_translated(fronts(), "picture", (5, 8))
 
 
 if __name__ == "__main__":

@@ -581,15 +581,22 @@ def show(pictures: list[Image.Image], path: Path, across: int = 8) -> None:
     save(np.asarray(sheet, np.float32) / 255, path, (across * 128, rows * 128))
 
 
-def main() -> None:
-    """Render the cats asked for, or a sheet of them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("count", type=int, nargs="?", default=64, help="cats, of the seeds from --first on")
-    parser.add_argument("-o", "--output", type=Path, default=Path("cats"), help="folder, or the sheet's JPEG")
+def asked(about: str, what: str, count: int) -> argparse.Namespace:
+    """The command line of a renderer of so many pictures."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument(
+        "count", type=int, nargs="?", default=count, help=f"{what}, of the seeds from --first on"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path(what), help="folder, or the sheet's JPEG")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
-    parser.add_argument("--sheet", type=int, default=0, help="so many cats on one picture instead")
-    chosen = parser.parse_args()
+    parser.add_argument("--sheet", type=int, default=0, help=f"so many {what} on one picture instead")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Render the cats asked for, or a sheet of them."""
+    chosen = asked(__doc__, "cats", 64)
     if chosen.sheet:
         seeds = range(chosen.first, chosen.first + chosen.sheet)
         show([render(seed, chosen.size) for seed in seeds], chosen.output)

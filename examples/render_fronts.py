@@ -6,16 +6,14 @@ goes to PAIRS/val. `--sheet 32` shows the first pairs on one picture. front_plan
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from front_plans import LABELS, Part, Style, plan
 from noise import cells, fractal, gradient2, scramble, uniform
 from PIL import Image, ImageColor
-from render_cats import show, write
+from render_cats import asked, show, write
 from render_light import color, grade, mix, smoothstep, tone
 from scipy.ndimage import gaussian_filter
 
@@ -39,7 +37,7 @@ class Canvas:
     fine: np.ndarray  # noise of a pixel
     scale: float  # pixels a metre
     foot: float  # metres
-    sun: tuple[float, float]  # how far a shadow falls for a metre of depth: across and down
+    sun: tuple[float, float]  # how far a shadow falls for a metre of depth: to the right, and down
 
     def view(self, box: tuple[float, float, float, float]) -> View:
         """The part of the canvas in a box."""
@@ -53,7 +51,7 @@ class Canvas:
         """Darken what lies in the shadow of a box that stands out from the wall by a depth in metres."""
         across, down = (depth * by for by in self.sun)
         left, low, right, high = box
-        shadow = (left + min(across, 0) * 0.9, low - down, right + max(across, 0) * 0.9, high - 0.4 * down)
+        shadow = (left, low - down, right + across * 0.9, high - 0.4 * down)
         self.view(shadow).shade(1 - amount)
 
 
@@ -138,13 +136,13 @@ def wall(view: View, part: Part) -> None:
     one = part.look["style"]
     shown = stuff(view, one, part.kind)
     where = np.ones(view.u.shape, bool)
-    if part.form in ("gable", "dormer"):
-        share = 1.0 if part.form == "gable" else 0.72
-        where = view.y < np.maximum(1 - np.abs(view.x * 2 - 1), 1 - 0 * view.x if share < 1 else 0)
-        if part.form == "dormer":
-            where = view.y < share + (1 - share) * (1 - np.abs(view.x * 2 - 1))
+    slope = 1 - np.abs(view.x * 2 - 1)
+    if part.form == "gable":
+        where = view.y < np.maximum(slope, 0)
+    elif part.form == "dormer":
+        where = view.y < 0.72 + 0.28 * slope
     elif part.form == "stepped":
-        where = view.y < np.clip(np.floor((1.15 - np.abs(view.x * 2 - 1)) * 5) / 5, 0, 1)
+        where = view.y < np.clip(np.floor((slope + 0.15) * 5) / 5, 0, 1)
     elif part.form == "front":
         damp = smoothstep(1.0, 0.0, view.v + 0.4 * view.broad)
         shown = shown * (1 - 0.35 * damp)[..., None]
@@ -152,10 +150,10 @@ def wall(view: View, part: Part) -> None:
     view.claim(part.kind, where)
     view.canvas.light[view.rows, view.columns][where] = 1
     if part.form in ("gable", "stepped", "dormer"):
-        inner = np.roll(where, max(2, round(0.2 * view.canvas.scale)), axis=0)
-        edge = where & ~inner
-        view.paint(noised(color(*one.trim) if part.form != "dormer" else color(*one.roof), view), edge)
-        view.claim("cornice" if part.form != "dormer" else one.cover, edge)
+        edge = where & ~np.roll(where, max(2, round(0.2 * view.canvas.scale)), axis=0)
+        kind, shade = (one.cover, one.roof) if part.form == "dormer" else ("cornice", one.trim)
+        view.paint(noised(color(*shade), view), edge)
+        view.claim(kind, edge)
     if part.form == "chimney":
         view.paint(shown * 0.7, view.y > 0.88)
 
@@ -207,8 +205,7 @@ def window(view: View, part: Part) -> None:
     view.claim("window", where)
     deep = 0.16
     shade = (view.box[3] - view.v) < deep * canvas.sun[1]
-    side = view.u - view.box[0] if canvas.sun[0] > 0 else view.box[2] - view.u
-    shade |= side < deep * abs(canvas.sun[0])
+    shade |= view.u - view.box[0] < deep * canvas.sun[0]
     canvas.light[view.rows, view.columns][shade & where] *= 0.3
     if number < 0.05:
         view.shine(color(255, 170, 80) * 0.55, where & ~frame)
@@ -508,15 +505,7 @@ def pair(seed: int, side: int) -> Image.Image:
 
 def main() -> None:
     """Make the pairs asked for, or a sheet of them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("count", type=int, nargs="?", default=32, help="pairs, of the seeds from --first on")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("fronts"), help="folder, or the sheet's JPEG"
-    )
-    parser.add_argument("--first", type=int, default=0, help="first seed")
-    parser.add_argument("--size", type=int, default=256, help="side of a picture in pixels")
-    parser.add_argument("--sheet", type=int, default=0, help="so many pairs on one picture instead")
-    chosen = parser.parse_args()
+    chosen = asked(__doc__, "fronts", 32)
     if chosen.sheet:
         seeds = range(chosen.first, chosen.first + chosen.sheet)
         show([picture for seed in seeds for picture in render(seed, chosen.size)], chosen.output)

@@ -4,7 +4,9 @@ import io
 import os
 import signal
 import socket
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 LOOPBACK = {"localhost", "127.0.0.1", "::1", None}
 _connect, _getaddrinfo = socket.socket.connect, socket.getaddrinfo
 
@@ -63,6 +66,17 @@ class Done:
     @property
     def lines(self):
         return self.out.decode().splitlines()
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    """The examples' modules, forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    yield
+    for name in set(sys.modules) - before:
+        if (EXAMPLES / f"{name}.py").exists():
+            del sys.modules[name]
 
 
 @pytest.fixture

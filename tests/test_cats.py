@@ -2,25 +2,13 @@
 
 import dataclasses
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = pytest.mark.usefixtures("examples")
 SIDE = 96
-
-
-@pytest.fixture(autouse=True)
-def examples(monkeypatch):
-    """The examples' modules, forgotten afterwards."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    yield
-    for name in set(sys.modules) - before:
-        if (EXAMPLES / f"{name}.py").exists():
-            del sys.modules[name]
 
 
 def pixels(picture):

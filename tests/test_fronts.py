@@ -1,25 +1,13 @@
 """The rendered house fronts of the examples, and their labels: what a translator of labels is trained on."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+pytestmark = pytest.mark.usefixtures("examples")
 SIDE = 96
-
-
-@pytest.fixture(autouse=True)
-def examples(monkeypatch):
-    """The examples' modules, forgotten afterwards."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    yield
-    for name in set(sys.modules) - before:
-        if (EXAMPLES / f"{name}.py").exists():
-            del sys.modules[name]
 
 
 def colors_of(labels):
