@@ -13,30 +13,27 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from learn import judged
 from torch import Tensor
 from warping import steadily
 
-from styler.events import result_of
-from styler.image.size import fit, resize, size_of
-from styler.jobs.training import learn
+from styler.events import Note, result_of
+from styler.jobs.training import learn as learning
 from styler.options.fast import LEARNING_STEPS, FastOptions
-from styler.options.fields import parse_size
+from styler.options.fields import OutputSize, parse_size
 from styler.storage.inputs import plan
 from styler.storage.models import library
 from styler.storage.pictures.save import save_picture
 from styler.storage.styles import asked
-from styler.storage.videos.video import open_video
+from styler.storage.videos.video import open_video, readable
 
 PIECES = (1 / 3, 0.53, 0.78)
 """Where the pieces begin, as shares of the video."""
@@ -44,13 +41,12 @@ LENGTH = 8
 STILL = 3 / 255
 
 
-def pieces(path: Path, size: object) -> list[list[Tensor]]:
+def pieces(path: Path, size: OutputSize) -> list[list[Tensor]]:
     """The frames that are looked at, [1, 3, H, W] each."""
     video = open_video(path, size, FastOptions.max_pixels)
-    frames = [frame.image for frame in video.frames(0)]
-    scaled = [resize(frame, fit(size_of(frame), max(size_of(frame)))) for frame in frames]
+    frames = [frame.image for frame in readable(video, 0) if not isinstance(frame, Note)]
     starts = [min(int(len(frames) * share), len(frames) - LENGTH) for share in PIECES]
-    return [scaled[start : start + LENGTH] for start in starts]
+    return [frames[start : start + LENGTH] for start in starts]
 
 
 def flicker(own: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
@@ -62,20 +58,14 @@ def flicker(own: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
     return statistics.mean(found)
 
 
-def learned(given: argparse.Namespace, count: int) -> tuple[learn.Part, float]:
+def learned(given: argparse.Namespace, count: int) -> tuple[learning.Part, float]:
     """What is learned from so many frames, and the seconds of the processor that it took."""
-    learn.PICTURES = count
+    learning.PICTURES = count
     options = FastOptions(style=given.painting, learn=given.learn, size=given.size, relearn=True)
     wish, begun = asked(options.style, library.styles), time.process_time()
     jobs = plan([given.video], None, "x").jobs
-    (part,) = result_of(learn.learn(wish, jobs, options, lambda: False))
+    (part,) = result_of(learning.learn(wish, jobs, options, lambda: False))
     return part, time.process_time() - begun
-
-
-def judged(judge: str, words: Sequence[Path | str]) -> dict[str, float]:
-    """The judge's figures for a content, a style and an output."""
-    said = subprocess.run([sys.executable, judge, *words], check=True, capture_output=True, text=True)
-    return {name: value for name, value in json.loads(said.stdout).items() if isinstance(value, float)}
 
 
 def main() -> None:
@@ -103,7 +93,7 @@ def main() -> None:
                     files = [Path(home) / f"{name}-{count}-{number}.png" for name in ("own", "painted")]
                     for file, image in zip(files, (piece, painted), strict=True):
                         save_picture(file, image[LENGTH // 2])
-                    figures.append(judged(given.judge, [files[0], given.painting, files[1]]))
+                    figures.append(judged(given.judge, [str(files[0]), given.painting, str(files[1])]))
             means = {name: statistics.mean(each[name] for each in figures) for name in (figures or [{}])[0]}
             told = "".join(f", {name} {value:.3f}" for name, value in means.items())
             print(

@@ -43,10 +43,9 @@ def main() -> None:
             for photo in [asked.photo, *asked.unseen] if asked.judge else []:
                 output = str(Path(home) / f"{length}-{Path(photo).stem}.png")
                 result_of(fast([photo], output, options))
-                print(
-                    f"  {Path(photo).name}: {judged(asked.judge, [photo, asked.painting, output])}",
-                    flush=True,
-                )
+                figures = judged(asked.judge, [photo, asked.painting, output])
+                told = ", ".join(f"{name} {value}" for name, value in figures.items())
+                print(f"  {Path(photo).name}: {told}", flush=True)
 
 
 def learned(photo: str, options: FastOptions, home: Path) -> str:
@@ -61,11 +60,11 @@ def learned(photo: str, options: FastOptions, home: Path) -> str:
     return f"{steps} steps, {busy:.0f} s of the processor, {wall:.0f} s of the clock; {terms}"
 
 
-def judged(judge: str, words: Sequence[str]) -> str:
+def judged(judge: str, words: Sequence[str]) -> dict[str, float]:
     """The judge's figures for a content, a style and an output."""
     said = subprocess.run([sys.executable, judge, *words], check=True, capture_output=True, text=True)
-    figures = json.loads(said.stdout)
-    return ", ".join(f"{name} {value}" for name, value in figures.items() if name != "output")
+    figures: dict[str, float] = json.loads(said.stdout)
+    return {name: value for name, value in figures.items() if name != "output"}
 
 
 if __name__ == "__main__":
