@@ -17,6 +17,7 @@ from styler.errors import CheckpointError, DeviceError, InputError, OutputError
 from styler.events import Note, Stage, TrainStep
 from styler.jobs import fast as job
 from styler.jobs.training import learn as learning
+from styler.jobs.training.styles import read_start
 from styler.networks.kinds import described
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
@@ -50,6 +51,7 @@ def here(tmp_path, monkeypatch):
     (folder / "in").mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(find, "_bundled", lambda: None)
+    monkeypatch.setattr(find, "START", "mosaic")
     monkeypatch.setitem(LEARNING, "crop", 32)
     monkeypatch.setitem(LEARNING, "average", 0.0)  # which follows every eighth step only
     for length, steps in {"fast": 2, "normal": 4, "long": 6}.items():
@@ -123,6 +125,21 @@ def test_what_is_learned_depends_on_the_options(change):
     fast("photo.png")
     events, _ = fast("photo.png", output="again.png", **change)
     assert steps(events) and len(kept()) == 2
+
+
+def test_the_usual_start_may_be_one_of_several_styles(monkeypatch):
+    """That of its name, in whatever network; without it, any."""
+    library.write(library.folder() / "pair.safetensors", model())
+    first, second = (style.name for style in model().card.styles)
+    pair, tiles = (library.locate(name, "") for name in ("pair", "tiles"))
+    assert library.locate_start() == (tiles, "mosaic")
+    monkeypatch.setattr(find, "START", "none of these")
+    assert library.locate_start() == (pair, first)
+    monkeypatch.setattr(find, "START", second)
+    assert library.locate_start() == (pair, second)
+    fast("photo.png")
+    (learned,) = kept()
+    assert len(library.read(learned).card.styles) == 1
 
 
 def test_the_start_counts():
@@ -301,7 +318,7 @@ def test_a_painting_is_learned_from_the_style_that_it_is_blended_with():
 def test_a_style_of_a_network_of_several_is_blended_too():
     library.write(library.folder() / "pair.safetensors", model())
     network, styles = library.read(library.locate("pair", "")), model().card.styles
-    alone = learning.start_for(f"{styles[1].name}:1").network
+    alone = read_start(library.locate("pair", ""), f"{styles[1].name}:1").network
     photo = load_picture("photo.png").image
     with torch.inference_mode():
         expected = network.network(photo, Mode(mix=torch.tensor([[0.0, 1.0]])))

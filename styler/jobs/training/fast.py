@@ -19,12 +19,20 @@ from styler.errors import InputError
 from styler.events import Event, Note
 from styler.jobs.training.diary import Diary, Steps, fixed
 from styler.jobs.training.run import Request, Saved, Training, train
-from styler.jobs.training.styles import LearnedStyle, Network, model_of, name_of, network_for, open_styles
+from styler.jobs.training.styles import (
+    LearnedStyle,
+    Network,
+    model_of,
+    name_of,
+    network_for,
+    open_styles,
+    read_start,
+    read_styled,
+)
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
 from styler.networks.texture import TextureNetwork
 from styler.options.fast import FastOptions, TrainFastOptions
-from styler.plans import KINDS
 from styler.processes import Group
 from styler.storage import disk
 from styler.storage.datasets.photos import Pictures
@@ -72,13 +80,18 @@ def train_fast(
         add_to: name or file of a trained network to which the styles are added; its own stay exactly as they
             are.
         start_from: name or file of a trained network whose weights are the first ones, with as many styles or
-            one, with which all begin.
+            one, with which all begin; or the name of one of its styles, with which all begin.
         resume, overwrite, credits, stop: see `Request`.
 
     Raises as `train`.
     """
-    base, first = (library.locate(name, "") if name else None for name in (add_to, start_from))
-    inputs: list[Path | str] = [*map(file_of, styles), *(path for path in (base, first) if path)]
+    base = library.locate(add_to, "") if add_to else None
+    first = library.locate_start(start_from) if start_from else None
+    inputs: list[Path | str] = [
+        *map(file_of, styles),
+        *([base] if base else []),
+        *(first[:1] if first else ()),
+    ]
     output = disk.file_for(output, "-".join(slug(name_of(style)) for style in styles) + SUFFIX)
     request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
     make = functools.partial(_make_training, styles, dataset, options, base, first)
@@ -90,14 +103,15 @@ def _make_training(
     dataset: str,
     options: TrainFastOptions,
     add_to: Path | None,
-    start_from: Path | None,
+    start_from: tuple[Path, str] | None,
     group: Group,
     device: torch.device,
 ) -> Generator[Event, None, Training[Inputs]]:
     """Open styles and photos, and build the network."""
     options = replace(options, loss_network=(yield from vgg.choose(options.loss_network)))
     styles = yield from open_styles(files, options.style_size)
-    base, first = (_read_styled(path) if path else None for path in (add_to, start_from))
+    base = read_styled(add_to) if add_to else None
+    first = read_start(*start_from) if start_from else None
     network = network_for(options, [one.style.name for one in styles], base, first).to(device)
     feed = _feed_for(network, dataset, options, group)
     yield from _notes(network, feed, dataset, base, options)
@@ -118,14 +132,6 @@ def _make_training(
         diary=Diary(work.preview, feed.skipped),
         write=work.write,
     )
-
-
-def _read_styled(path: Path) -> Model:
-    """Read a network that has styles; CheckpointError if it does anything else."""
-    model = library.read(path)
-    if not KINDS[model.card.kind].styles:
-        library.require_use(path, model.card, "photo")
-    return model
 
 
 def _notes(

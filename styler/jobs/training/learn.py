@@ -26,13 +26,11 @@ from styler.jobs.recipes import Record
 from styler.jobs.records import prepare
 from styler.jobs.training.diary import about, fixed
 from styler.jobs.training.fast import SAMPLE_SIDE, Feed, StyleTraining, moved
-from styler.jobs.training.styles import LearnedStyle, model_of, network_for, open_styles
-from styler.networks.kinds import described
-from styler.networks.residual import ResidualNetwork, single
+from styler.jobs.training.styles import LearnedStyle, model_of, network_for, open_styles, read_start
+from styler.networks.residual import ResidualNetwork
 from styler.options.fast import LEARNING, LEARNING_STEPS, FastOptions, TrainFastOptions
 from styler.processes import ALONE
 from styler.storage import disk
-from styler.storage.cards import Style, weights
 from styler.storage.datasets.photos import LONG_SIDE, crops, spread
 from styler.storage.header import SUFFIX
 from styler.storage.inputs import STREAM, Job
@@ -99,7 +97,8 @@ def learn(
     Raises:
         StylerError: for what is wrong with a painting or all pictures, or for names that no one network has.
     """
-    start, total = start_for(wish.names), sum(wish.weights.values())
+    found = (library.locate("", wish.names), wish.names) if wish.names else library.locate_start()
+    start, total = read_start(*found), sum(wish.weights.values())
     parts, lessons = [], []
     for painting in filter(wish.weights.get, wish.paintings):  # none without weight
         lesson = yield from _open(painting, start, options)
@@ -150,26 +149,6 @@ def _learned(
 def _network(model: Model) -> ResidualNetwork:
     assert isinstance(model.network, ResidualNetwork)
     return model.network
-
-
-def start_for(names: str) -> Model:
-    """The network from which paintings are learned: that of the styles with which they are to be blended.
-
-    Args:
-        names: styles of one network, with weights, as one; "" for the usual start.
-
-    Raises:
-        CheckpointError: if no network has them.
-    """
-    path = library.locate("", names) if names else library.locate_start()
-    model = library.read(path)
-    if len(model.card.styles) == 1:
-        return model
-    network, card, _ = library.transform_of(path, model)
-    style = Style("-".join(weights(names)))
-    alone = single(network, library.mix(card, names))
-    seal = hashlib.sha256(f"{card.sha256} {names}".encode()).hexdigest()
-    return Model(alone, replace(card, network=described(alone.config), styles=(style,), sha256=seal))
 
 
 def _open(painting: str, start: Model, options: FastOptions) -> Generator[Event, None, _Lesson]:

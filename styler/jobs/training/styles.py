@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
+import hashlib
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from styler.image.levels import to_levels
 from styler.image.size import long_side
 from styler.networks.kinds import described
 from styler.networks.layers import norms_of
-from styler.networks.residual import WIDTHS, ResidualNetwork
+from styler.networks.residual import WIDTHS, ResidualNetwork, single
 from styler.networks.texture import TextureArchitecture, TextureNetwork
 from styler.options.fast import TrainFastOptions
 from styler.options.fields import OutputSize
-from styler.plans import ResidualArchitecture
+from styler.plans import KINDS, ResidualArchitecture
+from styler.storage.cards import weights
+from styler.storage.models import library
 from styler.storage.models.library import Card, Model, Style
 from styler.storage.names import display, file_of, slug
 from styler.storage.pictures.load import load_picture
@@ -108,6 +110,33 @@ def network_for(
     return extended(base.network, len(styles))
 
 
+def read_start(path: Path, names: str = "") -> Model:
+    """Read a network to train further: of several styles a single one, or a mix, where `names` says which.
+
+    Args:
+        names: styles of it, with weights, as `library.mix` takes them; "" for all as they are.
+
+    Raises:
+        CheckpointError: if it has no styles, or not these.
+    """
+    model = read_styled(path)
+    if not names or len(model.card.styles) == 1:
+        return model
+    network, card, _ = library.transform_of(path, model)
+    alone = single(network, library.mix(card, names))
+    seal = hashlib.sha256(f"{card.sha256} {names}".encode()).hexdigest()
+    style = Style("-".join(weights(names)))
+    return Model(alone, replace(card, network=described(alone.config), styles=(style,), sha256=seal))
+
+
+def read_styled(path: Path) -> Model:
+    """Read a network that has styles; CheckpointError if it does anything else."""
+    model = library.read(path)
+    if not KINDS[model.card.kind].styles:
+        library.require_use(path, model.card, "photo")
+    return model
+
+
 def _started_from(options: TrainFastOptions, count: int, first: Model) -> Network:
     """Copy the network of a model, to be trained further."""
     if first.card.kind != options.network:
@@ -119,7 +148,7 @@ def _started_from(options: TrainFastOptions, count: int, first: Model) -> Networ
     network = first.network if known == count else extended(first.network, count - 1)
     network = copy.deepcopy(network).requires_grad_(True)
     if isinstance(network, ResidualNetwork):
-        network.config = dataclasses.replace(network.config, grain=options.grain)
+        network.config = replace(network.config, grain=options.grain)
     return network
 
 
@@ -129,7 +158,7 @@ def extended(network: Network, count: int) -> Network:
     A training must give its own styles no weight: their gradients are then 0 and they stay bit for bit.
     """
     copied = copy.deepcopy(network).requires_grad_(False)
-    copied.config = dataclasses.replace(copied.config, styles=copied.config.styles + count)
+    copied.config = replace(copied.config, styles=copied.config.styles + count)
     for norm in norms_of(copied):
         for name in ("weight", "bias"):
             rows = getattr(norm, name).detach()

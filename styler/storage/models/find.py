@@ -14,8 +14,8 @@ from styler.storage.header import SUFFIX, read_card, sealed
 from styler.storage.names import bundled as _bundled
 from styler.storage.names import display, nearest, pictures, user_folder
 
-START = "mosaic"
-"""The style from whose network paintings are learned: one of the two from which few steps lead farthest."""
+START = "cypresses"
+"""The style from which paintings are learned: of those that come with styler, few steps lead farthest."""
 Shelf = Literal["styler", "you", "learned"]
 """Where a model is from: it came with styler, was added by the user, or was learned by `styler fast`."""
 
@@ -135,15 +135,24 @@ def locate(model: str, style: str) -> Path:
     return fitting[0]
 
 
-def locate_start() -> Path:
-    """Find the network from which a painting is learned: that of the style `START`, or any of one style.
+def locate_start(name: str = "") -> tuple[Path, str]:
+    """Find the network whose weights a training begins with, and the style of it that is meant, "" for all.
 
-    Raises CheckpointError if there is none.
+    Args:
+        name: of a network, a path, or of a style; without it, the style is `START`, or any.
+
+    Raises:
+        CheckpointError: if there is none, with the nearest names.
     """
-    single = {path: card for path, card in cards("photo").items() if len(card.styles) == 1}
-    for path in [path for path, card in single.items() if card.styles[0].name == START] or single:
-        return path
-    raise CheckpointError("no network of one style is installed to start from: styler train-fast makes one")
+    networks = [path.stem for path, _ in files()]
+    if name and (name in networks or name not in styles()):
+        return named(name, networks), ""
+    if name:
+        return locate("", name), name
+    known = [(path, style.name) for path, card in cards("photo").items() for style in card.styles]
+    for found in sorted(known, key=lambda one: one[1] != START):
+        return found
+    raise CheckpointError("no style network is installed to start from: styler train-fast makes one")
 
 
 def locate_generator(checkpoint: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,21 @@ def test_a_network_is_trained_further(studio: Path) -> None:
     with pytest.raises(OutputError, match="also an input"):
         run("one.safetensors", "ink.png", start_from="one.safetensors", overwrite=True)
     assert Path("one.safetensors").read_bytes() == before
+
+
+def test_a_style_of_an_installed_network_is_a_start(studio: Path) -> None:
+    """By the style's name, where no network is called so; the weights are those of that style alone."""
+    run("two.safetensors", "ink.png", "Wild Waves.png")
+    library.folder().mkdir(parents=True, exist_ok=True)
+    shutil.copy("two.safetensors", library.folder())
+    still = options("transform", steps=1, learning_rate=0.0)
+    run("waves.safetensors", "ink.png", start_from="wild-waves", chosen=still)
+    two, waves = weights("two.safetensors"), weights("waves.safetensors")
+    assert all(torch.equal(two[name][1:] if "norm" in name else two[name], waves[name]) for name in two)
+    run("again.safetensors", "ink.png", "Wild Waves.png", start_from="two", chosen=still)
+    assert same(weights("again.safetensors"), two)
+    with pytest.raises(CheckpointError, match="no model is called 'wild-wave'"):
+        run("none.safetensors", "ink.png", start_from="wild-wave")
 
 
 def test_new_styles_start_as_the_mean() -> None:
