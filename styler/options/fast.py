@@ -130,7 +130,7 @@ LEARNING: dict[str, Any] = {
     "warmup": 10,
     "learning_rate": 2e-3,
     "norm_rate": 3.0,
-    "content_weight": 3.5,
+    "content_weight": 2.3,
     "grid_weight": 400.0,
     "range_weight": 10.0,
     "grain": 0.02,
