@@ -42,7 +42,7 @@ def main() -> None:
                 result_of(fast([str(photo)], str(target), FastOptions(style=painting, size=SIDE)))
                 row.append(load_picture(target).image)
             rows.append([load_picture(photo, long_side=CELL).image, *row])
-    save_picture(out, sheet(rows, cell=CELL), overwrite=True, quality=85)
+    save_picture(out, sheet(rows, cell=CELL), overwrite=True, quality=80)
 
 
 if __name__ == "__main__":
