@@ -82,8 +82,8 @@ CASES = {
         models convert theirs.pth -o converted.safetensors
         fast photo.png --model converted.safetensors --precision float32 -o out-converted.png""",
     "foreign U-Net": "translate photo.png --checkpoint net_G.pth --direction AtoB -o out.png",
-    "export style": """fast rough.png --style wave --precision float32 -o out.png
-        models export wave out.onnx""",
+    "export style": """fast rough.png --style water-lilies --precision float32 -o out.png
+        models export water-lilies out.onnx""",
     "export translator": f"""{TRANSLATE} --dataset pairs --width 8 --halvings 5 --no-dropout
         translate rough.png --checkpoint net.safetensors --precision float32 -o out.png
         models export net.safetensors out.onnx""",
