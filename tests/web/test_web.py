@@ -514,8 +514,8 @@ def test_a_signal_ends_the_page_and_its_folder(tmp_path, number):
     (folder,) = tmp_path.glob("styler-web-*")
     assert folder.stat().st_mode & 0o077 == 0
     headers = {"origin": f"http://127.0.0.1:{address[1]}", "x-styler-token": address[2]}
-    assert httpx.post(f"{headers['origin']}/api/pictures", content=PNG, headers=headers).status_code == 201
-    assert list(folder.iterdir())
+    given = httpx.post(f"{headers['origin']}/api/pictures", content=PNG, headers=headers, timeout=60)
+    assert given.status_code == 201 and list(folder.iterdir())
     process.send_signal(number)
     rest = process.communicate(timeout=30)[1]
     assert process.returncode == 0 and rest == "" and not folder.exists()
