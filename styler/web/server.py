@@ -59,6 +59,7 @@ def _listening(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # who is quicker than the server then waits, and is not refused
     except OSError as error:
         listener.close()
         raise OutputError(f"port {port} cannot be used ({error.strerror}): choose another --port") from error

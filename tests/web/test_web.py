@@ -504,6 +504,12 @@ def test_a_port_that_is_taken_is_an_error():
             next(serve(WebOptions(port=other.getsockname()[1])))
 
 
+def test_the_port_is_open_before_the_server_runs():
+    """The address is told then, and a browser that is quicker must not be refused."""
+    with _listening(0) as listener:
+        socket.create_connection(listener.getsockname(), timeout=5).close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_page_and_its_folder(tmp_path, number):
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}

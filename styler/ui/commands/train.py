@@ -65,7 +65,7 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
 @click.option(
     "--start-from",
     metavar="NAME|FILE",
-    help="Trained network to train further, for as many styles as it has, or for several from one.",
+    help="Network to train further, for as many styles as it has; or a style, for one or several from it.",
     shell_complete=completion.networks,
 )
 @training(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")
