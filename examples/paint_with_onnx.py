@@ -8,7 +8,7 @@ With styler, but without torch, it is `styler fast photo.jpg --style wave --engi
 
 The last number is the strength of the gray noise that the network is shown, as `models export` tells it;
 most networks that come with styler make brushwork of it. The pixels are those of `styler fast --precision
-float32`; `python benchmarks/onnx.py` compares them.
+float32` to 1 of 255.
 """
 
 from __future__ import annotations

@@ -90,3 +90,11 @@ def test_in_training_flat_places_get_other_grain_in_each_step() -> None:
     assert np.array_equal(one, noise_anew(white(32, 24), 0.0, 5, 0)) and one.std() > 0
     assert not np.array_equal(one, noise_anew(white(32, 24), 0.0, 5, 1))
     assert not noise_anew(rough(32, 24), 0.0, 5, 0).any()
+
+
+@pytest.mark.usefixtures("examples")
+def test_the_example_without_styler_makes_the_same_grain() -> None:
+    pytest.importorskip("onnxruntime")
+    from paint_with_onnx import grain as theirs
+
+    np.testing.assert_allclose(theirs(37, 53), grain((37, 53), 0, 0), atol=1e-5)

@@ -87,11 +87,8 @@ def train_fast(
     """
     base = library.locate(add_to, "") if add_to else None
     first = library.locate_start(start_from) if start_from else None
-    inputs: list[Path | str] = [
-        *map(file_of, styles),
-        *([base] if base else []),
-        *(first[:1] if first else ()),
-    ]
+    networks = (base, first[0] if first else None)
+    inputs: list[Path | str] = [*map(file_of, styles), *filter(None, networks)]
     output = disk.file_for(output, "-".join(slug(name_of(style)) for style in styles) + SUFFIX)
     request = Request("train-fast", output, options, resume, overwrite, credits, stop, inputs)
     make = functools.partial(_make_training, styles, dataset, options, base, first)

@@ -150,8 +150,8 @@ def locate_start(name: str = "") -> tuple[Path, str]:
     if name:
         return locate("", name), name
     known = [(path, style.name) for path, card in cards("photo").items() for style in card.styles]
-    for found in sorted(known, key=lambda one: one[1] != START):
-        return found
+    if known:
+        return min(known, key=lambda one: one[1] != START)
     raise CheckpointError("no style network is installed to start from: styler train-fast makes one")
 
 
