@@ -258,9 +258,9 @@ def pool(x: Tensor, kind: Pooling) -> Tensor:
 
 
 class _MaxPool(torch.autograd.Function):
-    """Equal to `F.max_pool2d(x, 2)`, ties included, but without a table of 8-byte places.
+    """Equal to `F.max_pool2d(x, 2)`, ties included, but keeps no table of 8-byte places.
 
-    It keeps `x` for the way back, which the ReLU before it keeps anyway.
+    It keeps `x` for the way back, which the ReLU before it keeps anyway, and looks for the places again.
     """
 
     @staticmethod
@@ -271,17 +271,10 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        pooled = _maxima(x)
-        height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
-        gradient = torch.empty_like(x)
-        gradient[..., height:, :] = 0
-        gradient[..., width:] = 0
-        unclaimed = torch.ones_like(pooled, dtype=torch.bool)
-        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            cells = (..., slice(row, height, 2), slice(column, width, 2))
-            largest = (x[cells] == pooled).logical_and_(unclaimed)
-            unclaimed.logical_xor_(largest)
-            torch.mul(gradients[0], largest, out=gradient[cells])
+        _, places = torch.ops.aten.max_pool2d_with_indices(x, 2)
+        gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+            gradients[0], x, [2, 2], [2, 2], [0, 0], [1, 1], False, places
+        )
         return gradient
 
 

@@ -22,6 +22,8 @@ LEAK = 0.2
 """Slope below zero of pix2pix's leaky ReLUs."""
 SLOPE = 0.25
 """Slope at which a learned one begins (He et al. 2015)."""
+FEW = 4
+"""Channels of output that are few: four times as many take a CPU about as long."""
 
 
 class Moments(NamedTuple):
@@ -222,8 +224,11 @@ class Layer(nn.Module):
 
     def bordered(self, x: Tensor) -> Tensor:
         """The convolution of a map that has its border around it, and the shuffle if there is one."""
+        weight = self.conv.weight.to(x.dtype)
         bias = None if self.conv.bias is None else self.conv.bias.to(x.dtype)
-        y = F.conv2d(x, self.conv.weight.to(x.dtype), bias, stride=self.stride)
+        if self.stride == 1 and len(weight) <= FEW and len(weight[0, 0]) > 3 and x.device.type == "cpu":
+            return by_fours(x, weight, bias)
+        y = F.conv2d(x, weight, bias, stride=self.stride)
         return F.pixel_shuffle(y, self.factor) if self.up == "shuffle" else y
 
     def finished(self, x: Tensor, mode: Mode, moments: Moments | None = None, top: int = 0) -> Tensor:
@@ -332,6 +337,24 @@ def wrapped(x: Tensor, margin: int) -> Tensor:
         return x
     x = torch.cat([x[..., -margin:, :], x, x[..., :margin, :]], -2)
     return torch.cat([x[..., -margin:], x, x[..., :margin]], -1)
+
+
+def by_fours(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolution with few channels of output, four pixels at once: the same, in a third of a CPU's time.
+
+    CPUs compute 8 or 16 channels at once, and throw away what is not asked for. A kernel with a row and a
+    column more, in four places, makes 2x2 pixels in each step of two.
+    """
+    count, channels, side, _ = weight.shape
+    height, width = (length - side + 1 for length in x.shape[-2:])
+    wide = weight.new_zeros(count, 2, 2, channels, side + 1, side + 1)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        wide[:, row, column, :, row : row + side, column : column + side] = weight
+    if height % 2 or width % 2:
+        x = F.pad(x, (0, width % 2, 0, height % 2))
+    biases = None if bias is None else bias.repeat_interleave(4)
+    y = F.conv2d(x, wide.flatten(0, 2), biases, stride=2)
+    return F.pixel_shuffle(y, 2)[..., :height, :width]
 
 
 def doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

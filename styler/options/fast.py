@@ -126,7 +126,7 @@ LEARNING_STEPS: dict[Length, int] = {"fast": 75, "normal": 150, "long": 400}
 """Steps of `fast --learn`."""
 LEARNING: dict[str, Any] = {
     "batch": 1,
-    "crop": 256,
+    "crop": 224,
     "warmup": 10,
     "learning_rate": 2e-3,
     "norm_rate": 3.0,

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from nets import architecture
 
 from styler.networks.kinds import build
-from styler.networks.layers import Join, Layer, Mode, Norm, doubled, initialize, mask, norms_of
+from styler.networks.layers import Join, Layer, Mode, Norm, by_fours, doubled, initialize, mask, norms_of
 
 
 def test_the_norm_of_styles_passes_gradcheck():
@@ -24,6 +24,19 @@ def test_doubling_is_upsampling_and_a_convolution(bias):
     x, weight, offset = torch.randn(2, 5, 7, 6), torch.randn(4, 5, 3, 3), torch.randn(4) if bias else None
     expected = F.conv2d(F.pad(F.interpolate(x, scale_factor=2), (1,) * 4, mode="reflect"), weight, offset)
     torch.testing.assert_close(doubled(x, weight, offset), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(16, 20), (17, 20), (16, 21), (1, 1)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_four_pixels_at_once_are_the_same_convolution(size, bias):
+    x = torch.randn(2, 16, size[0] + 8, size[1] + 8).to(memory_format=torch.channels_last)
+    weight, offset = torch.randn(3, 16, 9, 9, requires_grad=True), torch.randn(3) if bias else None
+    x.requires_grad_()
+    expected, found = F.conv2d(x, weight, offset), by_fours(x, weight, offset)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-5)
+    upstream = torch.randn_like(expected)
+    plain = torch.autograd.grad(expected, (x, weight), upstream)
+    torch.testing.assert_close(torch.autograd.grad(found, (x, weight), upstream), plain, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
