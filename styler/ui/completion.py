@@ -23,6 +23,14 @@ def painters(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _offered(incomplete, ("transform", "texture"))
 
 
+def starts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Installed networks with styles, and these styles; files where no name begins so."""
+    offered = painters(ctx, param, incomplete)
+    known = {item.value for item in offered if item.type == "plain"}
+    more = [item for item in styles(ctx, param, incomplete) if item.value not in known]
+    return [*(offered if known or not more else []), *more]
+
+
 def translators(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Installed networks that translate."""
     return _offered(incomplete, ("translate",))

@@ -60,13 +60,13 @@ def training(presets: Mapping[str, Mapping[str, Any]], text: str) -> Callable[[C
     "--add-to",
     metavar="NAME|FILE",
     help="Trained network to add the styles to; its own stay as they are.",
-    shell_complete=completion.networks,
+    shell_complete=completion.painters,
 )
 @click.option(
     "--start-from",
     metavar="NAME|FILE",
     help="Network to train further, for as many styles as it has; or a style, for one or several from it.",
-    shell_complete=completion.networks,
+    shell_complete=completion.starts,
 )
 @training(FAST_PRESETS, "Defaults for a machine without a GPU, or of Johnson et al. 2016 for one with a GPU.")
 @options_of(TrainFastOptions)
@@ -161,7 +161,7 @@ def train_translate(
     "--start-from",
     metavar="NAME|FILE",
     help="Trained network to train further; the file itself stays as it is.",
-    shell_complete=completion.networks,
+    shell_complete=completion.enlargers,
 )
 @training(
     ENLARGE_PRESETS,
