@@ -92,7 +92,7 @@ def steadily(network: ResidualNetwork, mix: Tensor) -> Paint:
     def paint(image: Tensor) -> Tensor:
         nonlocal shot
         shot = steady.followed(shot, image, whole.moments)
-        return whole(image, shot.moments)
+        return whole(image, shot.moments, shot.place)
 
     return paint
 

@@ -11,6 +11,10 @@ from styler.image.fit import Size
 
 Floats = NDArray[np.float32]
 
+Place = tuple[float, float]
+"""Pixels down and right."""
+
+STILL: Place = (0.0, 0.0)
 COARSE = 1.5
 """Standard deviation of the smooth part of the grain, relative to the white one."""
 _BLUR = 1.8
@@ -27,10 +31,17 @@ _BANDS = 9
 """Bands of grain that are kept for the next frame of a video: those of 4K."""
 
 
-def noise_for(photo: Floats, amount: float) -> Floats:
-    """What comes to a photo [3, H, W] that a network paints, [H, W]: its grain; without any, `lacking`."""
+def noise_for(photo: Floats, amount: float, place: Place = STILL) -> Floats:
+    """What comes to a photo [3, H, W] that a network paints, [H, W]: its grain; without any, `lacking`.
+
+    Grain that lies on a picture of a video moves with it, to `place`; what leaves enters on the other side.
+    """
     size = photo.shape[1], photo.shape[2]
-    return np.float32(amount) * grain(size, 0, 0) if amount else lacking(photo)
+    if not amount:
+        return lacking(photo)
+    noise = np.float32(amount) * grain(size, 0, 0)
+    moved: Floats = np.roll(noise, [round(way) for way in place], (0, 1))
+    return moved
 
 
 def noise_anew(photo: Floats, amount: float, *seed: int) -> Floats:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from styler.device import Form, form_for, room_for
 from styler.errors import DeviceError, is_shortage
 from styler.image import color
-from styler.image.grain import noise_for
+from styler.image.grain import STILL, Place, noise_for
 from styler.image.size import SMALLEST, Size, fit, resize, size_of
 from styler.networks.layers import Mode
 from styler.networks.residual import ResidualNetwork
@@ -42,7 +42,7 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
         if options.color == "content-to-style" and not options.colors_only:
             # A network brings no picture of its style; what it paints has the colors of one.
             photo = color.match_colors(photo, plain.run(with_grain(shrunk(photo), grain)).clamp_(0, 1))
-        return with_grain(photo, grain)
+        return photo
 
     def finish(photo: Tensor, painted: Tensor) -> Tensor:
         painted = resize(painted.clamp_(0, 1), size_of(photo))
@@ -55,12 +55,16 @@ def painter(network: nn.Module, mix: Tensor, options: FastOptions) -> OnePass:
     mode, measures, grain = Mode(mix=mix), options.strength > 0, network.config.grain
     level = network.config.norm == "instance"
     plain = OnePass(network, mode, prepare=lambda photo: photo, finish=finish, measures=measures, level=level)
-    return replace(plain, prepare=prepare, preparing=GRAINING if grain else _FLAT)
+
+    def grained(x: Tensor, place: Place) -> Tensor:
+        return with_grain(x, grain, place)
+
+    return replace(plain, prepare=prepare, grained=grained, preparing=GRAINING if grain else _FLAT)
 
 
-def with_grain(image: Tensor, amount: float) -> Tensor:
+def with_grain(image: Tensor, amount: float, place: Place = STILL) -> Tensor:
     """An Image [1, 3, H, W] as a network of that grain paints it; without any, flat places get some."""
-    return image + torch.from_numpy(noise_for(image[0].float().cpu().numpy(), amount)).to(image)
+    return image + torch.from_numpy(noise_for(image[0].float().cpu().numpy(), amount, place)).to(image)
 
 
 def stroked(size: Size, scale: float) -> Size:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from styler.device import Form, form_for, gigabytes, room_for
 from styler.errors import DeviceError, is_shortage
+from styler.image.grain import STILL, Place
 from styler.image.size import SMALLEST, Size, fit, resize
 from styler.losses.metrics import psnr
 from styler.networks import strips
@@ -62,6 +63,8 @@ class OnePass:
         network: on its device.
         mode: how it runs: the mix of its styles on the same device, its norms, its dropout.
         prepare: from an Image, float32 [1, 3, H, W] on the CPU, to the network's input [1, C, H, W].
+        grained: from that input, and how far its picture has moved in pixels of the input, to itself with
+            whatever grain it gets.
         finish: from that Image and the network's output, float32 [1, C', H, W], to the Image to save.
         measures: whether the output depends on statistics of the whole picture.
         level: whether a constant in the network's input makes no difference to its output, as before a norm
@@ -87,24 +90,34 @@ class OnePass:
     earlier: tuple[ImageNetwork, ...] = ()
     sized: Callable[[Size], Size] = lambda size: size
     after: OnePass | None = None
+    grained: Callable[[Tensor, Place], Tensor] = field(default=lambda x, place: x)
 
     @property
     def device(self) -> torch.device:
         """Device of the network."""
         return next(self.network.parameters()).device
 
-    def __call__(self, image: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
+    def __call__(
+        self, image: Tensor, moments: Sequence[Moments] | None = None, place: Place = STILL
+    ) -> Tensor:
         """The finished Image, float32 [1, 3, H, W] on the CPU, of an image on any device.
 
-        `moments` replace the picture's own statistics. Raises DeviceError if memory does not suffice.
+        `moments` replace the picture's own statistics; its grain has moved to `place`, in pixels of the
+        image. Raises DeviceError if memory does not suffice.
         """
         image = image.to("cpu", torch.float32)
         size = image.shape[2], image.shape[3]
         if self.shrinks(size):
             made = resize(image, self.sized(size))
         else:
-            made = self.finish(image, self.run(self.prepare(image), moments))
+            made = self.finish(image, self.run(self.prepared(image, place), moments))
         return made if self.after is None else self.after(made)
+
+    def prepared(self, image: Tensor, place: Place = STILL) -> Tensor:
+        """The network's input of an Image, float32 [1, 3, H, W] on the CPU, with its grain at `place`."""
+        x = self.prepare(image)
+        scale = x.shape[3] / image.shape[3]
+        return self.grained(x, (scale * place[0], scale * place[1]))
 
     def shrinks(self, size: Size) -> bool:
         """Whether networks that enlarge have nothing to do: an Image of that size is large enough."""
@@ -118,7 +131,7 @@ class OnePass:
     def moments(self, image: Tensor) -> list[Moments]:
         """Statistics of the image in the network's norms, in their order."""
         collected: list[Moments] = []
-        self.run(self.prepare(image.to("cpu", torch.float32)), None, collected)
+        self.run(self.prepared(image.to("cpu", torch.float32)), None, collected)
         return collected
 
     def run(
@@ -240,7 +253,7 @@ def formed(task: OnePass, precision: Precision, sample: Tensor | None, work: flo
 
 def _alike(task: OnePass, sample: Tensor, rough: Form, exact: Form) -> bool:
     """Whether the network's output for the sample is to the eye the same in both forms."""
-    x = task.prepare(sample)
+    x = task.prepared(sample)
     image, right = (replace(task, form=form).run(x).clamp_(0, 1) for form in (rough, exact))
     return bool(psnr(image, right) >= _ALIKE)
 

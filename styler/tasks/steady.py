@@ -1,4 +1,4 @@
-"""Steady videos without optical flow: shot detection, and statistics shared over a shot."""
+"""Steady videos without optical flow: shots, statistics shared over a shot, and how its picture moves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from styler.image.fit import fit
+from styler.image.grain import STILL, Place
+from styler.image.size import resize, size_of
+from styler.image.warp import displaced
 from styler.networks.layers import Moments
 
 _GRID = 24  # cells along each side of the thumbnail that frames are compared by
@@ -23,6 +27,16 @@ EVERY = 8  # frames between two lookups of the statistics
 _SLOWEST = 0.05  # weight of a lookup in a long shot; in a short one all weigh the same
 _STALE = 0.3  # how much, relative to its contrast, the picture has to change to call for a lookup
 GAP = 4  # frames between two lookups even so, unless it is all of the contrast
+_TRACKED = 512  # long side in pixels at which movement is measured
+_SOFT = 0.12  # cycles for a pixel at which movement counts e^-1 as much as that of large forms
+_BLOCKS = (
+    8  # along each side, in which frames are compared; the outer ones are left out, for things enter there
+)
+_BETTER = 0.8  # of a block's difference to the next frame that a movement leaves at most where it is right
+_SEEN = 0.3  # levels of difference that count
+_MOVING = 0.3  # of the blocks that must have moved
+_WRONG = 0.25  # of them, blocks at most in which the movement is wrong
+
 FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
 
 
@@ -47,6 +61,8 @@ class Shot:
         seen: the thumbnail at the last lookup.
         aim: mean of the statistics looked up.
         moments: statistics for the last frame; they follow `aim` without a jump.
+        gray: that frame, small, in levels, uint8 [h, w].
+        place: how far the picture has moved since the first frame, in pixels of the frames.
     """
 
     look: Look
@@ -57,6 +73,8 @@ class Shot:
     seen: Tensor
     aim: tuple[Moments, ...]
     moments: tuple[Moments, ...]
+    gray: Tensor
+    place: Place = STILL
 
 
 Gather = Callable[[Tensor], Sequence[Moments]]
@@ -69,14 +87,16 @@ def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
     and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
     Where it has changed altogether, as from black, the new ones are used at once.
     """
-    look = _look_of(image)
+    look, gray = _look_of(image), _gray_of(image)
     if shot is None or _is_cut(shot, change(shot.look, look)):
         moments = tuple(gather(image))
-        return Shot(look, 0.0, 1, 1, 0, look.thumbnail, moments, moments)
+        return Shot(look, 0.0, 1, 1, 0, look.thumbnail, moments, moments, gray)
     shot = replace(shot, frames=shot.frames + 1, recent=shot.recent + 1)
     if _is_blank(look):  # whatever comes after a black frame is compared with what was before it
         return shot
-    shot = replace(shot, look=look, usual=shot.usual + _USUAL * (change(shot.look, look) - shot.usual))
+    usual, scale = shot.usual + _USUAL * (change(shot.look, look) - shot.usual), len(image[0, 0]) / len(gray)
+    down, right = (a + scale * b for a, b in zip(shot.place, movement(shot.gray, gray), strict=True))
+    shot = replace(shot, look=look, usual=usual, gray=gray, place=(down, right))
     stale = float((look.thumbnail - shot.seen).square().mean().sqrt() / shot.seen.std().clamp(min=_BLANK))
     if stale >= 1 or shot.recent == EVERY or (stale > _STALE and shot.recent >= GAP):
         weight = max(1 / (shot.lookups + 1), _SLOWEST, min(1.0, stale))
@@ -143,6 +163,59 @@ def _is_blank(look: Look) -> bool:
     return float(look.thumbnail.std()) < _BLANK
 
 
+# Movement
+
+
+def _gray_of(image: Tensor) -> Tensor:
+    """An Image [1, 3, H, W] as small gray levels, uint8 [h, w]."""
+    gray = image.float().mean(1, keepdim=True)
+    size = size_of(gray)
+    return resize(gray, fit(size, min(_TRACKED, max(size))))[0, 0].mul(255).round().to(torch.uint8)
+
+
+def movement(before: Tensor, after: Tensor) -> Place:
+    """Pixels (down, right) by which a picture, gray levels [H, W], has moved as a whole.
+
+    Phase correlation, of large forms above all (Kuglin and Hines 1975), between pixels by a parabola through
+    the logarithm. (0, 0) where that is not so for most of it: where a part moves, or nothing does.
+    """
+    if before.shape != after.shape:
+        return STILL
+    one, other = (x.float() for x in (before, after))
+    height, width = one.shape
+    window = torch.outer(torch.hann_window(height), torch.hann_window(width))
+    spectra = [torch.fft.rfft2((x - x.mean()) * window) for x in (one, other)]
+    cross = spectra[1] * spectra[0].conj()
+    squares = torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2
+    phases = cross / cross.abs().clamp(min=1e-6) * torch.exp(-squares / _SOFT**2)
+    surface = torch.fft.irfft2(phases, s=(height, width))
+    row, column = divmod(int(surface.argmax()), width)
+    down = _signed(row + _between(surface[:, column], row), height)
+    right = _signed(column + _between(surface[row], column), width)
+    field = torch.tensor([-right, -down]).view(1, 2, 1, 1).expand(1, 2, height, width)
+    still, moved = (_differences(x, other) for x in (one, displaced(one[None, None], field)[0, 0]))
+    better = float((moved < _BETTER * still - _SEEN).float().mean())
+    worse = float((still < _BETTER * moved - _SEEN).float().mean())
+    return (down, right) if better > _MOVING and worse < _WRONG * better else STILL
+
+
+def _differences(one: Tensor, other: Tensor) -> Tensor:
+    """Mean differences of gray levels in the inner blocks."""
+    return F.adaptive_avg_pool2d((one - other).abs()[None], _BLOCKS)[0, 1:-1, 1:-1]
+
+
+def _between(values: Tensor, peak: int) -> float:
+    """Where the peak is beside the largest of periodic values [K], which is at `peak`: from -0.5 to 0.5."""
+    a, b, c = (float(values[(peak + step) % len(values)].clamp(min=1e-9).log()) for step in (-1, 0, 1))
+    bend = a - 2 * b + c
+    return max(-0.5, min(0.5, 0.5 * (a - c) / bend)) if bend < 0 else 0.0
+
+
+def _signed(place: float, length: int) -> float:
+    """A place of something periodic as the shorter way to it."""
+    return place if place <= length / 2 else place - length
+
+
 # Saved and restored
 
 _NAMES = ("aim", "moments")
@@ -150,8 +223,14 @@ _NAMES = ("aim", "moments")
 
 def to_tensors(shot: Shot) -> dict[str, Tensor]:
     """A shot as named tensors, to be saved."""
-    numbers = torch.tensor([shot.usual, shot.frames, shot.lookups, shot.recent], dtype=torch.float64)
-    look = {"thumbnail": shot.look.thumbnail, "chroma": shot.look.chroma, "seen": shot.seen}
+    counts = (shot.usual, shot.frames, shot.lookups, shot.recent, *shot.place)
+    numbers = torch.tensor(counts, dtype=torch.float64)
+    look = {
+        "thumbnail": shot.look.thumbnail,
+        "chroma": shot.look.chroma,
+        "seen": shot.seen,
+        "gray": shot.gray,
+    }
     tensors = {"numbers": numbers, **look}
     for name, several in zip(_NAMES, (shot.aim, shot.moments), strict=True):
         tensors |= {f"{name}.{i}.{part}": x for i, m in enumerate(several) for part, x in m._asdict().items()}
@@ -160,7 +239,7 @@ def to_tensors(shot: Shot) -> dict[str, Tensor]:
 
 def from_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> Shot:
     """The inverse of `to_tensors`; the statistics go to `device`."""
-    usual, frames, lookups, recent = tensors["numbers"].tolist()
+    usual, frames, lookups, recent, down, right = tensors["numbers"].tolist()
     count = sum(name.startswith("aim.") for name in tensors) // 2
     aim, moments = (
         tuple(
@@ -170,4 +249,5 @@ def from_tensors(tensors: Mapping[str, Tensor], device: torch.device) -> Shot:
         for name in _NAMES
     )
     look = Look(tensors["thumbnail"], tensors["chroma"])
-    return Shot(look, usual, int(frames), int(lookups), int(recent), tensors["seen"], aim, moments)
+    counts = usual, int(frames), int(lookups), int(recent)
+    return Shot(look, *counts, tensors["seen"], aim, moments, tensors["gray"], (down, right))

@@ -46,6 +46,14 @@ def test_a_networks_grain_is_the_same_on_every_photo_and_other_in_each_step_of_t
     assert not np.array_equal(one, noise_anew(photo, 0.02, 4, 7))
 
 
+def test_grain_moves_to_its_place_and_that_of_flat_places_does_not() -> None:
+    photo = np.full((3, 40, 60), 0.5, np.float32)
+    assert np.array_equal(
+        noise_for(photo, 0.02, (3.4, -5.6)), np.roll(noise_for(photo, 0.02), (3, -6), (0, 1))
+    )
+    assert np.array_equal(noise_for(photo, 0, (3, 5)), noise_for(photo, 0))
+
+
 def test_flat_places_get_a_little_grain_and_others_none() -> None:
     """The least that a camera would make: half a level, once white and once smooth."""
     photo = rough(300, 64)

@@ -162,4 +162,71 @@ def test_a_shot_is_saved_and_restored_whole(network, photos):
     assert steady.to_tensors(again).keys() == steady.to_tensors(shot).keys()
     pairs = zip(steady.to_tensors(again).values(), steady.to_tensors(shot).values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert (again.frames, again.lookups, again.usual) == (shot.frames, shot.lookups, shot.usual)
+    kept = ("frames", "lookups", "usual", "place")
+    assert [getattr(again, name) for name in kept] == [getattr(shot, name) for name in kept]
+
+
+# Movement
+
+
+def window(photo, down, right, height=144, width=224):
+    """A part of a photo that moves by whole and half pixels: from the photo at twice its size."""
+    large = torch.nn.functional.interpolate(photo, scale_factor=2, mode="bicubic").clamp(0, 1)
+    top, left = round(2 * down), round(2 * right)
+    part = large[..., top : top + 2 * height, left : left + 2 * width]
+    return torch.nn.functional.avg_pool2d(part, 2)
+
+
+@pytest.mark.parametrize("way", [(3, 5), (0.5, -2.5), (-9, 14), (0, 1)])
+def test_the_movement_of_a_pan_is_measured_between_pixels(photos, way):
+    for photo in photos:
+        one, other = window(photo, 20, 30), window(photo, 20 - way[0], 30 - way[1])
+        found = steady.movement(*(image.mean(1)[0] * 255 for image in (one, other)))
+        assert found == pytest.approx(way, abs=0.2)
+
+
+def test_what_does_not_move_as_a_whole_stands_still(photos):
+    torch.manual_seed(0)
+    gray, other = (photo.mean(1)[0, :144, :224] * 255 for photo in photos[:2])
+    passing = [gray.clone(), gray.clone()]
+    passing[0][20:116, 30:94] = other[:96, :64]
+    passing[1][20:116, 40:104] = other[:96, :64]
+    noisy = [gray + torch.randn_like(gray) for _ in range(2)]
+    blank = torch.full_like(gray, 128)
+    for one, two in ([gray, gray], passing, noisy, [blank, blank], [gray, other], [gray, gray[:99]]):
+        assert steady.movement(one, two) == (0, 0)
+
+
+def test_the_grain_moves_with_the_picture_and_begins_anew_after_a_cut(photos):
+    shot, places = None, []
+    frames = [window(photos[1], 20, 20 + 3 * t) for t in range(6)]
+    for image in [*frames, *frames[:1] * 2, *photos[:1] * 2]:
+        shot = steady.followed(shot, image, lambda seen: ())
+        places.append(shot.place)
+    assert places[5] == pytest.approx((0, -15), abs=0.5)
+    assert places[7] == pytest.approx((0, 0), abs=1) and places[-1] == (0, 0)
+
+
+def test_in_a_pan_a_grainy_network_paints_what_it_painted_before(photos):
+    torch.manual_seed(0)
+    network = ResidualNetwork(ResidualArchitecture(width=4, grain=0.1)).eval()
+    frames = [window(photos[1], 24, 64 - 4 * t) for t in range(5)]
+    paint, shot, painted = painter(network, MIX, FastOptions()), None, {True: [], False: []}
+    for image in frames:
+        shot = steady.followed(shot, image, paint.moments)
+        for moving, place in ((True, shot.place), (False, (0.0, 0.0))):
+            painted[moving].append(paint(image, shot.moments, place)[..., 48:-48])
+    flicker = {
+        moving: sum(float((a[..., :-4] - b[..., 4:]).abs().mean()) for a, b in itertools.pairwise(frames))
+        for moving, frames in painted.items()
+    }
+    assert flicker[True] < 0.3 * flicker[False]
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_the_grain_lies_on_the_picture_at_the_size_at_which_it_is_painted(scale):
+    network = ResidualNetwork(ResidualArchitecture(width=4, grain=0.1)).eval()
+    paint, image = painter(network, MIX, FastOptions(style_scale=scale)), torch.zeros(1, 3, 64, 96)
+    still, moved = paint.prepared(image), paint.prepared(image, (4.0, -6.0))
+    step = (round(4 / scale), round(-6 / scale))
+    assert torch.equal(moved, still.roll(step, (2, 3))) and not torch.equal(moved, still)

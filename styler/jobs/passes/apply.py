@@ -221,7 +221,7 @@ def _apply_to_picture(job: Job, session: Session) -> Generator[Event, None, Reco
     if session.make:
         picture = yield from session.make(picture, network)
     else:
-        output = network.run(network.prepare(picture.image))
+        output = network.run(network.prepared(picture.image))
         image = network.finish(picture.image, output)
         if torch.equal(to_levels(image), to_levels(picture.image)):
             yield Note(f"{display(job.source)}: the result is the input, to the last level")

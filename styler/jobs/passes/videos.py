@@ -161,7 +161,8 @@ def _work(
             continue
         shot = followed(shot, frame.image, network.moments) if steady else None
         frame = _grown(frame, size)
-        image = resize(network(frame.image, shot.moments if shot else None), size)
+        known = (shot.moments, shot.place) if shot else ()
+        image = resize(network(frame.image, *known), size)
         writer.add(replace(frame, image=image), partial(_state, shot))
         last = frame.duration
         while network.budget.notes:
