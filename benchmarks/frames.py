@@ -4,9 +4,9 @@
 
 Three pieces of the video, of eight frames each and away from the frames that are learned, are painted by
 what was learned, with the statistics of their shot as `fast` does. Flicker is how a painted pixel changes
-from frame to frame where the video's own changes by less than three levels: RMS in levels of 255. With a
-judge (a program that prints JSON for CONTENT STYLE OUTPUT), its mean figures for the middle frame of each
-piece. What is learned is kept in a folder of its own and removed.
+from frame to frame where the video's own changes by less than three levels, both moved as the camera has: RMS
+in levels of 255. With a judge (a program that prints JSON for CONTENT STYLE OUTPUT), its mean figures for the
+middle frame of each piece. What is learned is kept in a folder of its own and removed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor
 from warping import steadily
 
 from styler.events import Note, result_of
+from styler.image.warp import displaced
 from styler.jobs.training import learn as learning
 from styler.options.fast import LEARNING_STEPS, FastOptions
 from styler.options.fields import OutputSize, parse_size
@@ -34,6 +35,7 @@ from styler.storage.models import library
 from styler.storage.pictures.save import save_picture
 from styler.storage.styles import asked
 from styler.storage.videos.video import open_video, readable
+from styler.tasks import steady
 
 PIECES = (1 / 3, 0.53, 0.78)
 """Where the pieces begin, as shares of the video."""
@@ -50,9 +52,12 @@ def pieces(path: Path, size: OutputSize) -> list[list[Tensor]]:
 
 
 def flicker(own: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
-    """RMS change of painted frames where the video's own hardly change; levels of 255."""
+    """RMS change of painted frames where the video's own hardly change but as the camera moves; levels."""
     found = []
     for (a, b), (x, y) in zip(itertools.pairwise(own), itertools.pairwise(painted), strict=True):
+        down, right = steady.movement(*(steady.gray_of(frame) for frame in (a, b)))
+        field = torch.tensor([-right, -down]).view(1, 2, 1, 1).expand(1, 2, *a.shape[-2:])
+        a, x = (displaced(frame, field) for frame in (a, x))
         still = ((a - b).abs().amax(1, keepdim=True) < STILL).expand_as(x)
         found.append(float((x - y)[still].square().mean().sqrt()) * 255)
     return statistics.mean(found)

@@ -34,7 +34,7 @@ _BLOCKS = (
 )
 _BETTER = 0.8  # of a block's difference to the next frame that a movement leaves at most where it is right
 _SEEN = 0.3  # levels of difference that count
-_MOVING = 0.3  # of the blocks that must have moved
+_MOVING = 0.4  # of the blocks that must have moved; a head before a blank wall is fewer
 _WRONG = 0.25  # of them, blocks at most in which the movement is wrong
 
 FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
@@ -87,7 +87,7 @@ def followed(shot: Shot | None, image: Tensor, gather: Gather) -> Shot:
     and wherever the picture has changed: stale ones would paint what came into view too loud or too pale.
     Where it has changed altogether, as from black, the new ones are used at once.
     """
-    look, gray = _look_of(image), _gray_of(image)
+    look, gray = _look_of(image), gray_of(image)
     if shot is None or _is_cut(shot, change(shot.look, look)):
         moments = tuple(gather(image))
         return Shot(look, 0.0, 1, 1, 0, look.thumbnail, moments, moments, gray)
@@ -166,7 +166,7 @@ def _is_blank(look: Look) -> bool:
 # Movement
 
 
-def _gray_of(image: Tensor) -> Tensor:
+def gray_of(image: Tensor) -> Tensor:
     """An Image [1, 3, H, W] as small gray levels, uint8 [h, w]."""
     gray = image.float().mean(1, keepdim=True)
     size = size_of(gray)
