@@ -160,19 +160,26 @@ WALLS = (
 )
 
 
-def light(seed: int) -> Light:
-    """The light of the picture of a seed."""
+DARK = 0.12
+"""Mean linear light below which a coat is dark."""
+
+
+def light(seed: int, fur: Coat) -> Light:
+    """The light of the picture of a seed; that of a dark cat, which a dark room would hide, is bright."""
     draw = np.random.default_rng((seed, 20))
     side = draw.choice([-1.0, 1.0])
     key = np.array([side * draw.uniform(0.25, 0.65), draw.uniform(0.35, 0.65), draw.uniform(0.6, 0.85)])
     near, far = (color(*rgb) for rgb in WALLS[draw.integers(len(WALLS))])
+    dark = float(fur.base.mean()) < DARK
+    if dark:
+        near, far = mix(near, color(236, 228, 216), 0.35), mix(far, near, 0.65)
     spots = tuple(
         (draw.uniform(0, 1), draw.uniform(0.02, 0.6), draw.uniform(0.02, 0.05), draw.uniform(0.03, 0.10))
         for _ in range(draw.integers(0, 7))
     )
     warmth = KEY * np.float32(draw.uniform(1.45, 1.9))
     sky = color(150, 164, 190) * np.float32(draw.uniform(0.75, 1.0))
-    rim = color(255, 206, 150) * np.float32(draw.uniform(0.2, 0.7))
+    rim = color(255, 206, 150) * np.float32(draw.uniform(0.2, 0.7)) * (2.5 if dark else 1)
     return Light(
         (key / np.linalg.norm(key)).astype(np.float32), warmth, sky, rim, (near, far), spots, int(seed)
     )
@@ -536,7 +543,8 @@ def lines_over(
 
 def render(seed: int, side: int = 256) -> Image.Image:
     """The picture of the cat of a seed."""
-    cat, fur, sun = shapes.shape(seed), coat(seed), light(seed)
+    cat, fur = shapes.shape(seed), coat(seed)
+    sun = light(seed, fur)
     draw = np.random.default_rng((seed, 21))
     layers = blank(cat, side)
     background(layers, sun)

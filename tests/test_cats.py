@@ -149,3 +149,12 @@ def test_drawings_that_no_renderer_made_are_thirty_different_ones():
     assert all(np.abs(a - b).mean() > 0.003 for n, a in enumerate(drawings) for b in drawings[:n])
     again = pixels(draw_cats.cats()[4])
     assert np.array_equal(again, drawings[4])
+
+
+def test_the_room_of_a_dark_cat_is_bright():
+    from render_cats import DARK, coat, render
+
+    dark = [seed for seed in range(60) if coat(seed).base.mean() < DARK]
+    assert len(dark) > 5
+    for seed in dark:
+        assert pixels(render(seed, SIDE))[: SIDE // 12].mean() > 0.4, seed
