@@ -26,7 +26,7 @@ from torch import Tensor
 from warping import steadily
 
 from styler.events import Note, result_of
-from styler.image.warp import displaced
+from styler.image.warp import turned
 from styler.jobs.training import learn as learning
 from styler.options.fast import LEARNING_STEPS, FastOptions
 from styler.options.fields import OutputSize, parse_size
@@ -55,9 +55,8 @@ def flicker(own: Sequence[Tensor], painted: Sequence[Tensor]) -> float:
     """RMS change of painted frames where the video's own hardly change but as the camera moves; levels."""
     found = []
     for (a, b), (x, y) in zip(itertools.pairwise(own), itertools.pairwise(painted), strict=True):
-        down, right = steady.movement(*(steady.gray_of(frame) for frame in (a, b)))
-        field = torch.tensor([-right, -down]).view(1, 2, 1, 1).expand(1, 2, *a.shape[-2:])
-        a, x = (displaced(frame, field) for frame in (a, x))
+        place = steady.movement(*(steady.gray_of(frame) for frame in (a, b)))
+        a, x = (turned(frame, 0, 1, place) for frame in (a, x))
         still = ((a - b).abs().amax(1, keepdim=True) < STILL).expand_as(x)
         found.append(float((x - y)[still].square().mean().sqrt()) * 255)
     return statistics.mean(found)

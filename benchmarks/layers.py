@@ -2,29 +2,28 @@
 
     python benchmarks/layers.py [--size 512] [--rounds 5]
 
-Each row has a layer, its number type, and milliseconds of one thread, of the plain way and the share of ours,
-forward alone and with the way back; the least over rounds in which both take turns, so that ratios hold on a
-busy machine.
+Tables as of fast.py, forward alone and with the way back: a large convolution with three channels of output,
+and max pooling, which keeps no table of places and pays for that on the way back.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from fast import LAYOUT, inference, table
 from torch import Tensor
 
 from styler.features import pool
 from styler.networks.layers import by_fours
 
-Way = Callable[[Tensor], Tensor]
+Ways = dict[str, Callable[[Tensor], Tensor]]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--size", type=int, default=512, help="side of the map in pixels")
     words.add_argument("--rounds", type=int, default=5)
@@ -32,39 +31,20 @@ def main() -> None:
     torch.set_num_threads(1)
     for dtype in (torch.float32, torch.bfloat16):
         weight = torch.randn(3, 16, 9, 9, dtype=dtype, requires_grad=True)
-        rows: dict[str, tuple[int, Way, Way]] = {
-            "9x9 convolution, 16 -> 3": (
-                16,
-                lambda x, w=weight: F.conv2d(x, w),
-                lambda x, w=weight: by_fours(x, w),
-            ),
-            "pooling, 32": (32, lambda x: F.max_pool2d(x, 2), lambda x: pool(x, "max")),
-        }
-        for name, (channels, plain, ours) in rows.items():
-            x = torch.randn(1, channels, asked.size, asked.size).to(dtype, memory_format=torch.channels_last)
-            print(f"{name}, {str(dtype).removeprefix('torch.')}: {compared(x, plain, ours, asked.rounds)}")
+        convolving = {"plain": lambda x, w=weight: F.conv2d(x, w), "ours": lambda x, w=weight: by_fours(x, w)}
+        pooling = {"plain": lambda x: F.max_pool2d(x, 2), "ours": lambda x: pool(x, "max")}
+        for name, channels, ways in (("convolution, 16 to 3", 16, convolving), ("max pooling", 32, pooling)):
+            x = torch.randn(1, channels, asked.size, asked.size).to(dtype, memory_format=LAYOUT)
+            compare(f"{name}, {str(dtype).removeprefix('torch.')}", x.requires_grad_(), ways, asked.rounds)
 
 
-def compared(x: Tensor, plain: Way, ours: Way, rounds: int) -> str:
-    """Milliseconds of the plain way and the share of ours, forward and both ways."""
-    x = x.requires_grad_()
-    upstream = torch.randn_like(plain(x))
-    with torch.no_grad():
-        forward = fastest([lambda: plain(x), lambda: ours(x)], rounds)
-    both = fastest([lambda: plain(x).backward(upstream), lambda: ours(x).backward(upstream)], rounds)
-    told = (f"{1e3 * old:.1f} ms -> {new / old:.2f}" for old, new in (forward, both))
-    return "forward {}, with the way back {}".format(*told)
-
-
-def fastest(ways: list[Callable[[], object]], rounds: int) -> list[float]:
-    """The least CPU seconds of each."""
-    times: list[list[float]] = [[] for _ in ways]
-    for _ in range(rounds):
-        for way, taken in zip(ways, times, strict=True):
-            begun = time.process_time()
-            way()
-            taken.append(time.process_time() - begun)
-    return [min(taken) for taken in times]
+def compare(title: str, x: Tensor, ways: Ways, rounds: int) -> None:
+    """Print the tables of a layer's ways."""
+    upstream = torch.randn_like(ways["plain"](x))
+    forward = {name: inference(lambda way=way: way(x)) for name, way in ways.items()}
+    both = {name: lambda way=way: way(x).backward(upstream) for name, way in ways.items()}
+    table(f"{title}, forward", forward, rounds)
+    table(f"{title}, with the way back", both, rounds)
 
 
 if __name__ == "__main__":

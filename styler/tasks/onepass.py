@@ -90,7 +90,7 @@ class OnePass:
     earlier: tuple[ImageNetwork, ...] = ()
     sized: Callable[[Size], Size] = lambda size: size
     after: OnePass | None = None
-    grained: Callable[[Tensor, Place], Tensor] = field(default=lambda x, place: x)
+    grained: Callable[[Tensor, Place], Tensor] = lambda x, place: x
 
     @property
     def device(self) -> torch.device:

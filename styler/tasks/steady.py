@@ -12,7 +12,7 @@ from torch import Tensor
 from styler.image.fit import fit
 from styler.image.grain import STILL, Place
 from styler.image.size import resize, size_of
-from styler.image.warp import displaced
+from styler.image.warp import turned
 from styler.networks.layers import Moments
 
 _GRID = 24  # cells along each side of the thumbnail that frames are compared by
@@ -27,17 +27,15 @@ EVERY = 8  # frames between two lookups of the statistics
 _SLOWEST = 0.05  # weight of a lookup in a long shot; in a short one all weigh the same
 _STALE = 0.3  # how much, relative to its contrast, the picture has to change to call for a lookup
 GAP = 4  # frames between two lookups even so, unless it is all of the contrast
+FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
+
 _TRACKED = 512  # long side in pixels at which movement is measured
 _SOFT = 0.12  # cycles for a pixel at which movement counts e^-1 as much as that of large forms
-_BLOCKS = (
-    8  # along each side, in which frames are compared; the outer ones are left out, for things enter there
-)
+_BLOCKS = 8  # along each side, in which frames are compared but for the outer ones, where things enter
 _BETTER = 0.8  # of a block's difference to the next frame that a movement leaves at most where it is right
 _SEEN = 0.3  # levels of difference that count
 _MOVING = 0.4  # of the blocks that must have moved; a head before a blank wall is fewer
 _WRONG = 0.25  # of them, blocks at most in which the movement is wrong
-
-FOLLOW = 0.5  # of the way to the statistics looked up that those in use go with each frame
 
 
 @dataclass(frozen=True)
@@ -190,10 +188,10 @@ def movement(before: Tensor, after: Tensor) -> Place:
     phases = cross / cross.abs().clamp(min=1e-6) * torch.exp(-squares / _SOFT**2)
     surface = torch.fft.irfft2(phases, s=(height, width))
     row, column = divmod(int(surface.argmax()), width)
-    down = _signed(row + _between(surface[:, column], row), height)
-    right = _signed(column + _between(surface[row], column), width)
-    field = torch.tensor([-right, -down]).view(1, 2, 1, 1).expand(1, 2, height, width)
-    still, moved = (_differences(x, other) for x in (one, displaced(one[None, None], field)[0, 0]))
+    down = _signed(row + _vertex(surface[:, column], row), height)
+    right = _signed(column + _vertex(surface[row], column), width)
+    shifted = turned(one[None, None], 0, 1, (down, right))[0, 0]
+    still, moved = (_differences(x, other) for x in (one, shifted))
     better = float((moved < _BETTER * still - _SEEN).float().mean())
     worse = float((still < _BETTER * moved - _SEEN).float().mean())
     return (down, right) if better > _MOVING and worse < _WRONG * better else STILL
@@ -204,7 +202,7 @@ def _differences(one: Tensor, other: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d((one - other).abs()[None], _BLOCKS)[0, 1:-1, 1:-1]
 
 
-def _between(values: Tensor, peak: int) -> float:
+def _vertex(values: Tensor, peak: int) -> float:
     """Where the peak is beside the largest of periodic values [K], which is at `peak`: from -0.5 to 0.5."""
     a, b, c = (float(values[(peak + step) % len(values)].clamp(min=1e-9).log()) for step in (-1, 0, 1))
     bend = a - 2 * b + c
